@@ -1,0 +1,1 @@
+"""The service: Kafka topics in, classifications, anomalies and dead letters out, exactly once."""

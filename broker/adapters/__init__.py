@@ -1,0 +1,1 @@
+"""One adapter a survey: a decoded packet in, an Alert out."""

@@ -1,0 +1,15 @@
+"""One Kafka message, as every stage after `read` sees it."""
+
+from typing import NamedTuple
+
+
+class Message(NamedTuple):
+    """Bytes and where they stood. `timestamp_ms` is Kafka's: when the producer sent it, or the log received it."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp_ms: int
+    key: bytes | None = None
+    value: bytes | None = None
+    headers: tuple[tuple[str, bytes | None], ...] = ()

@@ -1,0 +1,44 @@
+"""The one loader of Avro schemas: by name and version, parsed, self-contained.
+
+A schema's file is `<name>.<version>.avsc` beside this module. Its Confluent schema id is 100 x version, as
+Rubin numbers its own (100 x major + minor).
+"""
+
+import json
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import fastavro
+
+Schema = dict[str, Any]
+
+
+class SchemaNotFoundError(LookupError):
+    """No schema of that name and version is shipped."""
+
+
+def available() -> list[tuple[str, int]]:
+    """Name and version of every schema shipped, sorted."""
+    stems = (
+        f.name.removesuffix(".avsc").split(".")
+        for f in files(__package__).iterdir()
+        if f.name.endswith(".avsc")
+    )
+    return sorted((name, int(version)) for name, version in stems)
+
+
+@cache
+def load(name: str, version: int = 1) -> Schema:
+    """The parsed schema, every named type defined within it. Raises SchemaNotFoundError."""
+    source = files(__package__) / f"{name}.{version}.avsc"
+    if not source.is_file():
+        known = ", ".join(f"{n} {v}" for n, v in available())
+        raise SchemaNotFoundError(f"no schema {name!r} version {version}; there are: {known}")
+    parsed: Schema = fastavro.parse_schema(json.loads(source.read_text()))
+    return parsed
+
+
+def confluent_id(version: int) -> int:
+    """The schema id that stands in the Confluent wire framing of a version of ours."""
+    return 100 * version

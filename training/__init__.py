@@ -1,0 +1,1 @@
+"""Where artefacts come from. Nobody imports it."""
