@@ -19,9 +19,7 @@ class Reason(StrEnum):
     NOT_AVRO = "not_avro"  # no framing fits, or the bytes end too early
     UNKNOWN_SCHEMA = "unknown_schema"  # a schema id or schema that no adapter reads
     LENGTH_BOMB = "length_bomb"  # a length prefix claims more than the message holds
-    INVALID_FIELD = (
-        "invalid_field"  # it decodes, but a value cannot be: NaN flux, negative error, unknown band
-    )
+    INVALID_FIELD = "invalid_field"  # it decodes, but a value cannot be: NaN flux, negative error, unknown band
 
 
 class PoisonMessage(Exception):  # noqa: N818 - the field's term, and what it is

@@ -67,16 +67,10 @@ class LightCurve:
         Two that share time and band are one measurement processed twice. Which of them is kept must not depend
         on the order of arrival: a detection before a non-detection, then the smaller error, then the larger flux.
         """
-        rows = (
-            observations
-            if isinstance(observations, np.ndarray)
-            else np.array(list(observations), dtype=OBSERVATION)
-        )
+        rows = observations if isinstance(observations, np.ndarray) else np.array(list(observations), dtype=OBSERVATION)
         if len(rows) < 2:
             return cls(rows)
-        order = np.lexsort(
-            (-rows["flux_njy"], rows["flux_err_njy"], ~rows["detected"], rows["band"], rows["mjd_tai"])
-        )
+        order = np.lexsort((-rows["flux_njy"], rows["flux_err_njy"], ~rows["detected"], rows["band"], rows["mjd_tai"]))
         rows = rows[order]
         first = np.ones(len(rows), dtype=bool)
         first[1:] = (rows["mjd_tai"][1:] != rows["mjd_tai"][:-1]) | (rows["band"][1:] != rows["band"][:-1])

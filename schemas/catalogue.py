@@ -7,7 +7,7 @@ Rubin numbers its own (100 x major + minor).
 import json
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, cast
 
 import fastavro
 
@@ -20,11 +20,7 @@ class SchemaNotFoundError(LookupError):
 
 def available() -> list[tuple[str, int]]:
     """Name and version of every schema shipped, sorted."""
-    stems = (
-        f.name.removesuffix(".avsc").split(".")
-        for f in files(__package__).iterdir()
-        if f.name.endswith(".avsc")
-    )
+    stems = (f.name.removesuffix(".avsc").split(".") for f in files(__package__).iterdir() if f.name.endswith(".avsc"))
     return sorted((name, int(version)) for name, version in stems)
 
 
@@ -35,8 +31,7 @@ def load(name: str, version: int = 1) -> Schema:
     if not source.is_file():
         known = ", ".join(f"{n} {v}" for n, v in available())
         raise SchemaNotFoundError(f"no schema {name!r} version {version}; there are: {known}")
-    parsed: Schema = fastavro.parse_schema(json.loads(source.read_text()))
-    return parsed
+    return cast("Schema", fastavro.parse_schema(json.loads(source.read_text())))
 
 
 def confluent_id(version: int) -> int:
