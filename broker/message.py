@@ -1,4 +1,4 @@
-"""One Kafka message, as every stage after `read` sees it."""
+"""A Kafka message that was read, as every stage sees it, and one that is to be published."""
 
 from typing import NamedTuple
 
@@ -13,3 +13,12 @@ class Message(NamedTuple):
     key: bytes | None = None
     value: bytes | None = None
     headers: tuple[tuple[str, bytes | None], ...] = ()
+
+
+class Record(NamedTuple):
+    """Bytes and where they go."""
+
+    topic: str
+    key: bytes | None
+    value: bytes
+    headers: list[tuple[str, bytes]]

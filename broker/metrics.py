@@ -1,0 +1,59 @@
+"""What Prometheus reads. One object, so that a test can have its own registry."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import perf_counter
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+STAGES = ("decode", "remember", "classify", "publish", "commit")
+SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
+
+
+class Metrics:
+    """The service's metrics, all named misweeper_*."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self.registry = registry or CollectorRegistry()
+        r = self.registry
+        self.fates = Counter("misweeper_fates", "Messages by their fate, counted once committed.", ["fate"], registry=r)
+        self.dead_letters = Counter("misweeper_dead_letters", "Dead letters by reason.", ["reason"], registry=r)
+        self.anomalies = Counter("misweeper_anomalies", "Classifications with the anomaly flag.", registry=r)
+        self.curves = Counter(
+            "misweeper_light_curves",
+            "Objects by how they were classified: one step, or recomputed.",
+            ["how"],
+            registry=r,
+        )
+        self.batch_size = Histogram(
+            "misweeper_batch_size", "Messages in a micro-batch.", buckets=(1, 4, 16, 64, 256, 1024, 4096), registry=r
+        )
+        self.stage_seconds = Histogram(
+            "misweeper_stage_seconds",
+            "Time a micro-batch spends in a stage [s].",
+            ["stage"],
+            buckets=SECONDS,
+            registry=r,
+        )
+        self.latency_seconds = Histogram(
+            "misweeper_latency_seconds",
+            "From Kafka's timestamp of an alert to its commit [s].",
+            buckets=(*SECONDS, 10, 30, 60),
+            registry=r,
+        )
+        self.retries = Counter("misweeper_retries", "Micro-batches read again because a server was away.", registry=r)
+        self.partitions = Gauge("misweeper_assigned_partitions", "Input partitions held.", registry=r)
+        self.ready = Gauge("misweeper_ready", "1 where /readyz answers 200.", registry=r)
+        for fate in ("published", "duplicate", "declined", "dead_letter"):
+            self.fates.labels(fate)
+        for stage in STAGES:
+            self.stage_seconds.labels(stage)
+        for how in ("stepped", "recomputed"):
+            self.curves.labels(how)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time one stage of one micro-batch."""
+        began = perf_counter()
+        yield
+        self.stage_seconds.labels(name).observe(perf_counter() - began)

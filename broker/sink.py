@@ -1,0 +1,123 @@
+"""Publish and commit, in the order that makes every offset count once.
+
+Law 6, the order of commit; the numbers stand in the bodies below and in the pipeline.
+
+    1. light curves and states are written to Redis: idempotent, so writing them again changes nothing
+    2. a transaction begins
+    3. classifications, anomalies and dead letters are produced
+    4. the input offsets join the transaction, with the group's metadata: a zombie is refused here
+    5. the transaction commits
+
+A crash anywhere means: do the batch again. Readers at read_committed see it once.
+"""
+
+from collections.abc import Callable, Sequence
+from time import monotonic
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException, Producer
+
+from broker.errors import TransientError
+from broker.message import Message, Record
+from broker.source import next_offsets
+
+TRY_S = 5.0  # one try of a call to the transaction coordinator
+GIVE_UP_S = 240.0  # then the process ends, before the group expels it (max.poll.interval.ms is 300 s)
+
+
+class KafkaSink:
+    """A transactional producer. Construction fences off an earlier producer of the same worker.
+
+    Args:
+        config: librdkafka's settings for servers and security.
+        worker: names the producer's transactions; no two living workers share it.
+        group_metadata: the source's.
+        on_trouble: told what is wrong each time Kafka does not answer in time, while the call is repeated.
+
+    Raises KafkaException where the transactions cannot be initialised.
+    """
+
+    def __init__(
+        self,
+        config: dict[str, object],
+        worker: str,
+        group_metadata: Callable[[], Any],
+        on_trouble: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._group_metadata = group_metadata
+        self._on_trouble = on_trouble
+        self._open = False
+        self._refused: KafkaError | None = None
+        self._producer = Producer(
+            {
+                "linger.ms": 5,
+                # The next transaction is refused while the markers of the last are being written. At librdkafka's
+                # default of 100 ms between tries each micro-batch would wait so long.
+                "retry.backoff.ms": 2,
+                "retry.backoff.max.ms": 20,
+                "compression.type": "lz4",
+                "message.max.bytes": 100_000_000,
+                "transaction.timeout.ms": 10_000,  # how long a killed worker holds its readers up
+                **config,
+                "transactional.id": worker,
+            }
+        )
+        self._insist(self._producer.init_transactions)
+
+    def commit(self, records: Sequence[Record], batch: Sequence[Message]) -> None:
+        """Publish the records and commit the batch's offsets, all or nothing.
+
+        Raises TransientError after an abort, when the batch must be read again; KafkaException when this producer is
+        fenced off or broken for good.
+        """
+        self.abort()
+        self._refused = None
+        try:
+            self._producer.begin_transaction()  # 2
+            self._open = True
+            for record in records:  # 3
+                self._produce(record)
+            offsets, group = next_offsets(batch), self._group_metadata()
+            self._insist(lambda s: self._producer.send_offsets_to_transaction(offsets, group, s))  # 4
+            self._insist(self._producer.commit_transaction)  # 5
+            self._open = False
+        except KafkaException as error:
+            kafka_error: KafkaError = error.args[0]
+            if kafka_error.fatal() or not self._open:
+                raise
+            self.abort()
+            raise TransientError("kafka", (self._refused or kafka_error).str()) from error
+
+    def abort(self) -> None:
+        """Abort the transaction, if one is open."""
+        if self._open:
+            self._insist(self._producer.abort_transaction)
+            self._open = False
+
+    def _insist(self, call: Callable[[float], object]) -> None:
+        """Repeat a call while its error says that repeating it is right; librdkafka takes it up where it was."""
+        began = monotonic()
+        while True:
+            try:
+                call(TRY_S)
+            except KafkaException as error:
+                if not error.args[0].retriable() or monotonic() - began > GIVE_UP_S:
+                    raise
+                self._on_trouble(error.args[0].str())
+            else:
+                return
+
+    def _produce(self, record: Record) -> None:
+        while True:
+            try:
+                self._producer.produce(
+                    record.topic, record.value, record.key, headers=record.headers, on_delivery=self._delivered
+                )
+            except BufferError:  # the queue is full: give it time to drain
+                self._producer.poll(0.05)
+            else:
+                return
+
+    def _delivered(self, error: KafkaError | None, _: object) -> None:
+        if error is not None and self._refused is None:
+            self._refused = error

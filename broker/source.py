@@ -1,0 +1,150 @@
+"""Read: a consumer group's share of the topics.
+
+Offsets are never committed here: the sink commits them, in the transaction that publishes what they led to.
+Rebalances happen inside `read` and `back_off` alone, where no transaction is open.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+import structlog
+from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, TopicPartition
+
+from broker.errors import TransientError
+from broker.message import Message
+
+if TYPE_CHECKING:
+    from confluent_kafka import Message as KafkaMessage
+
+log = structlog.get_logger(__name__)
+
+NOT_THERE_YET = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC}  # noqa: SLF001 - librdkafka's names
+
+
+class KafkaSource:
+    """A consumer in a group, cooperative-sticky.
+
+    Args:
+        config: librdkafka's settings for servers, security and group.
+        topics: names, or regular expressions that begin with ^.
+        on_assignment: called with the partitions now held, after each change.
+    """
+
+    def __init__(
+        self, config: dict[str, object], topics: Iterable[str], on_assignment: Callable[[set[tuple[str, int]]], None]
+    ) -> None:
+        self._assigned: set[tuple[str, int]] = set()
+        self._on_assignment = on_assignment
+        self._missing: set[str] = set()
+        self._away: str | None = None  # why no server can be reached
+        self._consumer = Consumer(
+            {
+                "partition.assignment.strategy": "cooperative-sticky",
+                "auto.offset.reset": "earliest",
+                "isolation.level": "read_committed",
+                "topic.metadata.refresh.interval.ms": 5_000,  # new topics and partitions are seen within seconds
+                "fetch.wait.max.ms": 50,
+                "enable.partition.eof": False,
+                **config,
+                "enable.auto.commit": False,
+                "enable.auto.offset.store": False,
+                "error_cb": self._on_error,
+            }
+        )
+        self._consumer.subscribe(
+            list(topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke
+        )
+
+    def read(self, max_messages: int, timeout_s: float) -> list[Message]:
+        """Up to max_messages messages, within timeout_s. Raises TransientError where Kafka cannot be read."""
+        if self._away:
+            self._look_for_servers()
+        batch = []
+        for message in self._consumer.consume(max_messages, timeout_s):
+            if (error := message.error()) is None:
+                batch.append(_message(message))
+            else:
+                self._handle(error)
+        return [m for m in batch if (m.topic, m.partition) in self._assigned]  # a rebalance may come in between
+
+    def rewind(self, batch: Iterable[Message]) -> None:
+        """Read a batch again: back to its first offset in each partition that is still ours."""
+        first: dict[tuple[str, int], int] = {}
+        for m in batch:
+            first.setdefault((m.topic, m.partition), m.offset)
+        for (topic, partition), offset in first.items():
+            if (topic, partition) in self._assigned:
+                try:
+                    self._consumer.seek(TopicPartition(topic, partition, offset))
+                except KafkaException as error:  # it is being taken away: its next owner starts at the committed offset
+                    log.warning("cannot seek", topic=topic, partition=partition, error=str(error))
+
+    def back_off(self, seconds: float) -> None:
+        """Let time go by without reading, still a living member of the group."""
+        held = [TopicPartition(topic, partition) for topic, partition in self._assigned]
+        self._consumer.pause(held)
+        self._consumer.poll(seconds)
+        still = [p for p in held if (p.topic, p.partition) in self._assigned]
+        self._consumer.resume(still)
+
+    def group_metadata(self) -> object:
+        """What the transaction needs to know of the group, so that a zombie's offsets are refused (KIP-447)."""
+        return self._consumer.consumer_group_metadata()
+
+    def close(self) -> None:
+        """Leave the group."""
+        self._consumer.close()
+
+    def _look_for_servers(self) -> None:
+        try:
+            self._consumer.list_topics(timeout=1.0)
+        except KafkaException as error:
+            raise TransientError("kafka", self._away or str(error)) from error
+        self._away = None
+
+    def _on_error(self, error: KafkaError) -> None:
+        if error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001
+            self._away = error.str()
+
+    def _handle(self, error: KafkaError) -> None:
+        if error.code() in NOT_THERE_YET:
+            if (text := error.str()) not in self._missing:
+                self._missing.add(text)
+                log.warning("waiting for a topic that does not exist yet", error=text)
+        elif error.fatal():
+            raise KafkaException(error)
+        else:
+            raise TransientError("kafka", error.str())
+
+    def _on_assign(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+        self._consumer.incremental_assign(partitions)
+        self._missing.clear()
+        self._change(self._assigned | {(p.topic, p.partition) for p in partitions})
+
+    def _on_revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+        self._consumer.incremental_unassign(partitions)
+        self._change(self._assigned - {(p.topic, p.partition) for p in partitions})
+
+    def _change(self, assigned: set[tuple[str, int]]) -> None:
+        self._assigned = assigned
+        self._on_assignment(assigned)
+
+
+def next_offsets(batch: Iterable[Message]) -> list[TopicPartition]:
+    """Where each partition goes on after a batch."""
+    ends: dict[tuple[str, int], int] = {}
+    for m in batch:
+        ends[m.topic, m.partition] = max(ends.get((m.topic, m.partition), OFFSET_INVALID), m.offset + 1)
+    return [TopicPartition(topic, partition, offset) for (topic, partition), offset in ends.items()]
+
+
+def _message(message: "KafkaMessage") -> Message:
+    return Message(
+        topic=message.topic() or "",
+        partition=message.partition() or 0,
+        offset=message.offset() or 0,
+        timestamp_ms=message.timestamp()[1],
+        key=message.key(),
+        value=message.value(),
+        headers=tuple((name, value) for name, value in message.headers() or ()),
+    )
