@@ -56,6 +56,14 @@ class Kafka(Section):
             }
         return settings
 
+    def consumer(self) -> dict[str, object]:
+        """Librdkafka's settings for a consumer in our group."""
+        return self.client() | {
+            "group.id": self.group_id,
+            "auto.offset.reset": self.start,
+            "session.timeout.ms": self.session_timeout_ms,
+        }
+
 
 class Outputs(Section):
     """The topics that others subscribe to."""
@@ -155,18 +163,18 @@ class Settings(BaseSettings):
             ) from None
 
 
-def variables() -> dict[str, str]:
-    """Every environment variable there is, with its default, secrets masked."""
+def variables(settings: Settings | None = None) -> dict[str, str]:
+    """Every environment variable there is with its value (None: its default), secrets masked."""
     found = {}
-    defaults = Settings.model_construct()
     for name, info in Settings.model_fields.items():
         if isinstance(info.annotation, type) and issubclass(info.annotation, Section):
-            section = info.annotation()
+            section = getattr(settings, name) if settings else info.annotation()
             found |= {
                 f"{PREFIX}{name}__{key}".upper(): shown(getattr(section, key)) for key in type(section).model_fields
             }
         else:
-            found[f"{PREFIX}{name}".upper()] = shown(getattr(defaults, name))
+            value = getattr(settings, name) if settings else info.get_default(call_default_factory=True)
+            found[f"{PREFIX}{name}".upper()] = shown(value)
     return found
 
 

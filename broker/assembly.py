@@ -1,0 +1,181 @@
+"""The composition root: the one place that knows every class of the service."""
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import redis
+import structlog
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from broker import health, logs
+from broker.batching import Batching
+from broker.config import Settings
+from broker.errors import StartupError, TransientError
+from broker.memory import Memory
+from broker.metrics import Metrics
+from broker.outputs import Outputs
+from broker.pipeline import Pipeline
+from broker.reader import AlertReader
+from broker.redis_lightcurves import RedisLightCurves
+from broker.sink import KafkaSink
+from broker.source import KafkaSource
+from broker.topics import missing_topics
+from model.artefact import Artefact, ArtefactError
+from model.artefact import load as load_artefact
+from model.classifier import Classifier, DeviceError
+
+log = structlog.get_logger(__name__)
+
+CONNECT_S = 10.0
+EXIT_LATE = 3  # the batch in hand was not finished within shutdown_timeout_s
+
+
+def serve(settings: Settings, stop: threading.Event) -> None:
+    """Run the service until `stop` is set. Raises StartupError where it cannot start."""
+    logs.configure(settings.log.level, settings.log.form)
+    metrics = Metrics()
+    state = health.Health(metrics, time.monotonic)
+    with answering_http(settings, state, metrics):
+        artefact = read_artefact(settings)
+        classifier = build_classifier(settings, artefact)
+        classifier.warm_up()
+        state.well("model")
+        store = connect_redis(settings)
+        await_outputs(connect_kafka(settings), settings, state, stop)
+        if stop.is_set():
+            return
+        source = KafkaSource(
+            settings.kafka.consumer(), settings.kafka.topics, lambda held: note_assignment(metrics, state, len(held))
+        )
+        try:
+            sink = KafkaSink(
+                settings.kafka.client(),
+                f"{settings.kafka.group_id}.{settings.worker}",
+                source.group_metadata,
+                lambda why: (state.turned(), state.unwell("kafka", why))[0],
+            )
+            pipeline = Pipeline(
+                source=source,
+                batching=Batching(
+                    max_size=settings.batch.max_size, max_wait_ms=settings.batch.max_wait_ms, clock=time.monotonic
+                ),
+                read_alert=AlertReader(settings.limits.max_message_bytes),
+                memory=Memory(store, classifier.digest),
+                classifier=classifier,
+                outputs=Outputs(settings.outputs, artefact, settings.classifier.priors),
+                sink=sink,
+                metrics=metrics,
+                health=state,
+                now_ms=lambda: time.time_ns() // 1_000_000,
+            )
+            log.info("serving", topics=settings.kafka.topics, artefact=artefact.name, digest=artefact.digest[:12])
+            pipeline.run(stop.is_set)
+            leave_in_time(settings.shutdown_timeout_s)
+            sink.abort()
+        finally:
+            source.close()
+        log.info("stopped")
+
+
+def leave_in_time(seconds: float) -> None:
+    """End the process if leaving takes longer: what is uncommitted is done again by others."""
+    timer = threading.Timer(seconds, os._exit, (EXIT_LATE,))
+    timer.daemon = True
+    timer.start()
+
+
+def note_assignment(metrics: Metrics, state: health.Health, held: int) -> None:
+    """Ready only while partitions are held."""
+    metrics.partitions.set(held)
+    log.info("assigned", partitions=held)
+    if held:
+        state.well("assigned")
+    else:
+        state.unwell("assigned", "no partition is assigned to this worker")
+
+
+@contextmanager
+def answering_http(settings: Settings, state: health.Health, metrics: Metrics) -> Iterator[None]:
+    """Answer probes and Prometheus meanwhile."""
+    host, port = settings.http.host, settings.http.port
+    try:
+        server = health.serve(state, metrics, host, port)
+    except OSError as error:
+        raise StartupError(
+            f"cannot listen on {host}:{port} ({error.strerror}); set MISWEEPER_HTTP__PORT to a free port"
+        ) from error
+    log.info("metrics", url=f"http://{host}:{server.server_port}/metrics")
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def read_artefact(settings: Settings) -> Artefact:
+    """The artefact to classify with."""
+    try:
+        return load_artefact(settings.classifier.artefact)
+    except ArtefactError as error:
+        raise StartupError(f"{error} (MISWEEPER_CLASSIFIER__ARTEFACT names the folder)") from error
+
+
+def build_classifier(settings: Settings, artefact: Artefact) -> Classifier:
+    """The classifier on its device."""
+    chosen = settings.classifier
+    try:
+        return Classifier(artefact, device=chosen.device, priors=chosen.priors, threads=chosen.threads)
+    except DeviceError as error:
+        raise StartupError(f"{error} (MISWEEPER_CLASSIFIER__DEVICE)") from error
+
+
+def connect_redis(settings: Settings) -> RedisLightCurves:
+    """The store of light curves, once it has answered."""
+    chosen = settings.redis
+    client_class = redis.RedisCluster if chosen.cluster else redis.Redis
+    try:
+        client = client_class.from_url(
+            chosen.url.get_secret_value(), socket_timeout=chosen.timeout_s, socket_connect_timeout=chosen.timeout_s
+        )
+        store = RedisLightCurves(
+            client,
+            prefix=chosen.prefix,
+            curve_ttl_days=chosen.curve_ttl_days,
+            state_ttl_days=chosen.state_ttl_days,
+        )
+        store.ping()
+    except (TransientError, redis.RedisError, ValueError) as error:
+        raise StartupError(f"{error}; start Redis or set MISWEEPER_REDIS__URL") from error
+    return store
+
+
+def connect_kafka(settings: Settings) -> AdminClient:
+    """A client of the Kafka servers, once they have answered."""
+    try:
+        admin = AdminClient({**settings.kafka.client(), "log_level": 0})
+        admin.list_topics(timeout=CONNECT_S)
+    except (KafkaException, ValueError) as error:
+        raise StartupError(
+            f"no Kafka at {settings.kafka.bootstrap_servers} ({error}); "
+            "start it or set MISWEEPER_KAFKA__BOOTSTRAP_SERVERS"
+        ) from error
+    return admin
+
+
+def await_outputs(admin: AdminClient, settings: Settings, state: health.Health, stop: threading.Event) -> None:
+    """Wait until the topics that are written to exist: a worker may start before them."""
+    said: list[str] = []
+    while not stop.is_set():
+        state.turned()
+        missing = missing_topics(admin, settings.outputs.topics)
+        if not missing:
+            return
+        if missing != said:
+            log.warning("waiting for topics", missing=missing, remedy="misweeper topics create")
+            state.unwell("kafka", f"waiting for topics: {', '.join(missing)}")
+            said = missing
+        stop.wait(1.0)
