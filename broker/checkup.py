@@ -12,8 +12,9 @@ from broker.topics import missing_topics
 
 def checkup(settings: Settings) -> Iterator[tuple[str, str | None]]:
     """What was tried and what is wrong with it, or None; in the order in which the service needs them."""
-    yield "artefact and device", problem(
-        lambda: assembly.build_classifier(settings, assembly.read_artefact(settings)).warm_up()
+    yield (
+        "artefact and device",
+        problem(lambda: assembly.build_classifier(settings, assembly.read_artefact(settings)).warm_up()),
     )
     yield "Redis", problem(lambda: assembly.connect_redis(settings))
     kafka = problem(lambda: assembly.connect_kafka(settings))

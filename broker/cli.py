@@ -4,6 +4,8 @@ import os
 import signal
 import sys
 import threading
+from itertools import islice
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -79,6 +81,77 @@ def check(
         raise typer.Exit(EXIT_CONFIGURATION)
 
 
+@app.command()
+def replay(
+    file: Annotated[Path, typer.Argument(help="CSV, parquet, or an Avro container file of native alerts.")],
+    topic: Annotated[str | None, typer.Option(help="Where to; by default the first input topic.")] = None,
+    rate: Annotated[
+        float | None, typer.Option(min=0.001, help="Alerts per second; by default as fast as it goes.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Send so many alerts at most.")] = None,
+) -> None:
+    """Send the observations of a file to Kafka, one alert each, in order of time.
+
+    Example: misweeper replay broker/examples/plasticc_heldout.parquet --rate 500
+    """
+    from confluent_kafka import Producer  # noqa: PLC0415 - not for --help
+    from rich.progress import Progress  # noqa: PLC0415
+
+    from broker.assembly import connect_kafka  # noqa: PLC0415 - torch takes seconds to import
+    from broker.replay import read_alerts  # noqa: PLC0415
+    from broker.replay import replay as send  # noqa: PLC0415
+
+    settings = Settings.load()
+    connect_kafka(settings)
+    records = islice(read_alerts(file), limit)
+    producer = Producer({**settings.kafka.client(), "enable.idempotence": True, "linger.ms": 5})
+    with Progress(console=Console(stderr=True)) as progress:
+        task = progress.add_task("alerts sent", total=None)
+        sent = send(
+            records,
+            producer,
+            topic or settings.kafka.topics[0],
+            rate,
+            on_progress=lambda n: progress.update(task, completed=n),
+        )
+    typer.echo(f"{sent} alerts sent")
+
+
+@app.command()
+def watch(
+    from_start: Annotated[
+        bool, typer.Option("--from-start", help="Begin with the oldest classification kept.")
+    ] = False,
+) -> None:
+    """Show classifications as they are committed, in a live table. Ctrl-C ends it.
+
+    Example: MISWEEPER_KAFKA__BOOTSTRAP_SERVERS=kafka:9092 misweeper watch
+    """
+    from broker.watch import watch as show  # noqa: PLC0415 - confluent-kafka is not for --help
+
+    show(Settings.load(), Console(), start="earliest" if from_start else "latest")
+
+
+@app.command()
+def demo(
+    rate: Annotated[float, typer.Option(min=0.1, help="Alerts per second.")] = 1000.0,
+    alerts: Annotated[int | None, typer.Option(min=1, help="Send so many alerts only; by default all of them.")] = None,
+    json: Annotated[Path | None, typer.Option(help="Write the summary to this file as one JSON object.")] = None,
+    stay: Annotated[bool, typer.Option("--stay", help="Keep everything up afterwards, until Ctrl-C.")] = False,
+) -> None:
+    """Show the whole service at work on this machine: no Docker, no Java, no server needed.
+
+    A real Kafka and a real Valkey start from Python packages, 400 real PLAsTiCC objects that the model never saw are
+    replayed, `misweeper run` classifies them, and a summary compares the answers with the truth.
+
+    Example: misweeper demo --rate 8 --alerts 400 --json summary.json
+    """
+    from broker.demo import demo as play  # noqa: PLC0415 - torch takes seconds to import
+
+    if not play(Console(), rate_per_s=rate, limit=alerts, json_path=json, stay=stay):
+        raise typer.Exit(1)
+
+
 @topics_app.command("create")
 def topics_create(
     partitions: Annotated[int, typer.Option(help="Partitions of the input and output topics.")] = 6,
@@ -102,3 +175,7 @@ def main() -> None:
     except StartupError as error:
         Console(stderr=True).print(f"misweeper: {error}", highlight=False, soft_wrap=True, markup=False)
         sys.exit(EXIT_CONFIGURATION)
+
+
+if __name__ == "__main__":
+    main()
