@@ -1,0 +1,173 @@
+"""The network: a causal LSTM over a light curve, its running maximum and mean, and a head that says what it saw.
+
+Law 2: `forward` over T observations and T calls of `step` from a stored state give the same logits, because the state
+is an argument and a return value, and everything the head sees is causal. Logits everywhere: no softmax in here.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from model.features import INPUTS, STATISTICS
+from model.taxonomy import CLASSES, GALACTIC_MASK
+
+IMPOSSIBLE = -30.0  # a logit's loss where the host rules a class out: a probability of 1e-13, and a finite log loss
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkConfig:
+    """The network's sizes."""
+
+    inputs: int = len(INPUTS)
+    statistics: int = len(STATISTICS)
+    hidden: int = 128
+    layers: int = 2
+    head: int = 192
+    embedding: int = 64
+    dropout: float = 0.15
+    head_dropout: float = 0.25
+
+
+class Output(NamedTuple):
+    """What the network says after each of R observations of each curve."""
+
+    logits: Tensor  # [B, R, 14]
+    embedding: Tensor  # [B, R, embedding]: where anomalies are looked for
+    state: Tensor  # [B, state_size], after the last observation
+
+
+class LightCurveLSTM(nn.Module):
+    """Inputs [B, T, F] and running statistics [B, T, S] to logits of the 14 classes.
+
+    The state [B, state_size]: h and c of every layer, the running maximum and sum of the LSTM's output, the count.
+    """
+
+    input_mean: Tensor
+    input_scale: Tensor
+    statistic_mean: Tensor
+    statistic_scale: Tensor
+    galactic: Tensor
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.config = config
+        for name, width in (("input", config.inputs), ("statistic", config.statistics)):
+            self.register_buffer(f"{name}_mean", torch.zeros(width))
+            self.register_buffer(f"{name}_scale", torch.ones(width))
+        self.register_buffer("galactic", torch.tensor(GALACTIC_MASK), persistent=False)
+        self.lstm = nn.LSTM(
+            config.inputs,
+            config.hidden,
+            config.layers,
+            batch_first=True,
+            dropout=config.dropout if config.layers > 1 else 0,
+        )
+        with torch.no_grad():  # remember by default
+            for layer in range(config.layers):
+                getattr(self.lstm, f"bias_ih_l{layer}")[config.hidden : 2 * config.hidden] = 1.0
+        self.body = nn.Sequential(
+            nn.Linear(3 * config.hidden + config.statistics, config.head),
+            nn.LayerNorm(config.head),
+            nn.GELU(),
+            nn.Dropout(config.head_dropout),
+            nn.Linear(config.head, config.embedding),
+            nn.LayerNorm(config.embedding),
+            nn.GELU(),
+        )
+        self.classes = nn.Sequential(nn.Dropout(config.head_dropout), nn.Linear(config.embedding, len(CLASSES)))
+
+    @property
+    def state_size(self) -> int:
+        """Numbers in a state."""
+        return 2 * self.config.layers * self.config.hidden + 2 * self.config.hidden + 1
+
+    def start(self, size: int) -> Tensor:
+        """The state [size, state_size] before any observation."""
+        state = self.input_mean.new_zeros(size, self.state_size)
+        hidden = self.config.hidden
+        state[:, -2 * hidden - 1 : -hidden - 1] = -1.0  # an LSTM's output is above -1: the neutral maximum
+        return state
+
+    def forward(
+        self,
+        inputs: Tensor,
+        statistics: Tensor,
+        lengths: Tensor | None,
+        state: Tensor | None = None,
+        readout: Tensor | None = None,
+    ) -> Output:
+        """Classify after chosen observations.
+
+        Args:
+            inputs: [B, T, F].
+            statistics: [B, T, S].
+            lengths: [B], each at least 1; what stands behind changes nothing. None: all T, which trains many times
+                faster; the network is causal, so curves padded behind need only a readout before their padding.
+            state: [B, state_size] before the first observation; None at the start of a curve.
+            readout: [B, R], observations after which to classify; None for the last one alone (R = 1).
+        """
+        size, steps = inputs.shape[:2]
+        config = self.config
+        state = self.start(size) if state is None else state
+        h, c, top, total, count = self._split(state)
+        x = ((inputs - self.input_mean) / self.input_scale).clamp(-10, 10)
+        out, (h, c) = self._unroll(x, lengths, h, c)  # [B, T, H]
+        out = out.float()
+        seen = torch.full((size, 1), steps, device=out.device) if lengths is None else lengths[:, None]
+        last = seen - 1
+        at = last if readout is None else readout
+        maxima = torch.maximum(out.cummax(dim=1).values, top[:, None])
+        sums = total[:, None] + out.cumsum(dim=1)
+        counts = count + torch.arange(1, steps + 1, device=out.device)  # [B, T]
+        pooled = torch.cat([pick(out, at), pick(maxima, at), pick(sums, at) / pick(counts[..., None], at)], dim=2)
+        known = pick(statistics, at)
+        scaled = ((known - self.statistic_mean) / self.statistic_scale).clamp(-10, 10)
+        embedding = self.body(torch.cat([pooled, scaled], dim=2))
+        logits = self.classes(embedding).float() + IMPOSSIBLE * self._impossible(known)
+        ended = torch.cat(
+            [
+                h.transpose(0, 1).reshape(size, config.layers * config.hidden).float(),
+                c.transpose(0, 1).reshape(size, config.layers * config.hidden).float(),
+                pick(maxima, last)[:, 0],
+                pick(sums, last)[:, 0],
+                count + seen,
+            ],
+            dim=1,
+        )
+        return Output(logits, embedding.float(), ended)
+
+    def step(self, inputs: Tensor, statistics: Tensor, state: Tensor) -> Output:
+        """One observation a curve: inputs [B, F], statistics [B, S], state [B, state_size]; R = 1."""
+        ones = torch.ones(len(inputs), dtype=torch.long, device=inputs.device)
+        output: Output = self(inputs[:, None], statistics[:, None], ones, state)
+        return output
+
+    def _unroll(self, x: Tensor, lengths: Tensor | None, h: Tensor, c: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """The LSTM's output [B, T, H] and its h, c [layers, B, H] after the last observation of each row."""
+        if lengths is None or x.shape[1] == 1:
+            out, (h, c) = self.lstm(x, (h, c))
+            return out, (h, c)
+        packed = nn.utils.rnn.pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)
+        out, (h, c) = self.lstm(packed, (h, c))
+        return nn.utils.rnn.pad_packed_sequence(out, batch_first=True, total_length=x.shape[1])[0], (h, c)
+
+    def _split(self, state: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """State [B, state_size] to h, c [layers, B, H], maximum, sum [B, H] and count [B, 1]."""
+        hidden, layers = self.config.hidden, self.config.layers
+        sizes = [layers * hidden, layers * hidden, hidden, hidden, 1]
+        h, c, top, total, count = torch.split(state, sizes, dim=1)
+        h, c = (s.reshape(len(state), layers, hidden).transpose(0, 1).contiguous() for s in (h, c))
+        return h, c, top, total, count
+
+    def _impossible(self, statistics: Tensor) -> Tensor:
+        """[B, R, 14]: 1 where the photo-z rules a class out. 0 is our Galaxy, unknown rules nothing out."""
+        ours = statistics[..., STATISTICS.index("galactic"), None] > 0.5
+        unknown = statistics[..., STATISTICS.index("photoz_missing"), None] > 0.5
+        return ((ours != self.galactic) & ~unknown).float()
+
+
+def pick(values: Tensor, at: Tensor) -> Tensor:
+    """Values [B, T, W] at positions [B, R] as [B, R, W]."""
+    return values.gather(1, at[..., None].expand(-1, -1, values.shape[2]))
