@@ -1,0 +1,38 @@
+"""What a survey could as well have seen: fewer observations, more noise, another photo-z, or none (law 9)."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.recipe import Augmentation
+
+SMALLEST_PHOTOZ = 0.005  # 0 would mean our Galaxy
+
+
+def augment_curve(curve: NDArray[np.void], recipe: Augmentation, rng: np.random.Generator) -> NDArray[np.void]:
+    """A light curve [T'] as it might have been observed, at least one observation left; the original is untouched."""
+    if rng.random() < recipe.thin_share:
+        keep = rng.random(len(curve)) >= rng.uniform(0, recipe.thin_most)
+        keep[rng.integers(len(curve))] = True
+        curve = curve[keep]
+    noisy = curve.copy()
+    extra = rng.uniform(0, recipe.flux_noise)
+    noisy["flux_njy"] += extra * rng.standard_normal(len(noisy), dtype=np.float32) * noisy["flux_err_njy"]
+    noisy["flux_err_njy"] *= np.sqrt(1 + extra**2)
+    return noisy
+
+
+def augment_context(context: np.void, recipe: Augmentation, rng: np.random.Generator) -> np.void:
+    """A context as another survey might know it."""
+    known = context.copy()
+    if known["host_photoz"] > 0 and rng.random() < recipe.photoz_noise:
+        known["host_photoz"] = max(
+            known["host_photoz"] + known["host_photoz_err"] * rng.standard_normal(), SMALLEST_PHOTOZ
+        )
+    nothing = rng.random() < recipe.missing_all
+    if nothing or rng.random() < recipe.missing_photoz:
+        known["host_photoz"] = known["host_photoz_err"] = np.nan
+    if nothing or rng.random() < recipe.missing_mwebv:
+        known["mwebv"] = np.nan
+    if nothing or rng.random() < recipe.missing_ddf:
+        known["ddf"] = -1
+    return known

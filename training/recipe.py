@@ -1,0 +1,88 @@
+"""A recipe: everything that decides how a network is trained, typed and frozen; read from recipes/*.toml."""
+
+import tomllib
+from importlib.resources import files
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+RECIPES = files(__package__) / "recipes"
+
+
+class RecipeError(ValueError):
+    """No such recipe, or it says what no recipe can say."""
+
+
+class Part(BaseModel):
+    """A part of a recipe."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Network(Part):
+    """Sizes of the network."""
+
+    hidden: int = 128
+    layers: int = 2
+    head: int = 192
+    embedding: int = 64
+    dropout: float = 0.15
+    head_dropout: float = 0.25
+
+
+class Optimiser(Part):
+    """AdamW with a cosine schedule counted in epochs, and an average of the weights."""
+
+    epochs: int = 50
+    batch_size: int = 128
+    learning_rate: float = 2e-3
+    warmup_epochs: float = 1.0
+    weight_decay: float = 1e-2
+    clip_norm: float = 1.0
+    average: float = 0.997
+    precision: Literal["float32", "bfloat16"] = "bfloat16"
+
+
+class Sampling(Part):
+    """Which objects an epoch sees, and after which observations it asks for the class."""
+
+    class_power: float = -0.5  # objects of class c are drawn with probability ~ N_c ** class_power
+    readouts: int = 10  # of which one is the full curve
+    full_weight: float = 2.0  # the full curve's weight among the readouts
+    longest_days: float = 150.0  # readouts by time lie between 1 day and so many after the first detection
+
+
+class Augmentation(Part):
+    """What is done to a curve before each epoch."""
+
+    thin_share: float = 0.5  # of curves that lose observations
+    thin_most: float = 0.4  # of its observations that such a curve loses at most
+    flux_noise: float = 0.5  # extra noise, at most so many errors
+    photoz_noise: float = 0.5  # of curves whose photo-z is redrawn by its error
+    missing_photoz: float = 0.1
+    missing_mwebv: float = 0.1
+    missing_ddf: float = 0.1
+    missing_all: float = 0.1
+
+
+class Recipe(Part):
+    """A whole recipe."""
+
+    name: str
+    seed: int = 2018
+    network: Network = Network()
+    optimiser: Optimiser = Optimiser()
+    sampling: Sampling = Sampling()
+    augmentation: Augmentation = Augmentation()
+
+
+def load(name: str) -> Recipe:
+    """A recipe by name. Raises RecipeError that names what there is, or what is wrong."""
+    path = RECIPES / f"{name}.toml"
+    if not path.is_file():
+        known = sorted(f.name.removesuffix(".toml") for f in RECIPES.iterdir() if f.name.endswith(".toml"))
+        raise RecipeError(f"no recipe {name!r}; there are: {', '.join(known)}")
+    try:
+        return Recipe(name=name, **tomllib.loads(path.read_text()))
+    except ValueError as error:
+        raise RecipeError(f"recipe {name}: {error}") from error

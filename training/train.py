@@ -1,0 +1,204 @@
+"""Training: epochs over augmented prefixes, an average of the weights, and the epoch that validates best.
+
+Everything random follows from the recipe's seed and the epoch's number, so a run that was killed resumes at its last
+whole epoch and ends in the same weights.
+"""
+
+import csv
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from model.features import encode, pad
+from model.network import LightCurveLSTM, NetworkConfig
+from model.scores import class_columns, weighted_log_loss
+from model.taxonomy import CLASSES
+from training.batches import Batch, cut, epoch, plain
+from training.dataset import Objects
+from training.recipe import Recipe
+
+CUTS_DAYS = (None, 10.0, 30.0, 60.0)  # after the first detection; None: the full curve
+
+
+@dataclass
+class Progress:
+    """Where a run stands; what a checkpoint's JSON holds."""
+
+    epoch: int = 0  # whole epochs done
+    best_epoch: int = 0
+    best_score: float = math.inf
+    seconds: float = 0.0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+def train(
+    recipe: Recipe,
+    training: Objects,
+    validation: Objects,
+    folder: Path,
+    on_epoch: Callable[[dict[str, float]], None] = lambda _: None,
+) -> tuple[LightCurveLSTM, Progress]:
+    """Train, or go on with what `folder` holds.
+
+    Args:
+        recipe: how.
+        training: objects to learn from.
+        validation: objects to choose the epoch by; none of them is in training.
+        folder: for checkpoints and log.csv.
+        on_epoch: told the figures of each epoch.
+
+    Returns:
+        the averaged network of the epoch with the least validation loss (mean of WLL at full, +10, +30, +60 days), and
+        how the run went.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(recipe.seed)
+    network = LightCurveLSTM(NetworkConfig(**recipe.network.model_dump()))
+    set_scaler(network, training)
+    average = LightCurveLSTM(network.config)
+    average.load_state_dict(network.state_dict())
+    settings = recipe.optimiser
+    optimiser = torch.optim.AdamW(network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
+    progress = resume(folder, network, average, optimiser)
+    steps = math.ceil(len(training) / settings.batch_size)
+    for number in range(progress.epoch, settings.epochs):
+        began = time.monotonic()
+        torch.manual_seed(recipe.seed * 100_003 + number)  # dropout
+        network.train()
+        losses = []
+        for i, batch in enumerate(epoch(training, recipe, number)):
+            done = number + i / steps
+            for group in optimiser.param_groups:
+                group["lr"] = settings.learning_rate * schedule(done, settings.warmup_epochs, settings.epochs)
+            losses.append(step(network, optimiser, batch, recipe))
+            follow(average, network, min(settings.average, (1 + number * steps + i) / (10 + number * steps + i)))
+        score = validate(average, validation)
+        progress.epoch = number + 1
+        progress.seconds += time.monotonic() - began
+        row = {"epoch": number + 1, "loss": float(np.mean(losses)), **score, "seconds": round(progress.seconds, 1)}
+        progress.history.append(row)
+        if score["mean"] < progress.best_score:
+            progress.best_score, progress.best_epoch = score["mean"], number + 1
+            save_file(average.state_dict(), folder / "best.safetensors")
+        save(folder, network, average, optimiser, progress)
+        on_epoch(row)
+    best = LightCurveLSTM(network.config)
+    best.load_state_dict(load_file(folder / "best.safetensors"))
+    return best.eval(), progress
+
+
+def step(network: LightCurveLSTM, optimiser: torch.optim.Optimizer, batch: Batch, recipe: Recipe) -> float:
+    """One step of gradient descent; the batch's loss."""
+    with torch.autocast("cpu", torch.bfloat16, enabled=recipe.optimiser.precision == "bfloat16"):
+        output = network(batch.inputs, batch.statistics, None, readout=batch.readout)
+    labels = batch.labels[:, None].expand_as(batch.readout)
+    losses = nn.functional.cross_entropy(output.logits.flatten(0, 1), labels.flatten(), reduction="none")
+    loss = (losses * batch.weights.flatten()).mean()
+    optimiser.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    nn.utils.clip_grad_norm_(network.parameters(), recipe.optimiser.clip_norm)
+    optimiser.step()
+    return loss.item()
+
+
+def schedule(done: float, warmup: float, epochs: int) -> float:
+    """The learning rate's share after so many epochs: a linear rise, then a cosine to 1 %."""
+    if done < warmup:
+        return (done + 0.02) / (warmup + 0.02)
+    return 0.01 + 0.99 * (1 + math.cos(math.pi * (done - warmup) / max(epochs - warmup, 1e-9))) / 2
+
+
+@torch.no_grad()
+def follow(average: nn.Module, network: nn.Module, keep: float) -> None:
+    """Move the average a little towards the network."""
+    for slow, fast in zip(average.parameters(), network.parameters(), strict=True):
+        slow.lerp_(fast, 1 - keep)
+
+
+@torch.no_grad()
+def read_out(network: LightCurveLSTM, data: Objects, readout: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+    """Logits [N, R, 14] and embeddings [N, R, E] after chosen observations [N, R] of every object."""
+    network.eval()
+    logits = torch.empty(*readout.shape, len(CLASSES))
+    embedding = torch.empty(*readout.shape, network.config.embedding)
+    for chosen, batch in plain(data, readout):
+        output = network(batch.inputs, batch.statistics, None, readout=batch.readout)
+        logits[chosen], embedding[chosen] = output.logits, output.embedding
+    return logits, embedding
+
+
+def cuts(data: Objects) -> NDArray[np.int64]:
+    """The observations [N, 4] after which CUTS_DAYS read every object out."""
+    return np.array([[cut(curve, days) - 1 for days in CUTS_DAYS] for curve in data.curves])
+
+
+def validate(network: LightCurveLSTM, data: Objects) -> dict[str, float]:
+    """WLL at every cut, their mean, and accuracy on full curves."""
+    logits, _ = read_out(network, data, cuts(data))
+    probabilities = logits.softmax(dim=2).numpy()
+    names = ["full" if days is None else f"d{days:.0f}" for days in CUTS_DAYS]
+    score = {name: weighted_log_loss(probabilities[:, i], data.labels) for i, name in enumerate(names)}
+    hits = probabilities[:, 0].argmax(axis=1) == class_columns(data.labels)
+    return score | {"mean": float(np.mean(list(score.values()))), "accuracy": float(hits.mean())}
+
+
+def set_scaler(network: LightCurveLSTM, data: Objects) -> None:
+    """Put mean and scale of every column of the training objects into the network; a constant column gets scale 1."""
+    total = {name: np.zeros((3, getattr(network, f"{name}_mean").numel())) for name in ("input", "statistic")}
+    for start in range(0, len(data), 256):
+        observations, lengths = pad(data.curves[start : start + 256])
+        encoded = encode(observations, lengths, data.contexts[start : start + 256])
+        valid = np.arange(observations.shape[1]) < lengths[:, None]
+        for name, values in (("input", encoded.inputs[valid]), ("statistic", encoded.statistics[valid])):
+            wide = values.astype(np.float64)
+            total[name] += np.stack([np.full(wide.shape[1], len(wide)), wide.sum(axis=0), (wide**2).sum(axis=0)])
+    for name, (count, first, second) in total.items():
+        mean = first / count
+        scale = np.sqrt(np.maximum(second / count - mean**2, 0))
+        getattr(network, f"{name}_mean").copy_(torch.from_numpy(mean))
+        getattr(network, f"{name}_scale").copy_(torch.from_numpy(np.where(scale > 1e-3, scale, 1.0)))
+
+
+def save(
+    folder: Path, network: nn.Module, average: nn.Module, optimiser: torch.optim.Optimizer, progress: Progress
+) -> None:
+    """Write a checkpoint; the JSON comes last and by renaming, so that a kill leaves a whole one behind."""
+    tensors = {f"network.{k}": v for k, v in network.state_dict().items()}
+    tensors |= {f"average.{k}": v for k, v in average.state_dict().items()}
+    for i, moments in optimiser.state_dict()["state"].items():
+        tensors |= {f"optimiser.{i}.{k}": v.clone() for k, v in moments.items()}
+    name = f"checkpoint-{progress.epoch % 2}.safetensors"
+    save_file(tensors, folder / name)
+    (folder / "progress.tmp").write_text(json.dumps(vars(progress) | {"checkpoint": name}))
+    (folder / "progress.tmp").replace(folder / "progress.json")
+    with (folder / "log.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, progress.history[0])
+        writer.writeheader()
+        writer.writerows(progress.history)
+
+
+def resume(folder: Path, network: nn.Module, average: nn.Module, optimiser: torch.optim.Optimizer) -> Progress:
+    """Take up a folder's checkpoint, if it has one."""
+    path = folder / "progress.json"
+    if not path.exists():
+        return Progress()
+    kept = json.loads(path.read_text())
+    tensors = load_file(folder / kept.pop("checkpoint"))
+    network.load_state_dict({k.removeprefix("network."): v for k, v in tensors.items() if k.startswith("network.")})
+    average.load_state_dict({k.removeprefix("average."): v for k, v in tensors.items() if k.startswith("average.")})
+    moments: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        if key.startswith("optimiser."):
+            _, i, name = key.split(".")
+            moments.setdefault(int(i), {})[name] = value
+    optimiser.load_state_dict(optimiser.state_dict() | {"state": moments})
+    return Progress(**kept)
