@@ -32,25 +32,25 @@ class DataError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Dataset:
+class Objects:
     """N objects by object_id: their light curves, their context, their class."""
 
-    object_ids: NDArray[np.int64]  # [N]
-    classes: NDArray[np.int64]  # [N], PLAsTiCC class numbers, UNKNOWN where not given
+    ids: NDArray[np.int64]  # [N]
+    labels: NDArray[np.int64]  # [N], PLAsTiCC class numbers, UNKNOWN where not given
     contexts: NDArray[np.void]  # [N] of dtype CONTEXT
     positions_deg: NDArray[np.float64]  # [N, 2]: right ascension, declination
     curves: tuple[NDArray[np.void], ...]  # N arrays [n_i] of dtype OBSERVATION, by time
 
     def __len__(self) -> int:
-        return len(self.object_ids)
+        return len(self.ids)
 
-    def select(self, rows: NDArray[np.integer]) -> "Dataset":
+    def take(self, rows: NDArray[np.integer]) -> "Objects":
         """The objects of these rows, in this order."""
         curves = tuple(self.curves[i] for i in rows)
-        return Dataset(self.object_ids[rows], self.classes[rows], self.contexts[rows], self.positions_deg[rows], curves)
+        return Objects(self.ids[rows], self.labels[rows], self.contexts[rows], self.positions_deg[rows], curves)
 
 
-def read(curves: Path, metadata: Path, label: str = "target") -> Dataset:
+def read(curves: Path, metadata: Path, label: str = "target") -> Objects:
     """All objects of two tables, in memory, by object_id; rows may be in any order.
 
     Args:
@@ -66,7 +66,7 @@ def read(curves: Path, metadata: Path, label: str = "target") -> Dataset:
     return assemble(rows.sort_values("object_id", kind="stable"), known, curves, metadata)
 
 
-def stream(curves: Path, metadata: Path, chunk_rows: int = CHUNK_ROWS) -> Iterator[Dataset]:
+def stream(curves: Path, metadata: Path, chunk_rows: int = CHUNK_ROWS) -> Iterator[Objects]:
     """Blocks of whole objects, in bounded memory: an object cut by a chunk's edge waits for its rest (old bug 6).
 
     An object's rows must stand together, as they do in all releases.
@@ -88,12 +88,12 @@ def stream(curves: Path, metadata: Path, chunk_rows: int = CHUNK_ROWS) -> Iterat
         yield once(assemble(rest, known, curves, metadata, whole=False), known, done, curves)
 
 
-def once(objects: Dataset, known: pd.DataFrame, done: NDArray[np.bool_], path: Path) -> Dataset:
+def once(objects: Objects, known: pd.DataFrame, done: NDArray[np.bool_], path: Path) -> Objects:
     """The objects, marked as done. Raises DataError where one was done before."""
-    at = known.index.get_indexer(pd.Index(objects.object_ids))
+    at = known.index.get_indexer(pd.Index(objects.ids))
     if done[at].any():
         raise DataError(
-            f"{path}: the rows of object {objects.object_ids[done[at]][0]} stand apart; sort the file by object_id"
+            f"{path}: the rows of object {objects.ids[done[at]][0]} stand apart; sort the file by object_id"
         )
     done[at] = True
     return objects
@@ -148,8 +148,8 @@ def csv(path: Path, **options: Any) -> Any:  # noqa: ANN401 - a table or an iter
     return pd.read_csv(path, skipinitialspace=True, **options)
 
 
-def assemble(rows: pd.DataFrame, known: pd.DataFrame, path: Path, metadata: Path, *, whole: bool = True) -> Dataset:
-    """Dataset of rows that stand together by object. Raises DataError."""
+def assemble(rows: pd.DataFrame, known: pd.DataFrame, path: Path, metadata: Path, *, whole: bool = True) -> Objects:
+    """Objects of rows that stand together by object. Raises DataError."""
     check(rows, path)
     ids = rows["object_id"].to_numpy(np.int64)
     observations = np.empty(len(rows), dtype=OBSERVATION)
@@ -177,7 +177,7 @@ def assemble(rows: pd.DataFrame, known: pd.DataFrame, path: Path, metadata: Path
     context["mwebv"] = meta["mwebv"]
     context["ddf"] = meta["ddf"].fillna(-1).astype(int)
     curves = tuple(LightCurve.of(c).observations for c in np.split(observations, starts[1:]))
-    return Dataset(unique, meta["label"].to_numpy(np.int64), context, meta[["ra", "decl"]].to_numpy(np.float64), curves)
+    return Objects(unique, meta["label"].to_numpy(np.int64), context, meta[["ra", "decl"]].to_numpy(np.float64), curves)
 
 
 def check(rows: pd.DataFrame, path: Path) -> None:

@@ -6,26 +6,26 @@ import numpy as np
 import pandas as pd
 
 from model.observation import BANDS
-from training.dataset import Dataset
+from training.dataset import Objects
 from training.splits import fold, sample
 
 OBJECTS = 400
 
 
-def holdout(objects: Dataset, seed: int, k: int, size: int = OBJECTS) -> pd.DataFrame:
+def holdout(objects: Objects, seed: int, k: int, size: int = OBJECTS) -> pd.DataFrame:
     """A row an observation of `size` objects of fold k's test part, every class among them, by time over all objects.
 
     Fluxes are in nJy; `true_class` is the answer, for scoring alone.
     """
-    test = fold(objects.object_ids, objects.classes, seed, k).test
-    chosen = objects.select(test[sample(objects.object_ids[test], objects.classes[test], seed, size)])
+    test = fold(objects.ids, objects.labels, seed, k).test
+    chosen = objects.take(test[sample(objects.ids[test], objects.labels[test], seed, size)])
     lengths = [len(c) for c in chosen.curves]
     rows = np.concatenate(chosen.curves)
     owner = np.repeat(np.arange(len(chosen)), lengths)
     context, position = chosen.contexts[owner], chosen.positions_deg[owner]
     table = pd.DataFrame(
         {
-            "object_id": chosen.object_ids[owner].astype(str),
+            "object_id": chosen.ids[owner].astype(str),
             "mjd": rows["mjd_tai"],
             "band": np.array(list(BANDS))[rows["band"]],
             "flux": rows["flux_njy"],
@@ -37,7 +37,7 @@ def holdout(objects: Dataset, seed: int, k: int, size: int = OBJECTS) -> pd.Data
             "mwebv": context["mwebv"],
             "ra": position[:, 0],
             "dec": position[:, 1],
-            "true_class": chosen.classes[owner],
+            "true_class": chosen.labels[owner],
         }
     )
     return table.sort_values(["mjd", "object_id", "band"], kind="stable", ignore_index=True)
