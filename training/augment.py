@@ -10,6 +10,9 @@ SMALLEST_PHOTOZ = 0.005  # 0 would mean our Galaxy
 
 def augment_curve(curve: NDArray[np.void], recipe: Augmentation, rng: np.random.Generator) -> NDArray[np.void]:
     """A light curve [T'] as it might have been observed, at least one observation left; the original is untouched."""
+    if rng.random() < recipe.late_start:
+        detections = np.flatnonzero(curve["detected"])
+        curve = curve[rng.integers(0, detections[0] + 1 if len(detections) else len(curve)) :]
     if rng.random() < recipe.thin_share:
         keep = rng.random(len(curve)) >= rng.uniform(0, recipe.thin_most)
         keep[rng.integers(len(curve))] = True

@@ -34,7 +34,7 @@ class Optimiser(Part):
     """AdamW with a cosine schedule counted in epochs, and an average of the weights."""
 
     epochs: int = 50
-    batch_size: int = 128
+    batch_size: int = 64
     learning_rate: float = 2e-3
     warmup_epochs: float = 1.0
     weight_decay: float = 1e-2
@@ -55,6 +55,7 @@ class Sampling(Part):
 class Augmentation(Part):
     """What is done to a curve before each epoch."""
 
+    late_start: float = 0.1  # of curves that begin later, with their first detection at the latest
     thin_share: float = 0.5  # of curves that lose observations
     thin_most: float = 0.4  # of its observations that such a curve loses at most
     flux_noise: float = 0.5  # extra noise, at most so many errors
