@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-SEED = 2018  # of the shipped artefact and of every figure published; a recipe's own seed is another thing
+SEED = 0  # of the shipped artefact and of every figure published; a recipe's own seed is another thing
 FOLDS = 5
 VALIDATION = 8  # one in so many of the objects that are not tested on
 NAME = f"stratified-sha256: test = rank mod {FOLDS}, validation = every {VALIDATION}th of the rest"
