@@ -1,11 +1,12 @@
 """How little an object is like any class: P99 of the report, and a distance in the network's own space.
 
 P99 knows only the 14 probabilities; for objects of a class that was left out of training it says hardly more than
-chance. The distance to the nearest class in the space of the last hidden layer does (Lee et al. 2018, arXiv:1807.03888):
-Mahalanobis, with one covariance shared by all classes. Both need one read-out of the network, so O(1) an alert.
+chance. The distance to the nearest class in the space of the last hidden layer does (Lee et al. 2018,
+arXiv:1807.03888): Mahalanobis, with one covariance shared by all classes. Both need one read-out: O(1) an alert.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -21,6 +22,10 @@ class AnomalyConstants:
     whitening: Tensor  # [E, E]: makes the shared covariance the identity
     threshold: float  # scores above it are flagged
     false_alarm_rate: float  # share of validation read-outs of known classes above the threshold
+
+    def to(self, device: torch.device) -> Self:
+        """The same constants on a device."""
+        return replace(self, means=self.means.to(device), whitening=self.whitening.to(device))
 
 
 def p99(probabilities: Tensor) -> Tensor:

@@ -39,7 +39,7 @@ class Artefact:
     """All that classifying needs, and where it came from."""
 
     name: str
-    digest: str  # sha256 in hex over both files: what an output says it was made by
+    digest: str  # sha256 in hex over both files; empty before it is saved
     network: LightCurveLSTM  # in evaluation mode
     temperature: float
     class_frequencies: Tensor  # [14], sum to 1: how often each class occurs in the training part
@@ -47,37 +47,29 @@ class Artefact:
     record: Mapping[str, Any]  # recipe, seed, split, data digest, metrics
 
 
-def save(
-    folder: Path,
-    *,
-    name: str,
-    network: LightCurveLSTM,
-    temperature: float,
-    class_frequencies: Tensor,
-    anomaly: AnomalyConstants,
-    record: Mapping[str, Any],
-) -> Artefact:
-    """Write an artefact and read it back, so that what is returned is what is on the disk.
+def save(folder: Path, artefact: Artefact) -> Artefact:
+    """Write an artefact and read it back, so that what is returned is what is on the disk, with its digest.
 
     Raises:
         ArtefactError: a value is not finite, or the record is no JSON.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    network, anomaly = artefact.network, artefact.anomaly
     tensors = {f"network.{k}": v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
     tensors |= {"anomaly.means": anomaly.means.contiguous(), "anomaly.whitening": anomaly.whitening.contiguous()}
     weights = safetensors.torch.save(tensors)
     manifest = {
         "format": FORMAT,
-        "name": name,
+        "name": artefact.name,
         "weights_sha256": sha256(weights).hexdigest(),
         "classes": CLASS_IDS,
         "inputs": INPUTS,
         "statistics": STATISTICS,
         "network": asdict(network.config),
-        "temperature": temperature,
-        "class_frequencies": [round(float(f), 8) for f in class_frequencies],
+        "temperature": artefact.temperature,
+        "class_frequencies": [round(float(f), 8) for f in artefact.class_frequencies],
         "anomaly": {"threshold": anomaly.threshold, "false_alarm_rate": anomaly.false_alarm_rate},
-        "record": dict(record),
+        "record": dict(artefact.record),
     }
     try:
         text = json.dumps(manifest, indent=1, allow_nan=False) + "\n"
