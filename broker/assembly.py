@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 
 import redis
 import structlog
@@ -56,7 +57,7 @@ def serve(settings: Settings, stop: threading.Event) -> None:
                 settings.kafka.client(),
                 f"{settings.kafka.group_id}.{settings.worker}",
                 source.group_metadata,
-                lambda why: (state.turned(), state.unwell("kafka", why))[0],
+                lambda why: note_trouble(state, why),
             )
             pipeline = Pipeline(
                 source=source,
@@ -66,7 +67,13 @@ def serve(settings: Settings, stop: threading.Event) -> None:
                 read_alert=AlertReader(settings.limits.max_message_bytes),
                 memory=Memory(store, classifier.digest),
                 classifier=classifier,
-                outputs=Outputs(settings.outputs, artefact, settings.classifier.priors),
+                outputs=Outputs(
+                    topics=settings.outputs,
+                    classifier_name=artefact.name,
+                    classifier_version=artefact.digest,
+                    priors=settings.classifier.priors,
+                    broker_version=version("misweeper"),
+                ),
                 sink=sink,
                 metrics=metrics,
                 health=state,
@@ -96,6 +103,13 @@ def note_assignment(metrics: Metrics, state: health.Health, held: int) -> None:
         state.well("assigned")
     else:
         state.unwell("assigned", "no partition is assigned to this worker")
+
+
+def note_trouble(state: health.Health, why: str) -> None:
+    """Kafka does not answer: not ready, but alive and trying."""
+    state.turned()
+    state.unwell("kafka", why)
+    log.warning("Kafka does not answer", error=why)
 
 
 @contextmanager

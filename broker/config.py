@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from socket import gethostname
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -42,9 +42,9 @@ class Kafka(Section):
     def _split(cls, value: object) -> object:
         return tuple(t.strip() for t in value.split(",") if t.strip()) if isinstance(value, str) else value
 
-    def client(self) -> dict[str, object]:
+    def client(self) -> dict[str, Any]:
         """Librdkafka's settings for any client of these servers."""
-        settings: dict[str, object] = {
+        settings: dict[str, Any] = {
             "bootstrap.servers": self.bootstrap_servers,
             "security.protocol": self.security_protocol,
         }
@@ -56,7 +56,7 @@ class Kafka(Section):
             }
         return settings
 
-    def consumer(self) -> dict[str, object]:
+    def consumer(self) -> dict[str, Any]:
         """Librdkafka's settings for a consumer in our group."""
         return self.client() | {
             "group.id": self.group_id,
@@ -108,7 +108,9 @@ class Classifier(Section):
 class Limits(Section):
     """Bounds on what a message may cost."""
 
-    max_message_bytes: int = Field(64 * 1024 * 1024, ge=1024)
+    max_message_bytes: int = Field(
+        4 * 1024 * 1024, ge=1024, description="A larger message is a dead letter: it could decode to gigabytes."
+    )
 
 
 class Http(Section):
@@ -165,7 +167,7 @@ class Settings(BaseSettings):
 
 def variables(settings: Settings | None = None) -> dict[str, str]:
     """Every environment variable there is with its value (None: its default), secrets masked."""
-    found = {}
+    found: dict[str, str] = {}
     for name, info in Settings.model_fields.items():
         if isinstance(info.annotation, type) and issubclass(info.annotation, Section):
             section = getattr(settings, name) if settings else info.annotation()

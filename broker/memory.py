@@ -177,7 +177,8 @@ class Memory:
         header = np.zeros((), dtype=HEADER)
         header["artefact"], header["entries"], header["observations"] = self._artefact, count, size
         header["last_entry"], header["last_observation"], header["context"] = last, latest, contexts([context])[0]
-        return header[()]  # type: ignore[no-any-return]
+        row: np.void = header[()]  # type: ignore[assignment]  # numpy types a scalar as an array
+        return row
 
     def _unpack(self, state: bytes | None) -> tuple[np.void | None, bytes | None]:
         """Header and body of a stored state; None where there is none of this artefact."""
@@ -204,8 +205,7 @@ def new_entries(arrivals: Iterable[Arrival], known: NDArray[np.void] | None) -> 
 
 def as_row(observation: tuple[float, float, float, int, bool]) -> tuple[float, float, float, int, bool]:
     """An observation rounded as an entry rounds it."""
-    row: tuple[float, float, float, int, bool] = np.array(tuple(observation), dtype=OBSERVATION).item()
-    return row
+    return np.array(tuple(observation), dtype=OBSERVATION).item()  # type: ignore[return-value]
 
 
 def has_history(share: Share) -> bool:

@@ -110,7 +110,8 @@ class Pipeline:
         self._count(batch, shares, outcomes, [reason for reason, _ in letters])
 
     def _decode(self, batch: Sequence[Message], read_ms: int) -> tuple[list[Arrival], list[tuple[str, Record]]]:
-        arrivals, letters = [], []
+        arrivals: list[Arrival] = []
+        letters: list[tuple[str, Record]] = []
         for message in batch:
             try:
                 arrivals.append(Arrival(message, self.read_alert(message)))

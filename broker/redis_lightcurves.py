@@ -8,7 +8,7 @@ write and read, one to save.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import redis
 
@@ -32,7 +32,12 @@ class RedisLightCurves:
     """
 
     def __init__(
-        self, client: redis.Redis, *, prefix: str = "misweeper:", curve_ttl_days: int = 400, state_ttl_days: int = 60
+        self,
+        client: redis.Redis | redis.RedisCluster,
+        *,
+        prefix: str = "misweeper:",
+        curve_ttl_days: int = 400,
+        state_ttl_days: int = 60,
     ) -> None:
         self._client = client
         self._prefix = prefix
@@ -81,7 +86,7 @@ class RedisLightCurves:
         return f"{self._prefix}{{{key}}}:state"
 
     @contextmanager
-    def _pipeline(self) -> Iterator["Pipeline[Any]"]:
+    def _pipeline(self) -> Iterator["Pipeline"]:
         with unavailable_is_transient(), self._client.pipeline(transaction=False) as pipe:
             yield pipe
 

@@ -39,7 +39,7 @@ class KafkaSink:
 
     def __init__(
         self,
-        config: dict[str, object],
+        config: dict[str, Any],
         worker: str,
         group_metadata: Callable[[], Any],
         on_trouble: Callable[[str], None] = lambda _: None,

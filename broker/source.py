@@ -5,7 +5,7 @@ Rebalances happen inside `read` and `back_off` alone, where no transaction is op
 """
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, TopicPartition
@@ -31,7 +31,7 @@ class KafkaSource:
     """
 
     def __init__(
-        self, config: dict[str, object], topics: Iterable[str], on_assignment: Callable[[set[tuple[str, int]]], None]
+        self, config: dict[str, Any], topics: Iterable[str], on_assignment: Callable[[set[tuple[str, int]]], None]
     ) -> None:
         self._assigned: set[tuple[str, int]] = set()
         self._on_assignment = on_assignment
@@ -87,7 +87,7 @@ class KafkaSource:
         still = [p for p in held if (p.topic, p.partition) in self._assigned]
         self._consumer.resume(still)
 
-    def group_metadata(self) -> object:
+    def group_metadata(self) -> Any:  # noqa: ANN401 - confluent-kafka's own object
         """What the transaction needs to know of the group, so that a zombie's offsets are refused (KIP-447)."""
         return self._consumer.consumer_group_metadata()
 
@@ -146,5 +146,5 @@ def _message(message: "KafkaMessage") -> Message:
         timestamp_ms=message.timestamp()[1],
         key=message.key(),
         value=message.value(),
-        headers=tuple((name, value) for name, value in message.headers() or ()),
+        headers=tuple(message.headers() or ()),  # type: ignore[arg-type]  # a consumer's headers are pairs
     )

@@ -2,7 +2,7 @@
 
 import struct
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from io import BytesIO
 from typing import Any, NamedTuple
 
@@ -31,7 +31,7 @@ class Subscription:
         start: earliest or latest.
     """
 
-    def __init__(self, config: dict[str, object], schemas: dict[str, str], start: str = "earliest") -> None:
+    def __init__(self, config: dict[str, Any], schemas: dict[str, str], start: str = "earliest") -> None:
         self._schemas = {topic: catalogue.load(name) for topic, name in schemas.items()}
         self._consumer = Consumer(
             {
@@ -68,7 +68,7 @@ def decode(value: bytes, schema: catalogue.Schema) -> dict[str, Any]:
     return record
 
 
-def source(headers: Iterable[tuple[str, bytes | str | None]]) -> tuple[str, int, int]:
+def source(headers: Any) -> tuple[str, int, int]:  # noqa: ANN401 - confluent-kafka types them loosely
     """The place of the alert that a message answers."""
     found = {name: value.decode() if isinstance(value, bytes) else value for name, value in headers}
     return str(found["source_topic"]), int(found["source_partition"] or 0), int(found["source_offset"] or 0)

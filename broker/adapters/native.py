@@ -1,0 +1,81 @@
+"""Native alerts (schemas/observation) to Alert: every value is checked here, and only here."""
+
+from math import isfinite, isnan, nan
+from typing import Any
+
+import numpy as np
+
+from broker.errors import PoisonMessage, Reason
+from model.observation import BANDS, Alert, Context, Observation
+
+LATEST_MJD = 200_000.0  # the year 2406: a Julian date, or seconds, in place of an MJD is caught
+LONGEST_NAME = 256  # characters of an object's or a survey's name
+LONGEST_HISTORY = 20_000  # observations
+LARGEST_PHOTOZ = 20.0
+LARGEST_FLOAT = float(np.finfo(np.float32).max)
+
+Record = dict[str, Any]
+
+
+def adapt(record: Record) -> Alert:
+    """The alert of a decoded packet. Raises PoisonMessage that names the field, its value and what was expected."""
+    history = record["history"]
+    if len(history) > LONGEST_HISTORY:
+        raise bad("history", len(history), f"at most {LONGEST_HISTORY} observations")
+    if record["alertId"] < 1:
+        raise bad("alertId", record["alertId"], "a number of at least 1")
+    return Alert(
+        alert_id=record["alertId"],
+        object_id=name(record, "objectId"),
+        survey=name(record, "survey"),
+        observation=observation(record),
+        context=Context(
+            host_photoz=within(record, "hostgalPhotoz", 0.0, LARGEST_PHOTOZ),
+            host_photoz_err=within(record, "hostgalPhotozErr", 0.0, LARGEST_PHOTOZ),
+            mwebv=within(record, "mwebv", 0.0, 1000.0),
+            ddf=record["ddf"],
+        ),
+        history=tuple(observation(earlier, f"history[{i}].") for i, earlier in enumerate(history)),
+        ra_deg=within(record, "ra", 0.0, 360.0),
+        dec_deg=within(record, "dec", -90.0, 90.0),
+    )
+
+
+def observation(record: Record, where: str = "") -> Observation:
+    """One observation, its own or one of the history's. Raises PoisonMessage."""
+    mjd, flux, error, band = record["mjd"], record["flux"], record["fluxErr"], record["band"]
+    if not 0 < mjd < LATEST_MJD:
+        raise bad(f"{where}mjd", mjd, f"a time between 0 and {LATEST_MJD:.0f} [days]")
+    if not -LARGEST_FLOAT <= flux <= LARGEST_FLOAT:
+        raise bad(f"{where}flux", flux, "a finite number [nJy]")
+    if not 0 < error <= LARGEST_FLOAT:
+        raise bad(f"{where}fluxErr", error, "a finite number above 0 [nJy]")
+    if len(band) != 1 or band not in BANDS:
+        raise bad(f"{where}band", band, f"one of {' '.join(BANDS)}")
+    return Observation(mjd, flux, error, BANDS.index(band), record["detected"])
+
+
+def name(record: Record, field: str) -> str:
+    """A name that is neither empty nor endless. Raises PoisonMessage."""
+    value: str = record[field]
+    if not 0 < len(value) <= LONGEST_NAME:
+        raise bad(field, value, f"1 to {LONGEST_NAME} characters")
+    return value
+
+
+def within(record: Record, field: str, low: float, high: float) -> float:
+    """A number in a range; NaN where it is null or NaN, which both mean unknown. Raises PoisonMessage."""
+    value = record[field]
+    if value is None or isnan(value):
+        return nan
+    if not (isfinite(value) and low <= value <= high):
+        raise bad(field, value, f"between {low:g} and {high:g}, or null")
+    return float(value)
+
+
+def bad(field: str, value: object, expected: str) -> PoisonMessage:
+    """What is wrong, in words; a hostile value is cut short and its control characters are escaped."""
+    shown = ascii(value)
+    return PoisonMessage(
+        Reason.INVALID_FIELD, f"{field} is {shown if len(shown) <= 60 else shown[:60] + '...'}; expected {expected}"
+    )

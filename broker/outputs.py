@@ -1,0 +1,93 @@
+"""What is published for a message: to which topics, under which key, with which headers and bytes."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from broker.classification import ClassificationEncoder
+from broker.codec import encode
+from broker.config import Outputs as Topics
+from broker.errors import PoisonMessage
+from broker.lightcurves import Arrival
+from broker.message import Message, Record
+from model.classifier import Verdict
+
+LONGEST_DETAIL = 500  # characters
+LARGEST_VALUE = 80 * 1024 * 1024  # bytes of a message that a dead letter keeps; below its topic's max.message.bytes
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Makes the messages of every fate.
+
+    Args:
+        topics: where they go.
+        classifier_name: the artefact's name.
+        classifier_version: the artefact's digest.
+        priors: balanced or natural, as the classifier applies them.
+        broker_version: ours.
+    """
+
+    topics: Topics
+    classifier_name: str
+    classifier_version: str
+    priors: str
+    broker_version: str
+
+    @cached_property
+    def _encoder(self) -> ClassificationEncoder:
+        return ClassificationEncoder(
+            priors=self.priors,
+            classifier_name=self.classifier_name,
+            classifier_version=self.classifier_version,
+            broker_version=self.broker_version,
+        )
+
+    def classification(
+        self, arrival: Arrival, verdict: Verdict, observations: int, read_ms: int, publish_ms: int
+    ) -> Iterator[Record]:
+        """One message, and the same once more on the anomalies topic where the flag is raised."""
+        value = self._encoder.encode(arrival.alert, verdict, observations, read_ms, publish_ms)
+        key, headers = arrival.alert.object_id.encode(), source_headers(arrival.message)
+        yield Record(self.topics.classifications, key, value, headers)
+        if verdict.anomaly:
+            yield Record(self.topics.anomalies, key, value, headers)
+
+    def dead_letter(self, message: Message, poison: PoisonMessage, read_ms: int) -> Record:
+        """A message that cannot be read, with its bytes."""
+        value = None if message.value is None else message.value[:LARGEST_VALUE]
+        detail = poison.detail[:LONGEST_DETAIL]
+        return self._letter(message, read_ms, fate="dead_letter", reason=poison.reason, detail=detail, value=value)
+
+    def duplicate(self, message: Message, read_ms: int) -> Record:
+        """A compact record of an alert that came before; its bytes are in the source topic."""
+        detail = "the alert came before, at another offset"
+        return self._letter(message, read_ms, fate="duplicate", reason="duplicate", detail=detail, value=None)
+
+    def _letter(
+        self, message: Message, read_ms: int, *, fate: str, reason: str, detail: str, value: bytes | None
+    ) -> Record:
+        record = {
+            "fate": fate,
+            "reason": reason,
+            "detail": detail,
+            "sourceTopic": message.topic,
+            "sourcePartition": message.partition,
+            "sourceOffset": message.offset,
+            "sourceTimestamp": max(0, message.timestamp_ms),
+            "key": message.key,
+            "headers": [{"key": name, "value": content} for name, content in message.headers],
+            "value": value,
+            "valueSize": len(message.value or b""),
+            "failedAt": read_ms,
+        }
+        return Record(self.topics.dead_letters, message.key, encode(record, "dead_letter"), source_headers(message))
+
+
+def source_headers(message: Message) -> list[tuple[str, str | bytes | None]]:
+    """Law 7: every output names the message that it answers, so anyone can recount from the topics alone."""
+    return [
+        ("source_topic", message.topic.encode()),
+        ("source_partition", b"%d" % message.partition),
+        ("source_offset", b"%d" % message.offset),
+    ]
