@@ -1,0 +1,65 @@
+"""Native alerts for tests: records, and their bytes in every framing."""
+
+from io import BytesIO
+from pathlib import Path
+
+import fastavro
+
+from broker.codec import encode
+from schemas.catalogue import load
+
+PACKETS = Path(__file__).resolve().parents[3] / "shared" / "packets"
+
+
+def record(**changes) -> dict:
+    """A good native alert, but for the changes."""
+    return {
+        "alertId": 7,
+        "objectId": "615",
+        "survey": "plasticc",
+        "mjd": 59750.4229,
+        "band": "r",
+        "flux": -19780.75,
+        "fluxErr": 131.5,
+        "detected": True,
+        "ra": 349.0461,
+        "dec": -61.9438,
+        "ddf": True,
+        "hostgalPhotoz": 0.0,
+        "hostgalPhotozErr": 0.0,
+        "mwebv": 0.017,
+        "history": [],
+    } | changes
+
+
+def wire(alert: dict) -> bytes:
+    """Confluent's wire framing."""
+    return encode(alert, "observation")
+
+
+def schemaless(alert: dict) -> bytes:
+    """The body alone."""
+    return wire(alert)[5:]
+
+
+def container(alert: dict, codec: str = "null", schema: dict | None = None, copies: int = 1) -> bytes:
+    """An object container file."""
+    stream = BytesIO()
+    fastavro.writer(stream, schema or load("observation"), [alert] * copies, codec=codec)
+    return stream.getvalue()
+
+
+FRAMINGS = {
+    "wire": wire,
+    "schemaless": schemaless,
+    "container": container,
+    "deflate": lambda alert: container(alert, "deflate"),
+    "snappy": lambda alert: container(alert, "snappy"),
+}
+
+
+def packets(folder: str) -> list[Path]:
+    """Real packets of a survey. Fails, never skips, where they are missing."""
+    found = sorted((PACKETS / folder).glob("*.avro"))
+    assert found, f"no packets in {PACKETS / folder}; they belong beside the repository"
+    return found
