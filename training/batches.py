@@ -11,7 +11,7 @@ from torch import Tensor
 from model.features import CONTEXT, encode, pad
 from model.scores import class_columns
 from model.taxonomy import CLASSES, METRIC_WEIGHTS
-from training.augment import augment_context, augment_curve
+from training.augment import augment
 from training.dataset import Objects
 from training.recipe import Recipe, Sampling
 
@@ -49,15 +49,14 @@ def epoch(data: Objects, recipe: Recipe, number: int) -> Iterator[Batch]:
     labels = class_columns(data.labels)
     probability, class_weights = class_draws(labels, recipe.sampling.class_power)
     drawn = rng.choice(len(data), size=len(data), p=probability)
-    curves = [augment_curve(data.curves[i], recipe.augmentation, rng) for i in drawn]
+    seen = [augment(data.curves[i], data.contexts[i], recipe.augmentation, rng) for i in drawn]
+    curves = [curve for curve, _ in seen]
     size = recipe.optimiser.batch_size
     order = np.argsort([len(c) + rng.uniform(0, 8) for c in curves])
     starts = rng.permutation(np.arange(0, len(order), size))
     for start in starts:
         chosen = order[start : start + size]
-        context = np.empty(len(chosen), dtype=CONTEXT)
-        for row, i in enumerate(chosen):
-            context[row] = augment_context(data.contexts[drawn[i]], recipe.augmentation, rng)
+        context = np.array([seen[i][1] for i in chosen], dtype=CONTEXT)
         observations, lengths = pad([curves[i] for i in chosen])
         encoded = encode(observations, lengths, context)
         readout = draw_readouts(observations, lengths, recipe.sampling, rng)

@@ -1,0 +1,68 @@
+import pytest
+import torch
+
+from model.anomaly import AnomalyConstants, fit, p99, score, threshold_at
+from model.calibration import probabilities
+from model.taxonomy import CLASSES
+
+N = len(CLASSES)
+
+
+def test_p99_is_the_reports() -> None:
+    x = torch.tensor([[0.9, 0.1] + [0.0] * (N - 2)])
+    product = 0.1 * 0.9
+    assert float(p99(x)[0]) == pytest.approx(product / (1 + product))
+
+
+def test_the_15_sum_to_1() -> None:
+    x = torch.rand(50, N).softmax(dim=1)
+    other = p99(x)
+    assert torch.allclose((x * (1 - other)[:, None]).sum(dim=1) + other, torch.ones(50))
+
+
+def test_old_bug_3_p99_is_not_0_for_probabilities_of_the_network() -> None:
+    logits = torch.randn(1000, N) * 5
+    assert (p99(probabilities(logits, 1.0)) > 0).all()
+
+
+def test_p99_is_largest_for_a_uniform_row() -> None:
+    uniform = torch.full((1, N), 1 / N)
+    assert float(p99(uniform)[0]) == pytest.approx(0.354 / 1.354, abs=1e-3)
+    assert (p99(torch.rand(200, N).softmax(dim=1)) <= p99(uniform)).all()
+
+
+def constants(embeddings: torch.Tensor, labels: torch.Tensor) -> AnomalyConstants:
+    return AnomalyConstants(*fit(embeddings, labels), threshold=0.0, false_alarm_rate=0.01)
+
+
+def test_the_distance_is_mahalanobis() -> None:
+    torch.manual_seed(0)
+    scale = torch.tensor([1.0, 1.5, 0.8])
+    labels = torch.arange(3000) % 3
+    embeddings = torch.randn(3000, 3) * scale + 40 * labels[:, None] * scale
+    fitted = constants(embeddings, labels)
+    along = fitted.means[0] + 5 * scale * torch.eye(3)  # 5 standard deviations along each axis in turn
+    assert score(along[:2], fitted).tolist() == pytest.approx([5, 5], rel=0.1)
+
+
+def test_a_far_object_is_flagged_and_1_percent_of_known_ones() -> None:
+    torch.manual_seed(0)
+    labels = torch.arange(5000) % 14
+    embeddings = torch.randn(5000, 8) + 6 * torch.nn.functional.one_hot(labels % 8, 8)
+    fitted = constants(embeddings, labels)
+    scores = score(embeddings, fitted)
+    threshold = threshold_at(scores, 0.01)
+    assert float((scores > threshold).float().mean()) == pytest.approx(0.01, abs=0.002)
+    assert float(score(torch.full((1, 8), 30.0), fitted)[0]) > threshold
+
+
+def test_a_direction_without_variance_is_finite() -> None:
+    embeddings = torch.randn(100, 4) * torch.tensor([1.0, 1.0, 1.0, 0.0])
+    fitted = constants(embeddings, torch.arange(100) % 2)
+    assert score(embeddings, fitted).isfinite().all()
+
+
+def test_a_class_that_was_left_out_has_no_mean() -> None:
+    labels = torch.arange(120) % 14
+    kept = labels != 3
+    assert len(fit(torch.randn(120, 4)[kept], labels[kept])[0]) == 13
