@@ -133,8 +133,10 @@ def tables(
             else csv(path, usecols=wanted, chunksize=chunk_rows)
         )
         for chunk in chunks:
+            if len(chunk) == 0:
+                continue
             empty = False
-            yield chunk.rename(columns=names)
+            yield chunk.rename(columns=names).apply(pd.to_numeric, errors="coerce")
     except (ValueError, pd.errors.ParserError) as error:
         if isinstance(error, DataError):
             raise
@@ -183,6 +185,7 @@ def assemble(rows: pd.DataFrame, known: pd.DataFrame, path: Path, metadata: Path
 def check(rows: pd.DataFrame, path: Path) -> None:
     """Raise DataError at the first impossible value; lines are those of a text editor."""
     for bad, why, remedy in (
+        (~np.isfinite(rows["object_id"]), "no number", "the file is damaged there, fetch or export it again"),
         (~np.isfinite(rows["mjd"]) | (rows["mjd"] <= 0), "an mjd that is no time", "remove the row"),
         (~np.isfinite(rows["flux"]), "a flux that is no number", "remove the row"),
         (
