@@ -15,7 +15,13 @@ from rich.table import Table
 from broker.config import Settings, variables
 from broker.errors import StartupError
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="markdown", help=__doc__)
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # they would print local variables: secrets
+    rich_markup_mode="markdown",
+    help=__doc__,
+)
 topics_app = typer.Typer(no_args_is_help=True, help="The Kafka topics of the service.")
 app.add_typer(topics_app, name="topics")
 

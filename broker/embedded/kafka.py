@@ -31,6 +31,9 @@ SETTINGS = {
     "share.coordinator.state.topic.min.isr": "1",
     "share.coordinator.state.topic.num.partitions": "4",
     "group.initial.rebalance.delay.ms": "0",
+    # After kill -9 the controller refuses the new incarnation until the old one's session is over.
+    "broker.session.timeout.ms": "3000",
+    "broker.heartbeat.interval.ms": "500",
     "auto.create.topics.enable": "false",
     "message.max.bytes": str(MAX_MESSAGE_BYTES),
     "replica.fetch.max.bytes": str(MAX_MESSAGE_BYTES),
@@ -96,7 +99,8 @@ class EmbeddedKafka(Server):
         """Format the data folder if it is new, then become the server."""
         java = [java_binary(), f"-Djava.io.tmpdir={self.folder}", "-XX:+UseSerialGC", "-XX:-UsePerfData"]
         logs = ["-Dorg.slf4j.simpleLogger.showDateTime=true", "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS"]
-        heap = [f"-Xmx{self.max_heap_mb}m", "-XX:+ExitOnOutOfMemoryError"]
+        # Java keeps a direct buffer for each thread as large as the largest it ever wrote: 64 MiB, many times.
+        heap = [f"-Xmx{self.max_heap_mb}m", "-XX:+ExitOnOutOfMemoryError", "-Djdk.nio.maxCachedBufferSize=1048576"]
         serve = shlex.join([*java, *heap, *logs, "-cp", self._class_path, "kafka.Kafka", "server.properties"])
         if (self.folder / "data" / "meta.properties").exists():
             return ["/bin/sh", "-c", f"exec {serve}"]

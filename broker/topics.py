@@ -1,0 +1,51 @@
+"""The topics of the service: made where they are missing, and looked for."""
+
+from collections.abc import Iterable
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from broker.config import Settings
+from broker.errors import StartupError
+
+CREATE_S = 30.0
+MARGIN_BYTES = 1024 * 1024  # for key, headers and framing
+LARGEST_LETTER = 96 * 1024 * 1024
+
+
+def create_topics(admin: AdminClient, settings: Settings, partitions: int, replication: int) -> list[str]:
+    """Create the input topics that are names, and the output topics; those that exist are left as they are.
+
+    Retention is the servers' default. Dead letters may be as large as anything that was read.
+
+    Returns:
+        the names of those that were created.
+
+    Raises:
+        StartupError: Kafka refuses.
+    """
+    sizes = {t: settings.limits.max_message_bytes + MARGIN_BYTES for t in settings.kafka.topics if t[0] != "^"}
+    sizes |= dict.fromkeys(settings.outputs.topics, MARGIN_BYTES)
+    sizes[settings.outputs.dead_letters] = LARGEST_LETTER
+    wanted = [
+        NewTopic(
+            name, num_partitions=partitions, replication_factor=replication, config={"max.message.bytes": str(size)}
+        )
+        for name, size in sizes.items()
+    ]
+    created = []
+    for name, future in admin.create_topics(wanted, request_timeout=CREATE_S).items():
+        try:
+            future.result(CREATE_S)
+            created.append(name)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise StartupError(f"topic {name} cannot be created: {error.args[0].str()}") from error
+    return created
+
+
+def missing_topics(admin: AdminClient, names: Iterable[str]) -> list[str]:
+    """Which of the topics do not exist, in the order given. Raises KafkaException where Kafka does not answer."""
+    known = admin.list_topics(timeout=10).topics
+    return [name for name in names if name not in known or known[name].error is not None]
