@@ -33,13 +33,13 @@ def calibrate(network: LightCurveLSTM, name: str, training: Objects, validation:
     columns = class_columns(validation.labels)
     labels = torch.from_numpy(columns)[:, None].expand(logits.shape[:2]).flatten()
     weights = torch.from_numpy(balanced_weights(columns))[:, None].expand(logits.shape[:2]).flatten()
-    frequencies = np.bincount(class_columns(training.labels), minlength=len(CLASSES)) / len(training)
+    counts = np.bincount(class_columns(training.labels), minlength=len(CLASSES)) + 0.5  # no class is impossible
     return Artefact(
         name=name,
         digest="",
         network=network,
         temperature=fit_temperature(logits.flatten(0, 1), labels, weights),
-        class_frequencies=torch.from_numpy(frequencies).float(),
+        class_frequencies=torch.from_numpy(counts / counts.sum()).float(),
         anomaly=fit_anomaly(network, training, validation),
         record={},
     )

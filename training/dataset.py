@@ -124,15 +124,10 @@ def tables(
         if spelled is None:
             raise DataError(f"{path}: there is no column {' or '.join((name, *others))}, only {', '.join(head)}")
         names[spelled] = name
-    wanted = [*names, *([optional] if optional in head else [])]
+    wanted = [*names, *([optional] if optional and optional in head else [])]
     empty = True
     try:
-        chunks = (
-            (batch.to_pandas() for batch in pq.ParquetFile(path).iter_batches(chunk_rows, columns=wanted))
-            if path.suffix == ".parquet"
-            else csv(path, usecols=wanted, chunksize=chunk_rows)
-        )
-        for chunk in chunks:
+        for chunk in chunks(path, wanted, chunk_rows):
             if len(chunk) == 0:
                 continue
             empty = False
@@ -143,6 +138,19 @@ def tables(
         raise DataError(f"{path} is damaged ({error}); fetch or export it again") from error
     if empty:
         raise DataError(f"{path} has a header and no rows; fetch or export it again")
+
+
+def chunks(path: Path, columns: list[str], rows: int) -> Iterator[pd.DataFrame]:
+    """The table in pieces, numbered through."""
+    if path.suffix != ".parquet":
+        with csv(path, usecols=columns, chunksize=rows) as reader:
+            yield from reader
+        return
+    done = 0
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(rows, columns=columns):
+            yield batch.to_pandas().set_index(pd.RangeIndex(done, done + len(batch)))
+            done += len(batch)
 
 
 def csv(path: Path, **options: Any) -> Any:  # noqa: ANN401 - a table or an iterator of tables, as the options say

@@ -58,10 +58,13 @@ def predict(
                 table.to_csv(partial, mode="a" if done else "w", header=not done, index=False, float_format="%.7g")
             done += len(block)
             progress(len(block))
+        if writer:
+            writer.close()
+        partial.replace(out)
     finally:
         if writer:
             writer.close()
-    partial.replace(out)
+        partial.unlink(missing_ok=True)
     return done
 
 

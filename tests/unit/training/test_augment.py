@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+
+from model.features import CONTEXT
+from tests.support.plasticc import objects
+from training.augment import augment, augment_context, augment_curve, farther
+from training.recipe import Augmentation
+
+STILL = Augmentation(
+    farther_share=0, late_start=0, thin_share=0, flux_noise=0, photoz_noise=0, context_noise=0,
+    missing_photoz=0, missing_mwebv=0, missing_ddf=0, missing_all=0,
+)  # fmt: skip
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+def test_nothing_asked_nothing_done(rng) -> None:
+    data = objects(per_class=1)
+    for curve, context in zip(data.curves, data.contexts, strict=True):
+        same, known = augment(curve, context, STILL, rng)
+        assert same.tobytes() == curve.tobytes()
+        assert known.tobytes() == context.tobytes()
+
+
+def test_the_original_is_untouched_and_something_is_left(rng) -> None:
+    data = objects(per_class=4)
+    before = [c.tobytes() for c in data.curves], data.contexts.tobytes()
+    for _ in range(20):
+        for curve, context in zip(data.curves, data.contexts, strict=True):
+            seen, _ = augment(curve, context, Augmentation(thin_share=1, thin_most=1, late_start=1), rng)
+            assert 1 <= len(seen) <= len(curve)
+            assert (np.diff(seen["mjd_tai"]) > 0).all()
+            assert (seen["flux_err_njy"] > 0).all()
+    assert before == ([c.tobytes() for c in data.curves], data.contexts.tobytes())
+
+
+def test_noise_that_is_added_is_in_the_error(rng) -> None:
+    curve = np.repeat(objects(per_class=1).curves[0][:1], 20_000)
+    noisy = augment_curve(curve, STILL.model_copy(update={"flux_noise": 2.0}), rng)
+    added = np.sqrt(noisy["flux_err_njy"].astype(float) ** 2 - curve["flux_err_njy"].astype(float) ** 2)
+    assert (noisy["flux_njy"] - curve["flux_njy"]).std() == pytest.approx(added[0], rel=0.03)
+
+
+def test_our_galaxy_stays_our_galaxy_and_others_never_enter_it(rng) -> None:
+    always = STILL.model_copy(update={"photoz_noise": 1, "farther_share": 1})
+    far = np.array((0.01, 2.0, 0.1, 1), dtype=CONTEXT)
+    near = np.array((0.0, 0.0, 0.1, 1), dtype=CONTEXT)
+    for _ in range(200):
+        assert augment_context(far, always, rng)["host_photoz"] > 0
+        assert augment_context(near, always, rng)["host_photoz"] == 0
+
+
+def test_law_9_everything_can_be_missing(rng) -> None:
+    known = np.array((0.3, 0.02, 0.1, 1), dtype=CONTEXT)
+    nothing = augment_context(known, STILL.model_copy(update={"missing_all": 1}), rng)
+    assert np.isnan([nothing["host_photoz"], nothing["host_photoz_err"], nothing["mwebv"]]).all()
+    assert nothing["ddf"] == -1
+
+
+def test_a_farther_object_is_dimmer_slower_and_as_noisy(rng) -> None:
+    curve = np.repeat(objects(per_class=1).curves[-1][:1], 4000)
+    curve["mjd_tai"] = 60_000 + np.arange(len(curve))
+    curve["flux_njy"], curve["detected"] = 5000, True
+    context = np.array((0.4, 0.02, 0.1, 1), dtype=CONTEXT)
+    seen, moved = farther(curve, context, rng)
+    stretch = (1 + moved["host_photoz"]) / 1.4
+    assert 1 < stretch <= 1.2 + 1e-6
+    assert seen["mjd_tai"][-1] - 60_000 == pytest.approx((len(curve) - 1) * stretch)
+    assert seen["flux_njy"].mean() < 4000
+    assert seen["flux_err_njy"].tolist() == curve["flux_err_njy"].tolist()
+    share = seen["flux_njy"].mean() / 5000
+    assert seen["flux_njy"].std() == pytest.approx(curve["flux_err_njy"][0] * np.sqrt(1 - share**2), rel=0.1)
+
+
+def test_an_object_that_nobody_would_detect_stays(rng) -> None:
+    curve = objects(per_class=1).curves[-1].copy()
+    curve["flux_njy"] = 2 * curve["flux_err_njy"]
+    seen, _ = farther(curve, np.array((0.4, 0.02, 0.1, 1), dtype=CONTEXT), rng)
+    assert seen is curve

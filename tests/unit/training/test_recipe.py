@@ -1,0 +1,39 @@
+import pytest
+from pydantic import ValidationError
+
+from training import recipe
+from training.recipe import Recipe, RecipeError, load
+
+
+def test_the_shipped_recipe_spells_out_every_setting() -> None:
+    default = load("default")
+    assert default.name == "default"
+    for part in ("network", "optimiser", "sampling", "augmentation"):
+        own = getattr(default, part)
+        assert own.model_fields_set == set(type(own).model_fields), f"[{part}] leaves a setting to the code"
+
+
+def test_a_recipe_is_frozen() -> None:
+    with pytest.raises(ValidationError):
+        load("default").seed = 3
+
+
+def test_an_unknown_recipe_names_those_there_are() -> None:
+    with pytest.raises(RecipeError, match=r"there are: .*default"):
+        load("defualt")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [("[network]\nhiden = 3", "hiden"), ("seed = 'x'", "seed"), ("seed = ", "Invalid value"), ("new = 1", "new")],
+)
+def test_a_recipe_that_cannot_be_says_what_is_wrong(tmp_path, monkeypatch, text: str, why: str) -> None:
+    (tmp_path / "odd.toml").write_text(text)
+    monkeypatch.setattr(recipe, "RECIPES", tmp_path)
+    with pytest.raises(RecipeError, match=why):
+        load("odd")
+
+
+def test_a_recipe_survives_its_json() -> None:
+    default = load("default")
+    assert Recipe.model_validate_json(default.model_dump_json()) == default
