@@ -9,7 +9,16 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 from model.artefact import DEFAULT, ArtefactError, load
@@ -33,7 +42,9 @@ console = Console(stderr=True)
 Data = Annotated[Path | None, typer.Option(help="Folder with PLAsTiCC's files; by default where `fetch` puts them.")]
 Fold = Annotated[int, typer.Option(min=0, max=splits.FOLDS - 1, help="Which fifth of the objects is only tested on.")]
 Threads = Annotated[int, typer.Option(min=1, help="Threads; the same seed and threads give the same weights.")]
-ArtefactFolder = Annotated[Path, typer.Option("--artefact", help="Directory of the artefact.")]
+ArtefactFolder = Annotated[
+    Path, typer.Option("--artefact", help="Directory of the artefact.", show_default="the shipped one")
+]
 
 
 @app.command()
@@ -51,11 +62,12 @@ def fetch(
     if from_:
         source.copy_from(from_, folder)
     else:
-        with bar("bytes") as progress:
-            tasks: dict[str, Any] = {}
+        with bar(DownloadColumn()) as progress:
+            tasks: dict[str, TaskID] = {}
 
             def show(what: str, done: int, size: int) -> None:
-                tasks.setdefault(what, progress.add_task(what, total=size) if what not in tasks else None)
+                if what not in tasks:
+                    tasks[what] = progress.add_task(what, total=size)
                 progress.update(tasks[what], completed=done)
 
             source.fetch(folder, show)
@@ -80,7 +92,7 @@ def fit(  # noqa: PLR0917 - options
     objects = training_set(data)
     split = splits.fold(objects.ids, objects.labels, splits.SEED, fold)
     folder = runs / f"{recipe}-fold{fold}"
-    with bar("epochs") as progress:
+    with bar(MofNCompleteColumn(), TextColumn("epochs")) as progress:
         task = progress.add_task("training", total=chosen.optimiser.epochs)
 
         def show(row: dict[str, float]) -> None:
@@ -141,7 +153,7 @@ def predict(  # noqa: PLR0917 - options
     """
     set_threads(threads)
     loaded = load(artefact)
-    with bar("objects") as progress:
+    with bar(MofNCompleteColumn(), TextColumn("objects")) as progress:
         task = progress.add_task("classifying", total=None)
         done = classify(loaded, curves, metadata, out, natural=natural, progress=lambda n: progress.advance(task, n))
     console.print(f"{done} objects are in {out}")
@@ -187,11 +199,14 @@ def print_table(figures: dict[str, Any]) -> None:
         table.add_row(f"WLL, {name}", f"{figures['wll'][key]:.3f}", f"{errors['wll'][key]:.3f}")
     for key in ("accuracy", "accuracy_natural", "macro_recall", "macro_f1", "ece", "ece_balanced"):
         table.add_row(key.replace("_", " "), f"{figures[key]:.3f}", f"{errors[key]:.3f}")
+    for key, value in figures.get("domain_shift", {}).items():
+        if key != "objects":
+            table.add_row(f"test set's supernovae, {key.replace('_', ' ')}", f"{value:.3f}", "")
     Console().print(table)
 
 
 @contextmanager
-def bar(unit: str) -> Iterator[Progress]:
+def bar(*amount: ProgressColumn) -> Iterator[Progress]:
     """A progress bar on standard error."""
     columns = (
         TextColumn("{task.description}"),
