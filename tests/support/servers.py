@@ -44,10 +44,13 @@ def redis_server() -> Iterator[str]:
 @contextmanager
 def running(server: S) -> Iterator[S]:
     """The server, started. One that does not start is a failure with its log's last lines, never a skip."""
+    reason = None
     try:
         server.start()
     except StartupError as error:
-        pytest.fail(str(error), pytrace=False)
+        reason = str(error)
+    if reason:  # outside the except: what is shown is the reason alone
+        pytest.fail(reason, pytrace=False)
     try:
         yield server
     finally:
