@@ -211,8 +211,7 @@ def bar(*amount: ProgressColumn) -> Iterator[Progress]:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn(unit),
+        *amount,
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console) as progress:
