@@ -25,7 +25,7 @@ from broker.redis_lightcurves import RedisLightCurves
 from broker.sink import KafkaSink
 from broker.source import KafkaSource
 from broker.topics import missing_topics
-from model.artefact import Artefact, ArtefactError
+from model.artefact import DEFAULT, Artefact, ArtefactError
 from model.artefact import load as load_artefact
 from model.classifier import Classifier, DeviceError
 
@@ -133,7 +133,7 @@ def answering_http(settings: Settings, state: health.Health, metrics: Metrics) -
 def read_artefact(settings: Settings) -> Artefact:
     """The artefact to classify with."""
     try:
-        return load_artefact(settings.classifier.artefact)
+        return load_artefact(settings.classifier.artefact or DEFAULT)
     except ArtefactError as error:
         raise StartupError(f"{error} (MISWEEPER_CLASSIFIER__ARTEFACT names the folder)") from error
 

@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from broker.errors import StartupError
-from model.artefact import DEFAULT
 
 PREFIX = "MISWEEPER_"
 TESTS = "MISWEEPER_TEST_"  # the tests' own, of no concern to the service
@@ -99,7 +98,7 @@ class Batch(Section):
 class Classifier(Section):
     """Which model classifies, and where."""
 
-    artefact: Path = DEFAULT
+    artefact: Path | None = Field(None, description="A folder; by default the artefact that misweeper ships.")
     device: Literal["auto", "cuda", "cpu"] = "auto"
     priors: Literal["balanced", "natural"] = "balanced"
     threads: int = Field(1, ge=1, description="CPU threads of torch.")

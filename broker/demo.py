@@ -152,7 +152,7 @@ def play(settings: Settings, console: Console, rate_per_s: float, limit: int | N
             tally.sent_at[record["alertId"]] = time.monotonic()
             yield record
 
-    producer = Producer({**settings.kafka.client(), "enable.idempotence": True, "linger.ms": 1})
+    producer = Producer({**settings.kafka.client(), "enable.idempotence": True, "linger.ms": 5})
     sender = threading.Thread(
         target=lambda: replay(timed(), producer, settings.kafka.topics[0], rate_per_s), name="replay", daemon=True
     )

@@ -26,6 +26,7 @@ OPTIONAL = {  # a file's column: the alert's field
 OTHER_NAMES = {"detected_bool": "detected", "ddf_bool": "ddf", "decl": "dec"}
 ROWS = 8192
 TELL_S = 0.1
+BURST_S = 0.005  # alerts may leave so much early: fewer, fuller requests at high rates
 FLUSH_S = 60.0
 
 
@@ -73,7 +74,7 @@ def replay(
     began = told = clock()
     sent = 0
     for record in records:
-        while rate_per_s and (early := began + sent / rate_per_s - clock()) > 0:
+        while rate_per_s and (early := began + sent / rate_per_s - clock()) > BURST_S:
             producer.poll(early)
         value = encode(record, "observation")
         while True:

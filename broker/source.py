@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+FETCH_WAIT_MS = 10
 NOT_THERE_YET = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC}  # noqa: SLF001 - librdkafka's names
 
 
@@ -43,7 +44,9 @@ class KafkaSource:
                 "auto.offset.reset": "earliest",
                 "isolation.level": "read_committed",
                 "topic.metadata.refresh.interval.ms": 5_000,  # new topics and partitions are seen within seconds
-                "fetch.wait.max.ms": 50,
+                # Kafka answers a fetch every few milliseconds with all that has come, not once for each message.
+                "fetch.min.bytes": 1_000_000,
+                "fetch.wait.max.ms": FETCH_WAIT_MS,
                 "enable.partition.eof": False,
                 **config,
                 "enable.auto.commit": False,
