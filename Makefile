@@ -1,0 +1,62 @@
+# Everything runs in .venv, which each target makes when it is missing and renews when the lock or pyproject.toml changes.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+LOCK   := deploy/requirements.lock
+SOURCE := broker model schemas training
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench train fmt lock clean
+
+help: ## print this help
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+demo: $(READY) ## everything at work on this machine: real Kafka, real Valkey, real light curves
+	$(BIN)/misweeper demo
+
+test: $(READY) ## unit, property and integration tests, on a real Kafka and a real Valkey
+	$(BIN)/pytest tests/unit tests/property tests/integration
+
+check: $(READY) ## what CI runs: ruff, mypy, import contracts, file lengths, then the tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	@find $(SOURCE) tests -name '*.py' -exec wc -l {} + \
+	  | awk '$$2 != "total" && $$1 > 350 { print $$2 ": " $$1 " lines, 350 at most"; bad = 1 } END { exit bad }'
+	$(BIN)/pytest tests/unit tests/property tests/integration
+
+bench: $(READY) ## how fast it is here
+	$(BIN)/pytest -s tests/benchmark
+
+train: $(READY) ## fetch PLAsTiCC, train the default recipe, evaluate it (hours on two cores)
+	$(BIN)/misweeper-train fetch
+	$(BIN)/misweeper-train fit
+	$(BIN)/misweeper-train evaluate
+
+fmt: $(READY) ## format the code and mend what ruff can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: $(READY) ## resolve all dependencies anew: Python packages, the installer, Kafka's jars
+	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --all-extras \
+	  --python-version 3.11 --custom-compile-command "make lock" pyproject.toml -o $(LOCK)
+	echo uv | $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url \
+	  --python-version 3.11 --custom-compile-command "make lock" - -o deploy/installer.lock
+	$(BIN)/python -m broker.embedded.relock
+
+clean: ## remove .venv and every cache; runs/ stays
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find $(SOURCE) tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(READY): pyproject.toml $(LOCK) deploy/installer.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "misweeper needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1). Name another: make PYTHON=python3.12"; \
+	  exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r deploy/installer.lock
+	$(BIN)/uv pip sync --python $(BIN)/python --require-hashes $(LOCK)
+	$(BIN)/uv pip install --python $(BIN)/python --quiet --no-deps --editable .
+	@touch $@
