@@ -147,14 +147,15 @@ def play(settings: Settings, console: Console, rate_per_s: float, limit: int | N
     subscription = Subscription(settings.kafka.client(), schemas)
     tally, board = Tally(), Board(rows=12)
 
-    def timed() -> Iterator[dict[str, Any]]:
-        for record in islice(read_alerts(HELDOUT), total):
-            tally.sent_at[record["alertId"]] = time.monotonic()
-            yield record
+    def note(record: dict[str, Any]) -> None:
+        tally.sent_at[record["alertId"]] = time.monotonic()
 
+    records = islice(read_alerts(HELDOUT), total)
     producer = Producer({**settings.kafka.client(), "enable.idempotence": True, "linger.ms": 5})
     sender = threading.Thread(
-        target=lambda: replay(timed(), producer, settings.kafka.topics[0], rate_per_s), name="replay", daemon=True
+        target=lambda: replay(records, producer, settings.kafka.topics[0], rate_per_s, on_send=note),
+        name="replay",
+        daemon=True,
     )
     progress = Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console

@@ -57,6 +57,7 @@ def replay(
     topic: str,
     rate_per_s: float | None = None,
     *,
+    on_send: Callable[[Record], None] = lambda _: None,
     on_progress: Callable[[int], None] = lambda _: None,
     clock: Callable[[], float] = time.monotonic,
 ) -> int:
@@ -77,6 +78,7 @@ def replay(
         while rate_per_s and (early := began + sent / rate_per_s - clock()) > BURST_S:
             producer.poll(early)
         value = encode(record, "observation")
+        on_send(record)
         while True:
             try:
                 producer.produce(topic, value, record["objectId"].encode(), on_delivery=delivered)

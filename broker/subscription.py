@@ -40,7 +40,7 @@ class Subscription:
                 "auto.offset.reset": start,
                 "isolation.level": "read_committed",
                 "enable.auto.commit": False,
-                "fetch.wait.max.ms": 100,
+                "fetch.wait.max.ms": 10,  # a commit does not wake a fetch that waits at read_committed
             }
         )
         self._consumer.subscribe(list(schemas))

@@ -19,6 +19,7 @@ from model.features import CARRY_SIZE, contexts, encode, pad, start_carry
 from model.observation import OBSERVATION, Context
 
 MOST_OBSERVATIONS = 65_536  # padded, in one pass through the network: bounds its memory to some 200 MB
+SHORT = 4  # observations: curves up to this go together, as one more pass costs more than the padding
 
 
 class DeviceError(RuntimeError):
@@ -159,7 +160,7 @@ class Classifier:
 
 
 def groups(order: Sequence[int], lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Runs that go through the network together: single observations by themselves, others with those of like length.
+    """Runs that go through the network together: short ones, then those of like length.
 
     Args:
         order: indices of runs by ascending length.
@@ -168,7 +169,7 @@ def groups(order: Sequence[int], lengths: Sequence[int]) -> Iterator[list[int]]:
     group: list[int] = []
     for i in order:
         n = lengths[i]
-        if group and (n > 1.25 * lengths[group[0]] or (len(group) + 1) * n > MOST_OBSERVATIONS):
+        if group and (n > max(SHORT, 1.25 * lengths[group[0]]) or (len(group) + 1) * n > MOST_OBSERVATIONS):
             yield group
             group = []
         group.append(i)
