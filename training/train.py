@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,7 +25,7 @@ from model.scores import class_columns, weighted_log_loss
 from model.taxonomy import CLASSES
 from training.batches import Batch, cut, epoch, plain
 from training.dataset import Objects
-from training.recipe import Recipe
+from training.recipe import Recipe, RecipeError
 
 CUTS_DAYS = (None, 10.0, 30.0, 60.0)  # after the first detection; None: the full curve
 
@@ -38,6 +39,7 @@ class Progress:
     best_score: float = math.inf
     seconds: float = 0.0
     history: list[dict[str, float]] = field(default_factory=list)
+    recipe: dict[str, Any] = field(default_factory=dict)  # what the run was begun with
 
 
 def train(
@@ -59,6 +61,9 @@ def train(
     Returns:
         the averaged network of the epoch with the least validation loss (mean of WLL at full, +10, +30, +60 days), and
         how the run went.
+
+    Raises:
+        RecipeError: the folder holds a run of another recipe.
     """
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(recipe.seed)
@@ -69,6 +74,9 @@ def train(
     settings = recipe.optimiser
     optimiser = torch.optim.AdamW(network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
     progress = resume(folder, network, average, optimiser)
+    if progress.recipe not in ({}, recipe.model_dump()):
+        raise RecipeError(f"{folder} holds a run of another recipe; delete it, or choose another folder by --runs")
+    progress.recipe = recipe.model_dump()
     steps = math.ceil(len(training) / settings.batch_size)
     for number in range(progress.epoch, settings.epochs):
         began = time.monotonic()

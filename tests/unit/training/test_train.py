@@ -6,7 +6,7 @@ import torch
 from model.network import LightCurveLSTM, NetworkConfig
 from model.scores import weighted_log_loss
 from tests.support.plasticc import objects
-from training.recipe import Augmentation, Network, Optimiser, Recipe, Sampling
+from training.recipe import Augmentation, Network, Optimiser, Recipe, RecipeError, Sampling
 from training.train import cuts, read_out, schedule, set_scaler, train
 
 RECIPE = Recipe(
@@ -59,6 +59,13 @@ def test_a_killed_run_resumes_and_ends_in_the_same_weights(tmp_path: Path) -> No
     assert [row["epoch"] for row in progress.history] == [1, 2, 3, 4]
     for name, value in whole.state_dict().items():
         assert value.equal(resumed.state_dict()[name]), name
+
+
+def test_a_run_of_another_recipe_is_not_continued(tmp_path: Path) -> None:
+    data = objects(per_class=1)
+    train(RECIPE, data, data, tmp_path)
+    with pytest.raises(RecipeError, match="another recipe"):
+        train(RECIPE.model_copy(update={"seed": 1}), data, data, tmp_path)
 
 
 def test_a_constant_column_is_not_divided_by_zero(tmp_path: Path) -> None:
