@@ -44,9 +44,9 @@ def run() -> None:
 
     Example: MISWEEPER_KAFKA__BOOTSTRAP_SERVERS=kafka:9092 MISWEEPER_REDIS__URL=redis://redis:6379 misweeper run
     """
+    settings = Settings.load()
     from broker.assembly import serve  # noqa: PLC0415 - torch takes seconds to import: not for --help
 
-    settings = Settings.load()
     stop = threading.Event()
 
     def on_signal(number: int, _: object) -> None:

@@ -94,6 +94,11 @@ class Classifier:
         self._prior_log_ratio = ratio if priors == "natural" else None
 
     @property
+    def anomaly_threshold(self) -> float:
+        """Scores above it are flagged."""
+        return self._anomaly.threshold
+
+    @property
     def state_bytes(self) -> int:
         """Size of a state: the features' carry as float64, then the network's state as float32, little-endian."""
         return 8 * CARRY_SIZE + 4 * self._network.state_size

@@ -1,0 +1,60 @@
+"""Servers go away while alerts flow: the service lives, says so, and loses nothing."""
+
+from itertools import islice
+
+import numpy as np
+import pytest
+
+from broker.codec import encode
+from broker.demo import HELDOUT
+from broker.embedded import EmbeddedKafka, EmbeddedValkey
+from broker.replay import read_alerts
+from tests.integration.test_service import batch_predictions
+from tests.support.service import Service, eventually
+
+ALERTS = 3000
+
+
+@pytest.fixture
+def servers():
+    with EmbeddedValkey(persistent=True) as valkey, EmbeddedKafka() as kafka:
+        yield valkey, kafka
+
+
+@pytest.mark.timeout(240)
+def test_redis_then_kafka_go_away_and_come_back(servers, topic_prefix, tmp_path, monkeypatch):
+    valkey, kafka = servers
+    service = Service(kafka.bootstrap_servers, valkey.url, topic_prefix, tmp_path, {"MISWEEPER_REDIS__TIMEOUT_S": "1"})
+    service.create_topics(monkeypatch, partitions=3)
+    worker = service.worker().await_ready()
+    records = list(islice(read_alerts(HELDOUT), ALERTS))
+    parts = [records[i::1][: ALERTS // 3] for i in (0, ALERTS // 3, 2 * ALERTS // 3)]
+
+    def send(part):
+        service.send((r["objectId"], encode(r, "observation")) for r in part)
+
+    try:
+        valkey.kill()
+        send(parts[0])
+        eventually(lambda: "redis" in worker.ask("/readyz")[1])
+        assert worker.ask("/livez")[0] == 200
+        valkey.restart()
+        worker.await_ready(30)
+
+        valkey.pause()
+        send(parts[1])
+        eventually(lambda: "redis" in worker.ask("/readyz")[1])
+        valkey.resume()
+        worker.await_ready(30)
+
+        send(parts[2])
+        kafka.restart()
+        found = service.collect(ALERTS, seconds=90)
+        worker.await_ready(60)
+    finally:
+        service.close()
+    assert len(found["classifications"]) == len({p.source for p in found["classifications"]}) == ALERTS
+    expected = batch_predictions(records)
+    for p in found["classifications"]:
+        probabilities = np.array([c["probability"] for c in p.record["classifications"]])
+        assert np.abs(probabilities - expected[p.record["objectId"]][p.record["observations"] - 1]).max() < 2e-5
