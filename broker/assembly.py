@@ -82,7 +82,6 @@ def serve(settings: Settings, stop: threading.Event) -> None:
             log.info("serving", topics=settings.kafka.topics, artefact=artefact.name, digest=artefact.digest[:12])
             pipeline.run(stop.is_set)
             leave_in_time(settings.shutdown_timeout_s)
-            sink.abort()
         finally:
             source.close()
         log.info("stopped")

@@ -46,53 +46,58 @@ class KafkaSink:
     ) -> None:
         self._group_metadata = group_metadata
         self._on_trouble = on_trouble
-        self._open = False
+        self._config = {
+            "linger.ms": 5,
+            # The next transaction is refused while the markers of the last are being written. At librdkafka's
+            # default of 100 ms between tries each micro-batch would wait so long.
+            "retry.backoff.ms": 2,
+            "retry.backoff.max.ms": 20,
+            "compression.type": "lz4",
+            "message.max.bytes": 100_000_000,
+            "transaction.timeout.ms": 10_000,  # how long a killed worker holds its readers up
+            **config,
+            "transactional.id": worker,
+        }
         self._refused: KafkaError | None = None
-        self._producer = Producer(
-            {
-                "linger.ms": 5,
-                # The next transaction is refused while the markers of the last are being written. At librdkafka's
-                # default of 100 ms between tries each micro-batch would wait so long.
-                "retry.backoff.ms": 2,
-                "retry.backoff.max.ms": 20,
-                "compression.type": "lz4",
-                "message.max.bytes": 100_000_000,
-                "transaction.timeout.ms": 10_000,  # how long a killed worker holds its readers up
-                **config,
-                "transactional.id": worker,
-            }
-        )
-        self._insist(self._producer.init_transactions)
+        self._producer = self._connect()
 
     def commit(self, records: Sequence[Record], batch: Sequence[Message]) -> None:
         """Publish the records and commit the batch's offsets, all or nothing.
 
-        Raises TransientError after an abort, when the batch must be read again; KafkaException when this producer is
-        fenced off or broken for good.
+        Raises TransientError after an abort, when the batch must be read again; KafkaException when another producer of
+        the same worker has taken over.
         """
-        self.abort()
         self._refused = None
         try:
             self._producer.begin_transaction()  # 2
-            self._open = True
             for record in records:  # 3
                 self._produce(record)
-            offsets, group = next_offsets(batch), self._group_metadata()
-            self._insist(lambda s: self._producer.send_offsets_to_transaction(offsets, group, s))  # 4
+            # Not repeated: where Kafka goes away in between, librdkafka's second try never returns.
+            self._producer.send_offsets_to_transaction(next_offsets(batch), self._group_metadata(), TRY_S)  # 4
             self._insist(self._producer.commit_transaction)  # 5
-            self._open = False
         except KafkaException as error:
-            kafka_error: KafkaError = error.args[0]
-            if kafka_error.fatal() or not self._open:
-                raise
-            self.abort()
-            raise TransientError("kafka", (self._refused or kafka_error).str()) from error
+            self._recover(error.args[0])
+            raise TransientError("kafka", (self._refused or error.args[0]).str()) from error
 
-    def abort(self) -> None:
-        """Abort the transaction, if one is open."""
-        if self._open:
-            self._insist(self._producer.abort_transaction)
-            self._open = False
+    def _recover(self, error: KafkaError) -> None:
+        """Leave no transaction open: abort it, or, where the producer is broken for good, begin with a new one."""
+        if not error.fatal():
+            try:
+                self._insist(self._producer.abort_transaction)
+            except KafkaException as worse:
+                error = worse.args[0]
+            else:
+                return
+        if error.code() == KafkaError._FENCED:  # noqa: SLF001 - librdkafka's name
+            raise KafkaException(error)
+        self._producer.purge()
+        self._producer = self._connect()
+
+    def _connect(self) -> Producer:
+        """A new producer, whose first act is to abort what an earlier one of this worker left open."""
+        producer = Producer(self._config)
+        self._insist(producer.init_transactions)
+        return producer
 
     def _insist(self, call: Callable[[float], object]) -> None:
         """Repeat a call while its error says that repeating it is right; librdkafka takes it up where it was."""

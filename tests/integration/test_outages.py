@@ -38,7 +38,7 @@ def test_redis_then_kafka_go_away_and_come_back(servers, topic_prefix, tmp_path,
         send(parts[0])
         eventually(lambda: "redis" in worker.ask("/readyz")[1])
         assert worker.ask("/livez")[0] == 200
-        valkey.restart()
+        valkey.start()
         worker.await_ready(30)
 
         valkey.pause()

@@ -1,9 +1,11 @@
 """Native alerts for tests: records, and their bytes in every framing."""
 
+import os
 from io import BytesIO
 from pathlib import Path
 
 import fastavro
+import pytest
 
 from broker.codec import encode
 from schemas.catalogue import load
@@ -59,7 +61,9 @@ FRAMINGS = {
 
 
 def packets(folder: str) -> list[Path]:
-    """Real packets of a survey. Fails, never skips, where they are missing."""
+    """Real packets of a survey, which lie beside the repository; where they do not, CI fails and a laptop skips."""
     found = sorted((PACKETS / folder).glob("*.avro"))
+    if not found and "CI" not in os.environ:
+        pytest.skip(f"no packets in {PACKETS / folder}")
     assert found, f"no packets in {PACKETS / folder}; they belong beside the repository"
     return found
