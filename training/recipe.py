@@ -26,18 +26,19 @@ class Network(Part):
     layers: int = 2
     head: int = 192
     embedding: int = 64
-    dropout: float = 0.2
-    head_dropout: float = 0.35
+    dropout: float = 0.15
+    head_dropout: float = 0.25
 
 
 class Optimiser(Part):
     """AdamW with a cosine schedule counted in epochs, and an average of the weights."""
 
-    epochs: int = 50
+    epochs: int = 50  # of the schedule
+    patience: int = 12  # epochs without a better validation loss after which a run stops early
     batch_size: int = 64
     learning_rate: float = 2e-3
     warmup_epochs: float = 1.0
-    weight_decay: float = 3e-2
+    weight_decay: float = 1e-2
     clip_norm: float = 1.0
     average: float = 0.997
     precision: Literal["float32", "bfloat16"] = "bfloat16"
@@ -47,7 +48,7 @@ class Sampling(Part):
     """Which objects an epoch sees, and after which observations it asks for the class."""
 
     class_power: float = -0.5  # objects of class c are drawn with probability ~ N_c ** class_power
-    readouts: int = 12  # of which one is the full curve
+    readouts: int = 10  # of which one is the full curve
     full_weight: float = 2.0  # the full curve's weight among the readouts
     longest_days: float = 150.0  # readouts by time lie between 1 day and so many after the first detection
 
@@ -55,13 +56,13 @@ class Sampling(Part):
 class Augmentation(Part):
     """What is done to a curve before each epoch."""
 
-    farther_share: float = 0.5  # of curves that are moved farther away
+    farther_share: float = 0.0  # of curves that are moved farther away
     late_start: float = 0.1  # of curves that begin later, with their first detection at the latest
     thin_share: float = 0.5  # of curves that lose observations
     thin_most: float = 0.4  # of its observations that such a curve loses at most
     flux_noise: float = 0.5  # extra noise, at most so many errors
-    photoz_noise: float = 0.8  # of curves whose photo-z is redrawn by its error
-    context_noise: float = 0.15  # relative noise of mwebv and of the photo-z's error
+    photoz_noise: float = 0.5  # of curves whose photo-z is redrawn by its error
+    context_noise: float = 0.0  # relative noise of mwebv and of the photo-z's error
     missing_photoz: float = 0.1
     missing_mwebv: float = 0.1
     missing_ddf: float = 0.1

@@ -79,6 +79,8 @@ def train(
     progress.recipe = recipe.model_dump()
     steps = math.ceil(len(training) / settings.batch_size)
     for number in range(progress.epoch, settings.epochs):
+        if number - progress.best_epoch >= settings.patience:
+            break
         began = time.monotonic()
         torch.manual_seed(recipe.seed * 100_003 + number)  # dropout
         network.train()

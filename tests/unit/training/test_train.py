@@ -61,6 +61,15 @@ def test_a_killed_run_resumes_and_ends_in_the_same_weights(tmp_path: Path) -> No
         assert value.equal(resumed.state_dict()[name]), name
 
 
+def test_a_run_that_no_longer_improves_stops(tmp_path: Path) -> None:
+    hopeless = RECIPE.optimiser.model_copy(
+        update={"epochs": 9, "patience": 2, "learning_rate": 0.0, "weight_decay": 0.0}
+    )
+    data = objects(per_class=2)
+    _, progress = train(RECIPE.model_copy(update={"optimiser": hopeless}), data, data, tmp_path)
+    assert (progress.best_epoch, progress.epoch) == (1, 3)
+
+
 def test_a_run_of_another_recipe_is_not_continued(tmp_path: Path) -> None:
     data = objects(per_class=1)
     train(RECIPE, data, data, tmp_path)
