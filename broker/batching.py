@@ -1,7 +1,8 @@
 """When a micro-batch is full: max_size messages, or max_wait_ms, whichever comes first.
 
-The wait counts from the end of the last one, so the time spent on a batch is taken off the wait for the next:
-a message that arrives while the service is busy still leaves within max_wait_ms of its arrival plus its batch's time.
+The wait is for the answer, not for companions alone. A message may have come at any time since the last batch was
+closed, and its own batch will take about as long as the last one did: both are taken off the wait. So an answer is
+committed within max_wait_ms while a batch takes less than half of it, and batches follow each other when it takes more.
 """
 
 from collections.abc import Callable
@@ -22,7 +23,7 @@ class Batching:
 
     Args:
         max_size: messages in a batch at most.
-        max_wait_ms: how long a message waits for companions at most.
+        max_wait_ms: how long a message waits for its answer, where a batch takes no longer than half of it.
         clock: monotonic seconds.
     """
 
@@ -34,7 +35,8 @@ class Batching:
 
     def next(self, reader: Reader) -> list[Message]:
         """The next micro-batch; empty when max_wait_ms went by without a message."""
-        left_s = self._closed_at + self._max_wait_s - self._clock()
+        busy_s = self._clock() - self._closed_at
+        left_s = self._max_wait_s - 2 * busy_s
         batch = reader.read(self._max_size, max(0.0, left_s))
         if not batch and left_s <= 0:  # nothing came while busy: wait a full turn, never spin
             batch = reader.read(self._max_size, self._max_wait_s)
