@@ -4,6 +4,7 @@ The service runs in a process of its own, as in production. This process replays
 as a subscriber does, and compares them with the truth.
 """
 
+import gc
 import json
 import os
 import signal
@@ -24,6 +25,7 @@ import numpy as np
 import pandas as pd
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -40,7 +42,9 @@ from model.scores import accuracy, weighted_log_loss
 from model.taxonomy import CLASS_NAMES
 
 HELDOUT = Path(__file__).parent / "examples" / "plasticc_heldout.parquet"
+PARTITIONS = 2  # enough for one worker; each costs Kafka a marker in every transaction
 READY_S = 120.0
+WARM_TRANSACTIONS = 100
 STALLED_S = 60.0  # without a classification
 
 
@@ -115,7 +119,10 @@ def demo(console: Console, *, rate_per_s: float, limit: int | None, json_path: P
         }
         os.environ.update(environment)  # whatever the shell says of other servers, the demo speaks to its own
         settings = Settings.load()
-        create_topics(AdminClient(settings.kafka.client()), settings, partitions=6, replication=1)
+        admin = AdminClient(settings.kafka.client())
+        create_topics(admin, settings, partitions=PARTITIONS, replication=1)
+        with console.status("warming up Kafka"):
+            warm_up(settings, admin)
         with service(settings, console):
             summary, tally = play(settings, console, rate_per_s, limit)
             show(console, settings, summary, tally)
@@ -127,6 +134,19 @@ def demo(console: Console, *, rate_per_s: float, limit: int | None, json_path: P
                 console.print(f"  {exports} misweeper watch", soft_wrap=True, highlight=False)
                 wait_for_interrupt()
     return summary.published == summary.alerts and summary.dead_letters == 0
+
+
+def warm_up(settings: Settings, admin: AdminClient) -> None:
+    """Some transactions on a topic of their own, so that latencies are not those of Java's first seconds."""
+    topic = "warm-up"
+    admin.create_topics([NewTopic(topic, num_partitions=PARTITIONS, replication_factor=1)])[topic].result(READY_S)
+    producer = Producer({**settings.kafka.client(), "transactional.id": topic, "retry.backoff.ms": 2})
+    producer.init_transactions(READY_S)
+    for _ in range(WARM_TRANSACTIONS):
+        producer.begin_transaction()
+        for i in range(100):
+            producer.produce(topic, b"x" * 300, str(i))
+        producer.commit_transaction(READY_S)
 
 
 def play(settings: Settings, console: Console, rate_per_s: float, limit: int | None) -> tuple[Summary, Tally]:
@@ -161,6 +181,7 @@ def play(settings: Settings, console: Console, rate_per_s: float, limit: int | N
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
     )
     task = progress.add_task("alerts classified", total=total)
+    gc.freeze()  # a pause for garbage would be taken for latency
     began = heard = time.monotonic()
     sender.start()
     with Live(console=console, auto_refresh=False, transient=True) as live:

@@ -24,7 +24,7 @@ OPTIONAL = {  # a file's column: the alert's field
     "mwebv": "mwebv", "ra": "ra", "dec": "dec",
 }  # fmt: skip
 OTHER_NAMES = {"detected_bool": "detected", "ddf_bool": "ddf", "decl": "dec"}
-ROWS = 8192
+ROWS = 512  # at a time: a longer pause would delay the alerts that are due
 TELL_S = 0.1
 BURST_S = 0.005  # alerts may leave so much early: fewer, fuller requests at high rates
 FLUSH_S = 60.0
