@@ -1,18 +1,24 @@
-"""Native alerts (schemas/observation) to Alert: every value is checked here, and only here."""
+"""Native alerts (schemas/observation) to Alert: every value is checked here, and only here.
 
-from math import isfinite, isnan, nan
+The bounds are wider than any telescope's and narrower than float32: within them the features stay finite, so one
+absurd number cannot turn an object's state into NaN for good. null and NaN in the context both mean unknown.
+"""
+
+from math import isnan, nan
 from typing import Any
-
-import numpy as np
 
 from broker.errors import PoisonMessage, Reason
 from model.observation import BANDS, Alert, Context, Observation
 
 LATEST_MJD = 200_000.0  # the year 2406: a Julian date, or seconds, in place of an MJD is caught
-LONGEST_NAME = 256  # characters of an object's or a survey's name
-LONGEST_HISTORY = 20_000  # observations
+BRIGHTEST_NJY = 1e12  # 1.4 mag AB; surveys saturate above 10
+SMALLEST_ERROR_NJY = 1e-4  # 41 mag AB; a flux in Jy or mJy in place of nJy is caught
+LONGEST_NAME = 256  # bytes of an object's or a survey's name
+LONGEST_HISTORY = 10_000  # observations
 LARGEST_PHOTOZ = 20.0
-LARGEST_FLOAT = float(np.finfo(np.float32).max)
+LARGEST_MWEBV = 1000.0
+
+BAND_INDEX = {band: index for index, band in enumerate(BANDS)}
 
 Record = dict[str, Any]
 
@@ -32,7 +38,7 @@ def adapt(record: Record) -> Alert:
         context=Context(
             host_photoz=within(record, "hostgalPhotoz", 0.0, LARGEST_PHOTOZ),
             host_photoz_err=within(record, "hostgalPhotozErr", 0.0, LARGEST_PHOTOZ),
-            mwebv=within(record, "mwebv", 0.0, 1000.0),
+            mwebv=within(record, "mwebv", 0.0, LARGEST_MWEBV),
             ddf=record["ddf"],
         ),
         history=tuple(observation(earlier, f"history[{i}].") for i, earlier in enumerate(history)),
@@ -46,36 +52,34 @@ def observation(record: Record, where: str = "") -> Observation:
     mjd, flux, error, band = record["mjd"], record["flux"], record["fluxErr"], record["band"]
     if not 0 < mjd < LATEST_MJD:
         raise bad(f"{where}mjd", mjd, f"a time between 0 and {LATEST_MJD:.0f} [days]")
-    if not -LARGEST_FLOAT <= flux <= LARGEST_FLOAT:
-        raise bad(f"{where}flux", flux, "a finite number [nJy]")
-    if not 0 < error <= LARGEST_FLOAT:
-        raise bad(f"{where}fluxErr", error, "a finite number above 0 [nJy]")
-    if len(band) != 1 or band not in BANDS:
+    if not -BRIGHTEST_NJY <= flux <= BRIGHTEST_NJY:
+        raise bad(f"{where}flux", flux, f"a finite number, at most {BRIGHTEST_NJY:g} [nJy]")
+    if not SMALLEST_ERROR_NJY <= error <= BRIGHTEST_NJY:
+        raise bad(f"{where}fluxErr", error, f"a finite number above 0, {SMALLEST_ERROR_NJY:g} at least [nJy]")
+    if (index := BAND_INDEX.get(band)) is None:
         raise bad(f"{where}band", band, f"one of {' '.join(BANDS)}")
-    return Observation(mjd, flux, error, BANDS.index(band), record["detected"])
+    return Observation(mjd, flux, error, index, record["detected"])
 
 
 def name(record: Record, field: str) -> str:
     """A name that is neither empty nor endless. Raises PoisonMessage."""
     value: str = record[field]
-    if not 0 < len(value) <= LONGEST_NAME:
-        raise bad(field, value, f"1 to {LONGEST_NAME} characters")
+    if not value or len(value.encode()) > LONGEST_NAME:
+        raise bad(field, value, f"1 to {LONGEST_NAME} bytes")
     return value
 
 
 def within(record: Record, field: str, low: float, high: float) -> float:
     """A number in a range; NaN where it is null or NaN, which both mean unknown. Raises PoisonMessage."""
-    value = record[field]
+    value: float | None = record[field]
     if value is None or isnan(value):
         return nan
-    if not (isfinite(value) and low <= value <= high):
+    if not low <= value <= high:
         raise bad(field, value, f"between {low:g} and {high:g}, or null")
-    return float(value)
+    return value
 
 
 def bad(field: str, value: object, expected: str) -> PoisonMessage:
     """What is wrong, in words; a hostile value is cut short and its control characters are escaped."""
-    shown = ascii(value)
-    return PoisonMessage(
-        Reason.INVALID_FIELD, f"{field} is {shown if len(shown) <= 60 else shown[:60] + '...'}; expected {expected}"
-    )
+    shown = ascii(value[:60] + "..." if isinstance(value, str) and len(value) > 60 else value)
+    return PoisonMessage(Reason.INVALID_FIELD, f"{field} is {shown}; expected {expected}")
