@@ -10,6 +10,7 @@ once. Write first, then read: of two workers that append at once, the one that r
 
 from collections.abc import Iterable, Mapping, Sequence
 from secrets import randbits
+from struct import Struct
 from typing import NamedTuple, Protocol
 from zlib import crc32
 
@@ -32,6 +33,7 @@ ENTRY = np.dtype(
         ("flags", "u1"),  # band in the low 3 bits, then DETECTED and HISTORY
     ]
 )
+PACKED_ENTRY = Struct("<dffqqIIB")  # the same, for one at a time
 DETECTED = 0b01000
 HISTORY = 0b10000  # came in an alert's history, not as its own observation
 BAND = 0b00111
@@ -109,8 +111,7 @@ def source_of(message: Message) -> int:
 
 def entry(arrival: Arrival, observation: Observation, *, history: bool = False) -> bytes:
     """One observation of an arrival as the bytes of its entry."""
-    flags = observation.band | (DETECTED if observation.detected else 0) | (HISTORY if history else 0)
-    row = (
+    return PACKED_ENTRY.pack(
         observation.mjd_tai,
         observation.flux_njy,
         observation.flux_err_njy,
@@ -118,9 +119,8 @@ def entry(arrival: Arrival, observation: Observation, *, history: bool = False) 
         arrival.message.offset,
         source_of(arrival.message),
         randbits(32),
-        flags,
+        observation.band | (DETECTED if observation.detected else 0) | (HISTORY if history else 0),
     )
-    return np.array(row, dtype=ENTRY).tobytes()
 
 
 def entries(log: Sequence[bytes]) -> NDArray[np.void]:
@@ -136,6 +136,12 @@ def observations(log: NDArray[np.void]) -> NDArray[np.void]:
     rows["band"] = log["flags"] & BAND
     rows["detected"] = (log["flags"] & DETECTED) != 0
     return rows
+
+
+def observation_bytes(one: bytes) -> bytes:
+    """The bytes of one entry's observation, dtype OBSERVATION: what `observations` gives for it."""
+    flags = one[-1]
+    return one[:16] + bytes((flags & BAND, (flags & DETECTED) != 0))
 
 
 def first_seen(log: NDArray[np.void], arrival: Arrival) -> int:

@@ -11,6 +11,9 @@ Law 7: the same alert at another offset is a duplicate; the same offset again is
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
+from struct import Struct
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,22 +27,26 @@ from broker.lightcurves import (
     entries,
     entry,
     first_seen,
+    observation_bytes,
     observations,
 )
 from model.classifier import Outcome, Run
-from model.features import CONTEXT, contexts
 from model.observation import OBSERVATION, Context, LightCurve
 
-HEADER = np.dtype(
-    [
-        ("artefact", "S16"),  # first hex digits of its digest
-        ("entries", "<u4"),  # how many of the log's the state has seen
-        ("observations", "<u4"),  # how many they are as a set
-        ("last_entry", ENTRY),
-        ("last_observation", OBSERVATION),  # the latest in time
-        ("context", CONTEXT),
-    ]
-)
+PACKED_CONTEXT = Struct("<fffb")
+PACKED_HEADER = Struct(f"<16sII{ENTRY.itemsize}s{OBSERVATION.itemsize}s{PACKED_CONTEXT.size}s")
+TIME_AND_BAND = Struct("<d8xBx")  # of an observation's bytes: a light curve's order
+
+
+class Header(NamedTuple):
+    """What stands before the classifier's own bytes in a stored state."""
+
+    artefact: bytes  # first hex digits of its digest
+    entries: int  # how many of the log's the state has seen
+    observations: int  # how many they are as a set
+    last_entry: bytes
+    last_observation: bytes  # the latest in time
+    context: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +66,7 @@ class Share:
     arrivals: list[Arrival]
     runs: list[Run] = field(default_factory=list)
     answers: list[Answer | None] = field(default_factory=list)  # one an arrival
-    header: np.void | None = None  # of the state after the last run; None: nothing to save
+    header: Header | None = None  # of the state after the last run; None: nothing to save
     stepped: bool = True  # False where the whole curve had to be read
 
 
@@ -84,7 +91,7 @@ class Memory:
             for key, share in shares.items()
         }
         tails = self._store.append(new) if new else {}
-        unfit = [key for key, share in shares.items() if not self._step(share, entries(new[key]), tails[key])]
+        unfit = [key for key, share in shares.items() if not self._step(share, new[key], tails[key])]
         if unfit:
             for key, log in self._store.read(unfit).items():
                 self._recall(shares[key], entries(log), tails[key])
@@ -93,7 +100,7 @@ class Memory:
     def save(self, shares: Sequence[Share], outcomes: Sequence[Sequence[Outcome]]) -> None:
         """Keep each object's last state; `outcomes` holds those of each share's runs."""
         states = {
-            share.key: share.header.tobytes() + of_share[-1].state
+            share.key: PACKED_HEADER.pack(*share.header) + of_share[-1].state
             for share, of_share in zip(shares, outcomes, strict=True)
             if share.header is not None
         }
@@ -104,32 +111,32 @@ class Memory:
         """Return if the store answers. Raises TransientError."""
         self._store.ping()
 
-    def _step(self, share: Share, new: NDArray[np.void], tail: Tail) -> bool:
+    def _step(self, share: Share, new: Sequence[bytes], tail: Tail) -> bool:
         """Plan the steady state: the stored state, then the new observations. False where it does not fit."""
         if has_history(share):
             return False
-        curve = observations(new)
+        rows = [observation_bytes(one) for one in new]
         context = share.arrivals[0].alert.context
-        before, seen = None, 0
+        known = packed(context)
+        seen, before, in_order = 0, None, rows
         if tail.length > len(new):
             header, before = self._unpack(tail.state)
             if (
                 header is None
-                or header["context"].tobytes() != packed(context)
-                or header["entries"] + len(new) != tail.length
-                or header["last_entry"].tobytes() != tail.previous
+                or header.context != known
+                or header.entries + len(new) != tail.length
+                or header.last_entry != tail.previous
             ):
                 return False
-            seen = int(header["observations"])
-            curve = np.concatenate([header["last_observation"].reshape(1), curve])
-        times = curve["mjd_tai"], curve["band"]
-        later = (times[0][1:] > times[0][:-1]) | ((times[0][1:] == times[0][:-1]) & (times[1][1:] > times[1][:-1]))
-        if not later.all() or any(packed(a.alert.context) != packed(context) for a in share.arrivals[1:]):
+            seen, in_order = header.observations, [header.last_observation, *rows]
+        if any(TIME_AND_BAND.unpack(a) >= TIME_AND_BAND.unpack(b) for a, b in pairwise(in_order)):
+            return False
+        if any(packed(a.alert.context) != known for a in share.arrivals[1:]):
             return False
         n = len(new)
-        share.runs = [Run(before, curve[-n:], context, tuple(range(n)))]
+        share.runs = [Run(before, np.frombuffer(b"".join(rows), OBSERVATION), context, tuple(range(n)))]
         share.answers = [Answer(0, i, seen + i + 1) for i in range(n)]
-        share.header = self._header(tail.length, new[-1], seen + n, curve[-1], context)
+        share.header = Header(self._artefact, tail.length, seen + n, new[-1], rows[-1], known)
         return True
 
     def _recall(self, share: Share, log: NDArray[np.void], tail: Tail) -> None:
@@ -159,35 +166,29 @@ class Memory:
         if curve is not None and context is not None:
             if begins(curve, curve_of(log)):  # what follows in the log repeats what is known
                 seen = len(log)
-            share.header = self._header(seen, log[seen - 1], len(curve), curve[-1], context)
+            share.header = Header(
+                self._artefact, seen, len(curve), log[seen - 1].tobytes(), curve[-1].tobytes(), packed(context)
+            )
 
     def _resumable(
-        self, header: np.void | None, log: NDArray[np.void], wanted: NDArray[np.void], context: Context
+        self, header: Header | None, log: NDArray[np.void], wanted: NDArray[np.void], context: Context
     ) -> int:
         """How many observations of a wanted curve the stored state has seen; 0 where it cannot be used."""
-        if header is None or header["context"].tobytes() != packed(context) or not 0 < header["entries"] <= len(log):
+        if header is None or header.context != packed(context) or not 0 < header.entries <= len(log):
             return 0
-        count = int(header["entries"])
-        if log[count - 1].tobytes() != header["last_entry"].tobytes():
+        if log[header.entries - 1].tobytes() != header.last_entry:
             return 0
-        seen = curve_of(log[:count])
+        seen = curve_of(log[: header.entries])
         return len(seen) if len(seen) < len(wanted) and begins(wanted, seen) else 0
 
-    def _header(self, count: int, last: np.void, size: int, latest: np.void, context: Context) -> np.void:
-        header = np.zeros((), dtype=HEADER)
-        header["artefact"], header["entries"], header["observations"] = self._artefact, count, size
-        header["last_entry"], header["last_observation"], header["context"] = last, latest, contexts([context])[0]
-        row: np.void = header[()]  # type: ignore[assignment]  # numpy types a scalar as an array
-        return row
-
-    def _unpack(self, state: bytes | None) -> tuple[np.void | None, bytes | None]:
+    def _unpack(self, state: bytes | None) -> tuple[Header | None, bytes | None]:
         """Header and body of a stored state; None where there is none of this artefact."""
-        if state is None or len(state) < HEADER.itemsize:
+        if state is None or len(state) < PACKED_HEADER.size:
             return None, None
-        header = np.frombuffer(state, dtype=HEADER, count=1)[0]
-        if header["artefact"] != self._artefact:
+        header = Header(*PACKED_HEADER.unpack_from(state))
+        if header.artefact != self._artefact:
             return None, None
-        return header, state[HEADER.itemsize :]
+        return header, state[PACKED_HEADER.size :]
 
 
 def new_entries(arrivals: Iterable[Arrival], known: NDArray[np.void] | None) -> Iterable[bytes]:
@@ -225,4 +226,7 @@ def begins(longer: NDArray[np.void], shorter: NDArray[np.void]) -> bool:
 
 def packed(context: Context | None) -> bytes:
     """A context as the bytes that states are compared by."""
-    return contexts([context])[0].tobytes() if context is not None else b""
+    if context is None:
+        return b""
+    ddf = -1 if context.ddf is None else context.ddf
+    return PACKED_CONTEXT.pack(context.host_photoz, context.host_photoz_err, context.mwebv, ddf)

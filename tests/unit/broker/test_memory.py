@@ -3,7 +3,7 @@
 from itertools import count
 
 from broker.lightcurves import Arrival, InMemoryLightCurves
-from broker.memory import HEADER, Memory, Share
+from broker.memory import PACKED_HEADER, Memory, Share
 from broker.message import Message
 from model.classifier import Outcome
 from model.observation import Alert, Context, LightCurve, Observation
@@ -116,4 +116,4 @@ def test_history_joins_the_curve_once():
 
 
 def test_the_header_of_a_state_is_small():
-    assert HEADER.itemsize < 128
+    assert PACKED_HEADER.size < 128
