@@ -14,6 +14,7 @@ from model.classifier import Verdict
 
 LONGEST_DETAIL = 500  # characters
 LARGEST_VALUE = 80 * 1024 * 1024  # bytes of a message that a dead letter keeps; below its topic's max.message.bytes
+LARGEST_ENVELOPE = 1024 * 1024  # bytes of key and headers that it keeps
 
 
 @dataclass(frozen=True)
@@ -54,10 +55,10 @@ class Outputs:
             yield Record(self.topics.anomalies, key, value, headers)
 
     def dead_letter(self, message: Message, poison: PoisonMessage, read_ms: int) -> Record:
-        """A message that cannot be read, with its bytes."""
+        """A message that cannot be read, with its bytes. Beyond LARGEST_VALUE they are cut: valueSize tells."""
         value = None if message.value is None else message.value[:LARGEST_VALUE]
-        detail = poison.detail[:LONGEST_DETAIL]
-        return self._letter(message, read_ms, fate="dead_letter", reason=poison.reason, detail=detail, value=value)
+        detail, reason = poison.detail, poison.reason
+        return self._letter(message, read_ms, fate="dead_letter", reason=reason, detail=detail, value=value)
 
     def duplicate(self, message: Message, read_ms: int) -> Record:
         """A compact record of an alert that came before; its bytes are in the source topic."""
@@ -67,21 +68,30 @@ class Outputs:
     def _letter(
         self, message: Message, read_ms: int, *, fate: str, reason: str, detail: str, value: bytes | None
     ) -> Record:
+        key, headers = message.key, message.headers
+        if (size := envelope_bytes(message)) > LARGEST_ENVELOPE:
+            key, headers = None, ()
+            detail = f"without its key and headers, which have {size} bytes: {detail}"
         record = {
             "fate": fate,
             "reason": reason,
-            "detail": detail,
+            "detail": detail[:LONGEST_DETAIL],
             "sourceTopic": message.topic,
             "sourcePartition": message.partition,
             "sourceOffset": message.offset,
             "sourceTimestamp": max(0, message.timestamp_ms),
-            "key": message.key,
-            "headers": [{"key": name, "value": content} for name, content in message.headers],
+            "key": key,
+            "headers": [{"key": name, "value": content} for name, content in headers],
             "value": value,
             "valueSize": len(message.value or b""),
             "failedAt": read_ms,
         }
-        return Record(self.topics.dead_letters, message.key, encode(record, "dead_letter"), source_headers(message))
+        return Record(self.topics.dead_letters, key, encode(record, "dead_letter"), source_headers(message))
+
+
+def envelope_bytes(message: Message) -> int:
+    """How many bytes key and headers have."""
+    return len(message.key or b"") + sum(len(name) + len(content or b"") for name, content in message.headers)
 
 
 def source_headers(message: Message) -> list[tuple[str, str | bytes | None]]:

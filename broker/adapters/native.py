@@ -62,10 +62,10 @@ def observation(record: Record, where: str = "") -> Observation:
 
 
 def name(record: Record, field: str) -> str:
-    """A name that is neither empty nor endless. Raises PoisonMessage."""
+    """A name that is neither empty nor endless, and that a terminal may show. Raises PoisonMessage."""
     value: str = record[field]
-    if not value or len(value.encode()) > LONGEST_NAME:
-        raise bad(field, value, f"1 to {LONGEST_NAME} bytes")
+    if not value or len(value.encode()) > LONGEST_NAME or not value.isprintable():
+        raise bad(field, value, f"1 to {LONGEST_NAME} bytes, printable")
     return value
 
 

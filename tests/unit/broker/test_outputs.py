@@ -8,7 +8,8 @@ from broker.config import Outputs as Topics
 from broker.errors import PoisonMessage, Reason
 from broker.lightcurves import Arrival
 from broker.message import Message
-from broker.outputs import Outputs
+from broker.outputs import LARGEST_ENVELOPE, LARGEST_VALUE, Outputs
+from broker.topics import LARGEST_LETTER
 from model.classifier import Verdict
 from model.observation import Alert, Observation
 from model.taxonomy import CLASS_IDS
@@ -51,14 +52,6 @@ def test_a_classification_says_what_the_verdict_says(outputs):
     assert (got["priors"], got["classifierVersion"]) == ("balanced", "f" * 64)
 
 
-def test_the_bytes_are_those_of_fastavro(outputs):
-    (out,) = outputs.classification(Arrival(MESSAGE, ALERT), verdict(), 5, 10, 20)
-    record = decode(out.value, "classification")
-    stream = BytesIO()
-    fastavro.schemaless_writer(stream, load("classification"), record)
-    assert stream.getvalue() == out.value[5:]
-
-
 def test_an_anomaly_is_on_its_topic_too(outputs):
     first, second = outputs.classification(Arrival(MESSAGE, ALERT), verdict(anomaly=True), 5, 10, 20)
     assert second.topic == "misweeper.anomalies"
@@ -73,6 +66,28 @@ def test_a_dead_letter_keeps_the_bytes_the_key_and_the_headers(outputs):
     assert got["headers"] == [{"key": "producer_timestamp", "value": b"17"}, {"key": "none", "value": None}]
     assert got["valueSize"] == 5
     assert len(got["detail"]) == 500
+
+
+def test_a_dead_letter_is_never_larger_than_its_topic_allows(outputs):
+    message = MESSAGE._replace(value=bytes(LARGEST_VALUE + 7), headers=(("h", bytes(LARGEST_ENVELOPE)),))
+    out = outputs.dead_letter(message, PoisonMessage(Reason.TOO_LARGE, "d" * 500), 99)
+    got = decode(out.value, "dead_letter")
+    assert (len(got["value"]), got["valueSize"]) == (LARGEST_VALUE, LARGEST_VALUE + 7)
+    assert (got["key"], got["headers"], out.key) == (None, [], None)
+    assert got["detail"].startswith("without its key and headers, which have 1048580 bytes: ddd")
+    assert len(got["detail"]) == 500
+    assert len(out.value) < LARGEST_LETTER - LARGEST_ENVELOPE
+
+
+@pytest.mark.parametrize("message", [MESSAGE._replace(value=None), MESSAGE._replace(value=b"", key=None, headers=())])
+def test_a_message_without_bytes(outputs, message):
+    got = decode(outputs.dead_letter(message, PoisonMessage(Reason.EMPTY, "none"), 99).value, "dead_letter")
+    assert (got["value"], got["valueSize"], got["key"]) == (message.value, 0, message.key)
+
+
+def test_a_message_without_a_timestamp(outputs):
+    got = decode(outputs.duplicate(MESSAGE._replace(timestamp_ms=-1), 99).value, "dead_letter")
+    assert got["sourceTimestamp"].year == 1970
 
 
 def test_a_duplicate_is_a_compact_record(outputs):

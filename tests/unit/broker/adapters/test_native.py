@@ -50,7 +50,7 @@ def test_what_is_unknown_is_nan(unknown):
         ("fluxErr", [NAN, INF, -INF, -1.0, 0.0, 1e-45, SMALLEST_ERROR_NJY / 2, 3.4e38]),
         ("mjd", [0.0, -0.0, -1.0, NAN, INF, 2_459_750.5, LATEST_MJD]),
         ("band", ["", "x", "gr", "R", "ugrizy", " r", "\x00", "б"]),
-        ("objectId", ["", "o" * (LONGEST_NAME + 1), "é" * (LONGEST_NAME // 2 + 1)]),
+        ("objectId", ["", "o" * (LONGEST_NAME + 1), "é" * (LONGEST_NAME // 2 + 1), "\x1b[2J", "a\n", "\u202e", "\x00"]),
         ("survey", ["", "s" * 100_000]),
         ("alertId", [0, -1, -(2**63)]),
         ("hostgalPhotoz", [-1.0, -1e-9, INF, 2 * LARGEST_PHOTOZ]),
