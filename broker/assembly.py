@@ -1,7 +1,6 @@
 """The composition root: the one place that knows every class of the service."""
 
 import gc
-import os
 import threading
 import time
 from collections.abc import Iterator
@@ -33,7 +32,6 @@ from model.classifier import Classifier, DeviceError
 log = structlog.get_logger(__name__)
 
 CONNECT_S = 10.0
-EXIT_LATE = 3  # the batch in hand was not finished within shutdown_timeout_s
 
 
 def serve(settings: Settings, stop: threading.Event) -> None:
@@ -83,17 +81,9 @@ def serve(settings: Settings, stop: threading.Event) -> None:
             log.info("serving", topics=settings.kafka.topics, artefact=artefact.name, digest=artefact.digest[:12])
             gc.freeze()  # what lives for ever need not be searched for garbage: it would cost 100 ms each time
             pipeline.run(stop.is_set)
-            leave_in_time(settings.shutdown_timeout_s)
         finally:
             source.close()
         log.info("stopped")
-
-
-def leave_in_time(seconds: float) -> None:
-    """End the process if leaving takes longer: what is uncommitted is done again by others."""
-    timer = threading.Timer(seconds, os._exit, (EXIT_LATE,))
-    timer.daemon = True
-    timer.start()
 
 
 def note_assignment(metrics: Metrics, state: health.Health, held: int) -> None:

@@ -26,6 +26,7 @@ topics_app = typer.Typer(no_args_is_help=True, help="The Kafka topics of the ser
 app.add_typer(topics_app, name="topics")
 
 EXIT_CONFIGURATION = 2
+EXIT_LATE = 3
 
 
 @app.callback()
@@ -53,6 +54,10 @@ def run() -> None:
         if stop.is_set():
             os._exit(128 + number)
         stop.set()
+        # A batch that takes longer than this is left: what is not committed is done again by whoever comes next.
+        late = threading.Timer(settings.shutdown_timeout_s, os._exit, (EXIT_LATE,))
+        late.daemon = True
+        late.start()
 
     signal.signal(signal.SIGTERM, on_signal)
     signal.signal(signal.SIGINT, on_signal)

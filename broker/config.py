@@ -134,7 +134,9 @@ class Settings(BaseSettings):
     )
 
     worker: str = Field(
-        default_factory=gethostname, min_length=1, description="Unique among living workers; the same after a restart."
+        default_factory=lambda: f"{gethostname()}-{os.getpid()}",
+        min_length=1,
+        description="Unique among living workers, and best the same after a restart.",
     )
     shutdown_timeout_s: float = Field(20.0, gt=0)
     kafka: Kafka = Kafka()

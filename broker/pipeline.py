@@ -116,9 +116,10 @@ class Pipeline:
             try:
                 arrivals.append(Arrival(message, self.read_alert(message)))
             except PoisonMessage as poison:
+                if poison.reason not in {reason for reason, _ in letters}:  # a flood of them is a line a batch
+                    place = f"{message.topic}[{message.partition}]@{message.offset}"
+                    log.warning("dead letter", first=place, reason=poison.reason, detail=poison.detail)
                 letters.append((poison.reason, self.outputs.dead_letter(message, poison, read_ms)))
-                place = f"{message.topic}[{message.partition}]@{message.offset}"
-                log.warning("dead letter", message=place, reason=poison.reason, detail=poison.detail)
         return arrivals, letters
 
     def _classify(self, shares: Sequence[Share]) -> list[list[Outcome]]:
@@ -157,4 +158,5 @@ class Pipeline:
             metrics.curves.labels("stepped" if share.stepped else "recomputed").inc()
             metrics.anomalies.inc(sum(verdict.anomaly for outcome in of_share for verdict in outcome.verdicts))
         for message in batch:
-            metrics.latency_seconds.observe(max(0, now_ms - message.timestamp_ms) / 1000)
+            if message.timestamp_ms > 0:  # a topic may have none
+                metrics.latency_seconds.observe(max(0, now_ms - message.timestamp_ms) / 1000)

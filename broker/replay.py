@@ -10,20 +10,16 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from confluent_kafka import KafkaError, Producer
+from confluent_kafka import KafkaError, KafkaException, Producer
+from fastavro.read import SchemaResolutionError
 
 from broker.codec import encode
+from broker.columns import fields_of, records_of
 from broker.errors import StartupError
-from model.observation import BANDS, FLUXCAL_NJY
+from schemas.catalogue import load
 
 Record = dict[str, Any]
 
-REQUIRED = ("object_id", "mjd", "band", "flux", "flux_err", "detected")
-OPTIONAL = {  # a file's column: the alert's field
-    "ddf": "ddf", "hostgal_photoz": "hostgalPhotoz", "hostgal_photoz_err": "hostgalPhotozErr",
-    "mwebv": "mwebv", "ra": "ra", "dec": "dec",
-}  # fmt: skip
-OTHER_NAMES = {"detected_bool": "detected", "ddf_bool": "ddf", "decl": "dec"}
 ROWS = 512  # at a time: a longer pause would delay the alerts that are due
 TELL_S = 0.1
 BURST_S = 0.005  # alerts may leave so much early: fewer, fuller requests at high rates
@@ -35,7 +31,8 @@ def read_alerts(path: Path) -> Iterator[Record]:
 
     CSV and parquet have the columns object_id, mjd, band, flux, flux_err [nJy], detected, and may have survey, ddf,
     hostgal_photoz, hostgal_photoz_err, mwebv, ra and dec. With `passband` (0 to 5) in place of band they are
-    PLAsTiCC's own, with fluxes in FLUXCAL. Parquet is streamed and must be sorted by mjd; CSV is read whole and sorted.
+    PLAsTiCC's own, with fluxes in FLUXCAL. Parquet is streamed and must be sorted by mjd; the others are read whole
+    and sorted.
 
     Raises:
         StartupError: names the file, what is wrong with it, and the remedy.
@@ -47,7 +44,9 @@ def read_alerts(path: Path) -> Iterator[Record]:
         raise StartupError(f"{path} ends in {path.suffix!r}; give a file that ends in {', '.join(readers)}")
     try:
         yield from reader(path)
-    except (ValueError, pa.ArrowException, EOFError, pd.errors.ParserError) as error:
+    except SchemaResolutionError as error:
+        raise StartupError(f"{path} holds no native alerts ({error}); see schemas/observation.1.avsc") from error
+    except (ValueError, pa.ArrowException, EOFError, OSError) as error:
         raise StartupError(f"{path} cannot be read ({error}); export it again") from error
 
 
@@ -79,12 +78,7 @@ def replay(
             producer.poll(early)
         value = encode(record, "observation")
         on_send(record)
-        while True:
-            try:
-                producer.produce(topic, value, record["objectId"].encode(), on_delivery=delivered)
-                break
-            except BufferError:
-                producer.poll(0.1)
+        _produce(producer, topic, record, value, delivered)
         sent += 1
         if clock() - told > TELL_S:
             told = clock()
@@ -100,58 +94,41 @@ def replay(
     return sent
 
 
+def _produce(producer: Producer, topic: str, record: Record, value: bytes, delivered: Callable[..., None]) -> None:
+    """Hand one alert over, as soon as there is room. Raises StartupError."""
+    while True:
+        try:
+            producer.produce(topic, value, record["objectId"].encode(), on_delivery=delivered)
+        except BufferError:
+            producer.poll(0.1)
+        except KafkaException as error:
+            raise StartupError(f"alert {record['alertId']} cannot be sent: {error.args[0].str()}") from error
+        else:
+            return
+
+
 def _csv(path: Path) -> Iterator[Record]:
-    frame = pd.read_csv(path, skipinitialspace=True, dtype={"object_id": str}).rename(columns=OTHER_NAMES)
-    _require(path, list(frame.columns))
-    frame = frame.sort_values("mjd", kind="stable")
-    for start in range(0, len(frame), ROWS):
-        yield from _records(frame.iloc[start : start + ROWS], start)
+    text = {"object_id": str, "survey": str, "band": str}
+    frame = pd.read_csv(path, skipinitialspace=True, dtype=text, low_memory=False)
+    fields = fields_of(path, {name: frame[name].to_numpy() for name in frame.columns})
+    order = np.argsort(fields["mjd"], kind="stable")
+    for start in range(0, len(order), ROWS):
+        rows = order[start : start + ROWS]
+        yield from records_of({name: values[rows] for name, values in fields.items()}, start)
 
 
 def _parquet(path: Path) -> Iterator[Record]:
-    file = pq.ParquetFile(path)
-    _require(path, [OTHER_NAMES.get(name, name) for name in file.schema_arrow.names])
     start, latest = 0, -np.inf
-    for batch in file.iter_batches(ROWS):
-        frame = batch.to_pandas().rename(columns=OTHER_NAMES)
-        mjd = frame["mjd"].to_numpy()
-        if mjd[0] < latest or (np.diff(mjd) < 0).any():
+    for batch in pq.ParquetFile(path).iter_batches(ROWS):
+        columns = {name: batch[name].to_numpy(zero_copy_only=False) for name in batch.schema.names}
+        fields = fields_of(path, columns, start)
+        if (np.diff(fields["mjd"], prepend=latest) < 0).any():
             raise StartupError(f"{path}: the rows are not in time order; sort them by mjd")
-        latest = mjd[-1]
-        yield from _records(frame, start)
-        start += len(frame)
+        yield from records_of(fields, start)
+        start, latest = start + len(batch), fields["mjd"][-1]
 
 
 def _avro(path: Path) -> Iterator[Record]:
     with path.open("rb") as file:
-        records: list[Any] = list(fastavro.reader(file))
-    if records and not {"alertId", "objectId", "mjd"} <= set(records[0]):
-        raise StartupError(f"{path} holds no native alerts; their schema is schemas/observation.1.avsc")
+        records: list[Any] = list(fastavro.reader(file, load("observation")))
     yield from sorted(records, key=lambda r: r["mjd"])
-
-
-def _require(path: Path, columns: list[str]) -> None:
-    for name in REQUIRED:
-        if name not in columns and not (name == "band" and "passband" in columns):
-            raise StartupError(f"{path} has no column {name!r}, only {', '.join(columns)}; rename or add it")
-
-
-def _records(frame: pd.DataFrame, start: int) -> Iterator[Record]:
-    """Alerts of some rows; alertId is start + 1 for the first."""
-    unit = FLUXCAL_NJY if "passband" in frame else 1.0
-    bands = [BANDS[b] for b in frame["passband"]] if "passband" in frame else frame["band"]
-    columns: dict[str, Any] = {
-        "objectId": frame["object_id"].astype(str),
-        "survey": frame["survey"] if "survey" in frame else ["plasticc"] * len(frame),
-        "mjd": frame["mjd"].astype(float),
-        "band": bands,
-        "flux": frame["flux"].astype(float) * unit,
-        "fluxErr": frame["flux_err"].astype(float) * unit,
-        "detected": frame["detected"].astype(bool),
-    }
-    for column, name in OPTIONAL.items():
-        if column in frame:
-            values = frame[column].astype(bool if column == "ddf" else float)
-            columns[name] = values.astype(object).where(frame[column].notna(), None)
-    for i, row in enumerate(zip(*columns.values(), strict=True), start + 1):
-        yield {"alertId": i, **dict(zip(columns, row, strict=True)), "history": []}

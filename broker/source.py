@@ -62,31 +62,35 @@ class KafkaSource:
         """Up to max_messages messages, within timeout_s. Raises TransientError where Kafka cannot be read."""
         if self._away:
             self._look_for_servers()
-        batch = []
+        batch, errors = [], []
         for message in self._consumer.consume(max_messages, timeout_s):
             if (error := message.error()) is None:
                 batch.append(_message(message))
             else:
-                self._handle(error)
+                errors.append(error)
+        for error in errors:
+            self._handle(error, raising=not batch)  # what was read must not be lost for what was not
         return [m for m in batch if (m.topic, m.partition) in self._assigned]  # a rebalance may come in between
 
     def rewind(self, batch: Iterable[Message]) -> None:
-        """Read a batch again: back to its first offset in each partition that is still ours."""
+        """Read a batch again: back to its first offset in each partition that is still ours.
+
+        Raises KafkaException where that fails: the process must end then, or it would skip the batch.
+        """
         first: dict[tuple[str, int], int] = {}
         for m in batch:
             first.setdefault((m.topic, m.partition), m.offset)
         for (topic, partition), offset in first.items():
             if (topic, partition) in self._assigned:
-                try:
-                    self._consumer.seek(TopicPartition(topic, partition, offset))
-                except KafkaException as error:  # it is being taken away: its next owner starts at the committed offset
-                    log.warning("cannot seek", topic=topic, partition=partition, error=str(error))
+                self._consumer.seek(TopicPartition(topic, partition, offset))
 
     def back_off(self, seconds: float) -> None:
         """Let time go by without reading, still a living member of the group."""
         held = [TopicPartition(topic, partition) for topic, partition in self._assigned]
         self._consumer.pause(held)
-        self._consumer.poll(seconds)
+        message = self._consumer.poll(seconds)
+        if message is not None and message.error() is None:  # of a partition that was assigned meanwhile
+            self.rewind([_message(message)])
         still = [p for p in held if (p.topic, p.partition) in self._assigned]
         self._consumer.resume(still)
 
@@ -109,15 +113,17 @@ class KafkaSource:
         if error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001
             self._away = error.str()
 
-    def _handle(self, error: KafkaError) -> None:
+    def _handle(self, error: KafkaError, *, raising: bool) -> None:
         if error.code() in NOT_THERE_YET:
             if (text := error.str()) not in self._missing:
                 self._missing.add(text)
                 log.warning("waiting for a topic that does not exist yet", error=text)
         elif error.fatal():
             raise KafkaException(error)
-        else:
+        elif raising:
             raise TransientError("kafka", error.str())
+        else:
+            log.warning("Kafka", error=error.str())
 
     def _on_assign(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         self._consumer.incremental_assign(partitions)

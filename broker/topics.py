@@ -23,8 +23,10 @@ def create_topics(admin: AdminClient, settings: Settings, partitions: int, repli
         the names of those that were created.
 
     Raises:
-        StartupError: Kafka refuses.
+        StartupError: Kafka refuses, or the numbers cannot be.
     """
+    if partitions < 1 or replication < 1:
+        raise StartupError(f"{partitions} partitions in {replication} copies cannot be; give numbers of at least 1")
     sizes = {t: settings.limits.max_message_bytes + MARGIN_BYTES for t in settings.kafka.topics if t[0] != "^"}
     sizes |= dict.fromkeys(settings.outputs.topics, MARGIN_BYTES)
     sizes[settings.outputs.dead_letters] = LARGEST_LETTER
@@ -37,11 +39,11 @@ def create_topics(admin: AdminClient, settings: Settings, partitions: int, repli
     created = []
     for name, future in admin.create_topics(wanted, request_timeout=CREATE_S).items():
         try:
-            future.result(CREATE_S)
+            future.result()
             created.append(name)
         except KafkaException as error:
-            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                raise StartupError(f"topic {name} cannot be created: {error.args[0].str()}") from error
+            if (why := error.args[0]).code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise StartupError(f"topic {name} cannot be created: {why.str()}") from error
     return created
 
 

@@ -1,0 +1,75 @@
+"""Topics made on a real Kafka, and a file replayed into one."""
+
+from itertools import islice
+
+import pytest
+from confluent_kafka import Consumer, Producer
+from confluent_kafka.admin import AdminClient, ConfigResource
+
+from broker.codec import decode
+from broker.config import Settings
+from broker.demo import HELDOUT
+from broker.errors import StartupError
+from broker.registry import native_registry
+from broker.replay import read_alerts, replay
+from broker.topics import LARGEST_LETTER, create_topics, missing_topics
+
+
+@pytest.fixture
+def settings(kafka, topic_prefix, monkeypatch):
+    monkeypatch.setenv("MISWEEPER_KAFKA__BOOTSTRAP_SERVERS", kafka)
+    monkeypatch.setenv("MISWEEPER_KAFKA__TOPICS", f"{topic_prefix}alerts,^{topic_prefix}ztf.*")
+    for name in ("classifications", "anomalies", "dead_letters"):
+        monkeypatch.setenv(f"MISWEEPER_OUTPUTS__{name}".upper(), f"{topic_prefix}{name}")
+    return Settings.load()
+
+
+@pytest.fixture
+def admin(settings):
+    return AdminClient(settings.kafka.client())
+
+
+def test_topics_are_made_once_and_what_exists_is_left_alone(settings, admin):
+    names = [settings.kafka.topics[0], *settings.outputs.topics]
+    assert missing_topics(admin, names) == names
+    assert sorted(create_topics(admin, settings, 3, 1)) == sorted(names)
+    assert create_topics(admin, settings, 5, 1) == []
+    assert missing_topics(admin, [*names, "never-made"]) == ["never-made"]
+    topics = admin.list_topics(timeout=10).topics
+    assert {len(topics[name].partitions) for name in names} == {3}
+    letters = ConfigResource(ConfigResource.Type.TOPIC, settings.outputs.dead_letters)
+    (config,) = [f.result(10) for f in admin.describe_configs([letters]).values()]
+    assert config["max.message.bytes"].value == str(LARGEST_LETTER)
+
+
+def test_what_kafka_refuses_is_said(settings, admin):
+    with pytest.raises(StartupError, match=r"cannot be created: .*replication factor"):
+        create_topics(admin, settings, 1, 3)
+    with pytest.raises(StartupError, match="0 partitions in 1 copies cannot be"):
+        create_topics(admin, settings, 0, 1)
+
+
+def test_a_replayed_file_arrives_whole_and_in_order(settings, admin):
+    create_topics(admin, settings, 1, 1)
+    topic = settings.kafka.topics[0]
+    sent = list(islice(read_alerts(HELDOUT), 2000))
+    producer = Producer({**settings.kafka.client(), "enable.idempotence": True})
+    assert replay(iter(sent), producer, topic) == len(sent)
+    consumer = Consumer({**settings.kafka.client(), "group.id": topic, "auto.offset.reset": "earliest"})
+    consumer.subscribe([topic])
+    messages = []
+    while len(messages) < len(sent):
+        messages += consumer.consume(1000, 1.0)
+    consumer.close()
+    registry = native_registry()
+    got = [decode(m.value(), registry, 10**6).record for m in messages]
+    assert [(g["alertId"], g["objectId"], g["mjd"]) for g in got] == [
+        (s["alertId"], s["objectId"], s["mjd"]) for s in sent
+    ]
+    assert {m.key().decode() for m in messages} == {s["objectId"] for s in sent}
+
+
+def test_a_replay_without_its_topic_says_so(settings):
+    producer = Producer({**settings.kafka.client(), "topic.metadata.propagation.max.ms": 100})
+    with pytest.raises(StartupError, match=r"Unknown topic or partition\); does the topic exist"):
+        replay(islice(read_alerts(HELDOUT), 5), producer, "never-made")
