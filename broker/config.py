@@ -34,7 +34,7 @@ class Kafka(Section):
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
     username: str | None = None
     password: SecretStr | None = None
-    session_timeout_ms: int = Field(10_000, ge=1_000, description="After so long without a heartbeat others take over.")
+    session_timeout_ms: int = Field(6_000, ge=1_000, description="After so long without a heartbeat others take over.")
 
     @field_validator("topics", mode="before")
     @classmethod
@@ -46,6 +46,8 @@ class Kafka(Section):
         settings: dict[str, Any] = {
             "bootstrap.servers": self.bootstrap_servers,
             "security.protocol": self.security_protocol,
+            "log_level": 2,  # librdkafka tells our callbacks what goes wrong; its own lines are a flood
+            "reconnect.backoff.max.ms": 1_000,  # by default up to 10 s go by after Kafka is back
         }
         if self.security_protocol.startswith("sasl"):
             settings |= {
@@ -61,6 +63,7 @@ class Kafka(Section):
             "group.id": self.group_id,
             "auto.offset.reset": self.start,
             "session.timeout.ms": self.session_timeout_ms,
+            "heartbeat.interval.ms": self.session_timeout_ms // 4,
         }
 
 

@@ -8,12 +8,14 @@ Law 6, the order of commit; the numbers stand in the bodies below and in the pip
     4. the input offsets join the transaction, with the group's metadata: a zombie is refused here
     5. the transaction commits
 
-A crash anywhere means: do the batch again. Readers at read_committed see it once.
+A crash anywhere means: do the batch again, from the offsets that Kafka has. Readers at read_committed see it once.
 """
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from threading import Thread
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
@@ -21,7 +23,10 @@ from broker.errors import TransientError
 from broker.message import Message, Record
 from broker.source import next_offsets
 
-TRY_S = 5.0  # one try of a call to the transaction coordinator
+T = TypeVar("T")
+
+TRY_S = 2.5  # one try of a call to the transaction coordinator
+NEVER_S = 2 * TRY_S  # a call that has not returned by then never will
 GIVE_UP_S = 240.0  # then the process ends, before the group expels it (max.poll.interval.ms is 300 s)
 
 
@@ -64,20 +69,24 @@ class KafkaSink:
     def commit(self, records: Sequence[Record], batch: Sequence[Message]) -> None:
         """Publish the records and commit the batch's offsets, all or nothing.
 
-        Raises TransientError after an abort, when the batch must be read again; KafkaException when another producer of
-        the same worker has taken over.
+        Raises TransientError after an abort, or where nobody knows whether the commit took effect: then the batch must
+        be read again from where the group stands. KafkaException when another producer of the same worker took over.
         """
         self._refused = None
+        group = self._group_metadata()
         try:
             self._producer.begin_transaction()  # 2
             for record in records:  # 3
                 self._produce(record)
-            # Not repeated: where Kafka goes away in between, librdkafka's second try never returns.
-            self._producer.send_offsets_to_transaction(next_offsets(batch), self._group_metadata(), TRY_S)  # 4
+            offsets, send = next_offsets(batch), self._producer.send_offsets_to_transaction
+            bounded(lambda: send(offsets, group, TRY_S))  # 4
             self._insist(self._producer.commit_transaction)  # 5
         except KafkaException as error:
             self._recover(error.args[0])
             raise TransientError("kafka", (self._refused or error.args[0]).str()) from error
+        except TimeoutError as error:
+            self._replace()
+            raise TransientError("kafka", str(error)) from error
 
     def _recover(self, error: KafkaError) -> None:
         """Leave no transaction open: abort it, or, where the producer is broken for good, begin with a new one."""
@@ -86,25 +95,39 @@ class KafkaSink:
                 self._insist(self._producer.abort_transaction)
             except KafkaException as worse:
                 error = worse.args[0]
+            except TimeoutError:
+                pass
             else:
                 return
         if error.code() == KafkaError._FENCED:  # noqa: SLF001 - librdkafka's name
             raise KafkaException(error)
+        self._replace()
+
+    def _replace(self) -> None:
+        """Leave the producer to itself and begin with a new one, which fences it off."""
         self._producer.purge()
         self._producer = self._connect()
 
     def _connect(self) -> Producer:
         """A new producer, whose first act is to abort what an earlier one of this worker left open."""
-        producer = Producer(self._config)
-        self._insist(producer.init_transactions)
-        return producer
+        began = monotonic()
+        while True:
+            producer = Producer(self._config)
+            try:
+                self._insist(producer.init_transactions)
+            except TimeoutError as error:
+                if monotonic() - began > GIVE_UP_S:
+                    raise
+                self._on_trouble(str(error))
+            else:
+                return producer
 
     def _insist(self, call: Callable[[float], object]) -> None:
         """Repeat a call while its error says that repeating it is right; librdkafka takes it up where it was."""
         began = monotonic()
         while True:
             try:
-                call(TRY_S)
+                bounded(lambda: call(TRY_S))
             except KafkaException as error:
                 if not error.args[0].retriable() or monotonic() - began > GIVE_UP_S:
                     raise
@@ -126,3 +149,24 @@ class KafkaSink:
     def _delivered(self, error: KafkaError | None, _: object) -> None:
         if error is not None and self._refused is None:
             self._refused = error
+
+
+def bounded(call: Callable[[], T]) -> T:
+    """What a call returns or raises, or TimeoutError: where Kafka goes away, some of librdkafka's never return.
+
+    Its issues 5456 and 5511: a request to a coordinator that is gone ignores its timeout. The call goes on in a thread
+    of its own, which holds its producer and keeps no process from ending.
+    """
+    answer: Future[T] = Future()
+
+    def work() -> None:
+        try:
+            answer.set_result(call())
+        except BaseException as error:  # noqa: BLE001 - raised where the answer is awaited
+            answer.set_exception(error)
+
+    Thread(target=work, name="transaction", daemon=True).start()
+    try:
+        return answer.result(NEVER_S)
+    except TimeoutError:
+        raise TimeoutError(f"Kafka's client did not return within {NEVER_S:.0f} s") from None

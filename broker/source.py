@@ -1,6 +1,7 @@
 """Read: a consumer group's share of the topics.
 
-Offsets are never committed here: the sink commits them, in the transaction that publishes what they led to.
+Offsets are never committed here: the sink commits them, in the transaction that publishes what they led to. A batch is
+done again from where Kafka says that the group stands: a commit may have taken effect although its answer was lost.
 Rebalances happen inside `read` and `back_off` alone, where no transaction is open.
 """
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 FETCH_WAIT_MS = 10
+ANSWER_S = 1.0  # how long Kafka may take to answer a question
 NOT_THERE_YET = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC}  # noqa: SLF001 - librdkafka's names
 
 
@@ -35,6 +37,7 @@ class KafkaSource:
         self, config: dict[str, Any], topics: Iterable[str], on_assignment: Callable[[set[tuple[str, int]]], None]
     ) -> None:
         self._assigned: set[tuple[str, int]] = set()
+        self._again: dict[tuple[str, int], int] = {}  # by partition, the first offset to read again
         self._on_assignment = on_assignment
         self._missing: set[str] = set()
         self._away: str | None = None  # why no server can be reached
@@ -62,6 +65,8 @@ class KafkaSource:
         """Up to max_messages messages, within timeout_s. Raises TransientError where Kafka cannot be read."""
         if self._away:
             self._look_for_servers()
+        if self._again:
+            self._go_back()
         batch, errors = [], []
         for message in self._consumer.consume(max_messages, timeout_s):
             if (error := message.error()) is None:
@@ -73,16 +78,10 @@ class KafkaSource:
         return [m for m in batch if (m.topic, m.partition) in self._assigned]  # a rebalance may come in between
 
     def rewind(self, batch: Iterable[Message]) -> None:
-        """Read a batch again: back to its first offset in each partition that is still ours.
-
-        Raises KafkaException where that fails: the process must end then, or it would skip the batch.
-        """
-        first: dict[tuple[str, int], int] = {}
+        """The next read begins with this batch again, or behind what of it is committed."""
         for m in batch:
-            first.setdefault((m.topic, m.partition), m.offset)
-        for (topic, partition), offset in first.items():
-            if (topic, partition) in self._assigned:
-                self._consumer.seek(TopicPartition(topic, partition, offset))
+            if (m.topic, m.partition) in self._assigned:
+                self._again.setdefault((m.topic, m.partition), m.offset)
 
     def back_off(self, seconds: float) -> None:
         """Let time go by without reading, still a living member of the group."""
@@ -95,8 +94,15 @@ class KafkaSource:
         self._consumer.resume(still)
 
     def group_metadata(self) -> Any:  # noqa: ANN401 - confluent-kafka's own object
-        """What the transaction needs to know of the group, so that a zombie's offsets are refused (KIP-447)."""
-        return self._consumer.consumer_group_metadata()
+        """What the transaction needs to know of the group, so that a zombie's offsets are refused (KIP-447).
+
+        Raises TransientError where we are no member any more: offsets that name no member would not be refused.
+        """
+        member = self._consumer.memberid()
+        metadata = self._consumer.consumer_group_metadata()
+        if not member or self._consumer.memberid() != member:
+            raise TransientError("kafka", "the group has expelled this worker")
+        return metadata
 
     def close(self) -> None:
         """Leave the group."""
@@ -104,10 +110,24 @@ class KafkaSource:
 
     def _look_for_servers(self) -> None:
         try:
-            self._consumer.list_topics(timeout=1.0)
+            self._consumer.list_topics(timeout=ANSWER_S)
         except KafkaException as error:
             raise TransientError("kafka", self._away or str(error)) from error
         self._away = None
+
+    def _go_back(self) -> None:
+        """Seek in each partition to what is to be read again, if it is not committed. Raises TransientError."""
+        asked = [TopicPartition(topic, partition) for topic, partition in self._again]
+        try:
+            committed = self._consumer.committed(asked, ANSWER_S)  # waits for what a transaction still holds
+        except KafkaException as error:
+            raise TransientError("kafka", error.args[0].str()) from error
+        if refused := [p.error for p in committed if p.error]:
+            raise TransientError("kafka", refused[0].str())
+        for p in committed:
+            first = max(self._again[p.topic, p.partition], p.offset)  # p.offset is negative where nothing is committed
+            self._consumer.seek(TopicPartition(p.topic, p.partition, first))
+        self._again.clear()
 
     def _on_error(self, error: KafkaError) -> None:
         if error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001
@@ -131,11 +151,13 @@ class KafkaSource:
         self._change(self._assigned | {(p.topic, p.partition) for p in partitions})
 
     def _on_revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+        self._consumer.resume(partitions)  # librdkafka would keep it paused, should it ever be assigned to us again
         self._consumer.incremental_unassign(partitions)
         self._change(self._assigned - {(p.topic, p.partition) for p in partitions})
 
     def _change(self, assigned: set[tuple[str, int]]) -> None:
         self._assigned = assigned
+        self._again = {place: first for place, first in self._again.items() if place in assigned}
         self._on_assignment(assigned)
 
 

@@ -1,0 +1,148 @@
+"""Source and sink on a real Kafka, when calls fail in the worst places: nothing lost, nothing twice."""
+
+import threading
+import time
+
+import pytest
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
+
+from broker import sink as sinks
+from broker.errors import TransientError
+from broker.message import Record
+from broker.sink import KafkaSink, bounded
+from broker.source import KafkaSource
+
+
+class Troubled:
+    """A real producer, one of whose calls goes wrong once."""
+
+    def __init__(self, producer: Producer, **wrong) -> None:
+        self._producer = producer
+        self._wrong = wrong
+
+    def __getattr__(self, name):
+        call = getattr(self._producer, name)
+        wrong = self._wrong.pop(name, None)
+        return (lambda *arguments: wrong(call, *arguments)) if wrong else call
+
+
+def answer_lost(call, *arguments):
+    call(*arguments)
+    raise KafkaException(KafkaError(KafkaError.INVALID_TXN_STATE))
+
+
+def never_returns(call, *arguments):
+    threading.Event().wait()
+
+
+@pytest.fixture
+def topics(topic_names):
+    return topic_names("alerts", "outputs", partitions=2)
+
+
+@pytest.fixture
+def source(kafka, topics, topic_prefix):
+    held = set()
+    settings = {"bootstrap.servers": kafka, "group.id": topic_prefix, "session.timeout.ms": 6000}
+    source = KafkaSource(settings, [topics[0]], lambda assigned: (held.clear(), held.update(assigned)))
+    source.held = held
+    yield source
+    source.close()
+
+
+@pytest.fixture
+def sink(kafka, source, topic_prefix, monkeypatch):
+    monkeypatch.setattr(sinks, "NEVER_S", 1.0)
+    return KafkaSink({"bootstrap.servers": kafka}, topic_prefix, source.group_metadata)
+
+
+def send(kafka, topic, values, partition=0):
+    producer = Producer({"bootstrap.servers": kafka})
+    for value in values:
+        producer.produce(topic, value, partition=partition)
+    producer.flush(10)
+
+
+def read(source, count, seconds=20.0):
+    batch, deadline = [], time.monotonic() + seconds
+    while len(batch) < count and time.monotonic() < deadline:
+        try:
+            batch += source.read(count, 0.1)
+        except TransientError:  # it is read again, as the pipeline does
+            source.back_off(0.1)
+    return batch
+
+
+def answers(batch, topic):
+    return [Record(topic, m.key, b"answer to " + m.value, []) for m in batch]
+
+
+def published(kafka, topic, seconds=3.0):
+    consumer = Consumer(
+        {"bootstrap.servers": kafka, "group.id": f"{topic}-reader", "auto.offset.reset": "earliest"}
+        | {"isolation.level": "read_committed", "enable.auto.commit": False}
+    )
+    consumer.subscribe([topic])
+    found, deadline = [], time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found += [m.value() for m in consumer.consume(100, 0.1)]
+    consumer.close()
+    return found
+
+
+def test_a_commit_whose_answer_is_lost_is_not_done_again(kafka, topics, source, sink):
+    send(kafka, topics[0], [b"0", b"1"])
+    batch = read(source, 2)
+    sink._producer = Troubled(sink._producer, commit_transaction=answer_lost)
+    with pytest.raises(TransientError):
+        sink.commit(answers(batch, topics[1]), batch)
+    source.rewind(batch)
+    send(kafka, topics[0], [b"2"])
+    rest = read(source, 1)
+    assert [m.value for m in rest] == [b"2"]
+    sink.commit(answers(rest, topics[1]), rest)
+    assert published(kafka, topics[1]) == [b"answer to 0", b"answer to 1", b"answer to 2"]
+
+
+@pytest.mark.parametrize("call", ["send_offsets_to_transaction", "commit_transaction"])
+def test_a_call_that_never_returns_costs_its_producer_and_the_batch_is_done_again(kafka, topics, source, sink, call):
+    send(kafka, topics[0], [b"0", b"1"])
+    batch = read(source, 2)
+    sink._producer = Troubled(sink._producer, **{call: never_returns})
+    with pytest.raises(TransientError, match="did not return"):
+        sink.commit(answers(batch, topics[1]), batch)
+    source.rewind(batch)
+    again = read(source, 2)
+    assert again == batch
+    sink.commit(answers(again, topics[1]), again)
+    assert published(kafka, topics[1]) == [b"answer to 0", b"answer to 1"]
+
+
+def test_an_expelled_worker_cannot_commit(source):
+    with pytest.raises(TransientError, match="expelled"):  # not yet a member: as one that lost its session
+        source.group_metadata()
+
+
+def test_partitions_that_come_back_after_a_pause_are_read(kafka, topics, source, topic_prefix):
+    for partition in (0, 1):
+        send(kafka, topics[0], [b"%d" % partition], partition)
+    source.rewind(read(source, 2))
+    settings = {"bootstrap.servers": kafka, "group.id": topic_prefix, "session.timeout.ms": 6000}
+    joined = threading.Event()
+    other = KafkaSource(settings, topics[:1], lambda held: joined.set() if held else None)
+    joining = threading.Thread(target=lambda: [other.read(1, 0.1) for _ in iter(joined.is_set, True)])
+    joining.start()
+    while not joined.is_set():
+        source.back_off(0.5)  # the rebalance takes a partition while it is paused
+    joining.join()
+    other.close()
+    assert {m.value for m in read(source, 2)} == {b"0", b"1"}
+
+
+def test_bounded_gives_what_the_call_gives(monkeypatch):
+    monkeypatch.setattr(sinks, "NEVER_S", 0.1)
+    assert bounded(lambda: 7) == 7
+    with pytest.raises(ZeroDivisionError):
+        bounded(lambda: 1 / 0)
+    with pytest.raises(TimeoutError, match="did not return"):
+        bounded(threading.Event().wait)
