@@ -1,6 +1,9 @@
 """A Kafka message that was read, as every stage sees it, and one that is to be published."""
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from confluent_kafka import Message as KafkaMessage
 
 
 class Message(NamedTuple):
@@ -22,3 +25,16 @@ class Record(NamedTuple):
     key: bytes | None
     value: bytes
     headers: list[tuple[str, str | bytes | None]]
+
+
+def received(message: "KafkaMessage") -> Message:
+    """What a consumer got, as we know it."""
+    return Message(
+        topic=message.topic() or "",
+        partition=message.partition() or 0,
+        offset=message.offset() or 0,
+        timestamp_ms=message.timestamp()[1],
+        key=message.key(),
+        value=message.value(),
+        headers=tuple(message.headers() or ()),  # type: ignore[arg-type]  # a consumer's headers are pairs
+    )

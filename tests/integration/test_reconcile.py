@@ -1,0 +1,198 @@
+"""Every offset recounted from the topics alone, on a real Kafka: clean runs are clean, and every defect is found."""
+
+import json
+import time
+from itertools import islice
+
+import numpy as np
+import pytest
+from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from broker.adapters import native
+from broker.codec import encode
+from broker.demo import HELDOUT
+from broker.errors import PoisonMessage, Reason, StartupError
+from broker.lightcurves import Arrival
+from broker.message import Message
+from broker.outputs import Outputs
+from broker.reconcile import Wanted, offsets, reconcile
+from broker.replay import read_alerts
+from broker.spans import Span, read
+from model.classifier import Verdict
+from tests.integration.test_service import run_command
+from tests.support.alerts import record, wire
+from tests.support.service import Service
+
+
+@pytest.fixture
+def service(kafka, redis_url, topic_prefix, tmp_path):
+    service = Service(kafka, redis_url, topic_prefix, tmp_path)
+    yield service
+    service.close()
+
+
+class Fabricated:
+    """A service's topics, written by hand: fates as a test wants them."""
+
+    def __init__(self, service, monkeypatch, partitions=1):
+        service.create_topics(monkeypatch, partitions)
+        self.settings = service.settings(monkeypatch)
+        self.topic = service.input
+        self.admin = AdminClient(self.settings.kafka.client())
+        self.outputs = Outputs(self.settings.outputs, "none", "d" * 64, "balanced", "0")
+        self.producer = Producer(self.settings.kafka.client())
+
+    def alerts(self, count, partition=0):
+        for _ in range(count):
+            self.producer.produce(self.topic, wire(record()), partition=partition)
+        self.producer.flush()
+
+    def answer(self, fate, *answered, partition=0, flagged=False, without=()):
+        for offset in answered:
+            message = Message(self.topic, partition, offset, 1_000, None, b"bytes")
+            if fate == "published":
+                verdict = Verdict(np.full(14, 1 / 14, np.float32), 0.1, 9.0, flagged)
+                made = list(self.outputs.classification(Arrival(message, native.adapt(record())), verdict, 1, 1, 1))
+            elif fate == "duplicate":
+                made = [self.outputs.duplicate(message, 1)]
+            else:
+                made = [self.outputs.dead_letter(message, PoisonMessage(Reason.NOT_AVRO, "no Avro"), 1)]
+            for one in made:
+                if one.topic not in without:
+                    self.producer.produce(one.topic, one.value, one.key, headers=one.headers)
+        self.producer.flush()
+
+    def commit(self, offset, partition=0):
+        consumer = Consumer({**self.settings.kafka.consumer(), "enable.auto.commit": False})
+        consumer.commit(offsets=[TopicPartition(self.topic, partition, offset)], asynchronous=False)
+        consumer.close()
+
+    def reconcile(self, **wanted):
+        return reconcile(self.admin, self.settings, Wanted((self.topic,), **wanted)).summary()
+
+
+@pytest.fixture
+def fabricated(service, monkeypatch):
+    return Fabricated(service, monkeypatch)
+
+
+def test_one_fate_each_is_clean_and_what_is_not_committed_is_pending(fabricated):
+    fabricated.alerts(12)
+    fabricated.answer("published", *range(5))
+    fabricated.answer("published", 5, flagged=True)
+    fabricated.answer("duplicate", 6)
+    fabricated.answer("dead_letter", 7)
+    fabricated.commit(8)
+    found = fabricated.reconcile()
+    assert found["clean"]
+    (row,) = found["partitions"]
+    assert (row["from"], row["to"], row["pending"], row["empty"]) == (0, 8, 4, 0)
+    assert (row["published"], row["duplicate"], row["declined"], row["dead_letter"]) == (6, 1, 0, 1)
+
+
+def test_every_gap_double_and_stray_anomaly_is_found(fabricated):
+    outputs = fabricated.settings.outputs
+    fabricated.alerts(60)
+    fabricated.answer("published", *range(10), 4)
+    fabricated.answer("dead_letter", 5)
+    fabricated.answer("published", 10, flagged=True, without=[outputs.anomalies])
+    fabricated.answer("published", 11, flagged=True, without=[outputs.classifications])
+    fabricated.answer("published", *range(12, 30))
+    fabricated.producer.produce(outputs.anomalies, b"who knows")
+    fabricated.producer.flush()
+    fabricated.commit(60)
+    found = fabricated.reconcile()
+    assert not found["clean"]
+    assert found["defects"] == {
+        "double": 2,
+        "flagged without its anomaly": 1,
+        "anomaly without its classification": 1,
+        "gap": 31,
+    }
+    assert found["nameless"] == 1
+    listed = {(one["defect"], one["offset"]): one["found"] for one in found["first"]}
+    assert listed["double", 4] == "published, again"
+    assert listed["double", 5] == "published, dead_letter"
+    assert listed["gap", 11] == "anomaly"
+    assert len([key for key in listed if key[0] == "gap"]) == 20
+
+
+def test_a_span_of_offsets_or_of_time_is_all_that_is_looked_at(fabricated):
+    fabricated.alerts(10)
+    fabricated.answer("published", *range(3), *range(4, 10))
+    fabricated.commit(10)
+    assert fabricated.reconcile()["defects"] == {"gap": 1}
+    assert fabricated.reconcile(start=offsets("0:4"))["clean"]
+    assert fabricated.reconcile(end=offsets("3"))["clean"]
+    time.sleep(0.01)
+    now_ms = time.time_ns() // 1_000_000
+    fabricated.alerts(2)
+    fabricated.commit(12)
+    found = fabricated.reconcile(since_ms=now_ms)
+    assert [(r["from"], r["to"]) for r in found["partitions"]] == [(10, 12)]
+    assert found["defects"] == {"gap": 2}
+    assert fabricated.reconcile(until_ms=now_ms)["defects"] == {"gap": 1}
+    assert fabricated.reconcile(until_ms=1_000)["clean"]
+
+
+def test_offsets_without_a_message_are_no_gaps(fabricated):
+    producer = Producer({**fabricated.settings.kafka.client(), "transactional.id": fabricated.topic})
+    producer.init_transactions()
+    for end in (producer.commit_transaction, producer.abort_transaction, producer.commit_transaction):
+        producer.begin_transaction()
+        for _ in range(3):
+            producer.produce(fabricated.topic, wire(record()))
+        producer.flush()
+        end()  # a marker of its own takes an offset
+    fabricated.answer("published", 0, 1, 2, 8, 10)
+    fabricated.commit(12)
+    found = fabricated.reconcile()
+    assert [(one["defect"], one["offset"]) for one in found["first"]] == [("gap", 9)]
+    assert found["partitions"][0]["empty"] == 6
+
+
+def test_a_transaction_that_stays_open_is_waited_for_and_then_said(fabricated):
+    producer = Producer({**fabricated.settings.kafka.client(), "transactional.id": fabricated.topic})
+    producer.init_transactions()
+    producer.begin_transaction()
+    producer.produce(fabricated.topic, b"never committed")
+    producer.flush()
+    reading = read(fabricated.settings.kafka.consumer(), [Span(fabricated.topic, 0, 0, 1)], silence_s=0.5)
+    with pytest.raises(StartupError, match=r"nothing came from .*alerts\[0\] after offset 0 for 0 s .*try again"):
+        list(reading)
+    producer.abort_transaction()
+
+
+def test_a_running_service_is_clean_at_any_time(service, monkeypatch):
+    service.create_topics(monkeypatch, partitions=3)
+    worker = service.worker().await_ready()
+    records = list(islice(read_alerts(HELDOUT), 4000))
+    messages = [(r["objectId"], encode(r, "observation")) for r in records]
+    messages[100:100] = [("615", b"no Avro"), *messages[:5]]
+    service.send(messages)
+    settings = service.settings(monkeypatch)
+    admin = AdminClient(settings.kafka.client())
+    counts = []
+    while not counts or counts[-1]["pending"]:
+        found = reconcile(admin, settings, Wanted(settings.kafka.topics)).summary()
+        assert found["clean"], found
+        names = ("published", "pending", "dead_letter", "duplicate")
+        counts.append({name: sum(row[name] for row in found["partitions"]) for name in names})
+    assert counts[0]["pending"] > 0
+    assert counts[-1] == {"published": 4000, "pending": 0, "dead_letter": 1, "duplicate": 5}
+    assert worker.stop() == 0
+
+
+def test_the_command_prints_a_table_writes_json_and_exits_with_one(service, fabricated, tmp_path):
+    fabricated.alerts(3)
+    fabricated.answer("published", 0, 0, 1)
+    fabricated.commit(3)
+    done = run_command("reconcile", "--json", str(tmp_path / "found.json"), environment=service.variables())
+    assert done.returncode == 1, done.stderr
+    assert "double: " in done.stdout
+    assert done.stdout.strip().endswith("not every offset has one fate")
+    assert json.loads((tmp_path / "found.json").read_text())["defects"] == {"double": 1, "gap": 1}
+    done = run_command("reconcile", "--topic", "never-made", environment=service.variables())
+    assert done.returncode == 2
+    assert "there is no topic never-made" in done.stderr
