@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from broker.cli_recovery import reconcile
+from broker.cli_recovery import rebuild, reconcile
 from broker.config import Settings, variables
 from broker.errors import StartupError
 
@@ -26,6 +26,7 @@ app = typer.Typer(
 topics_app = typer.Typer(no_args_is_help=True, help="The Kafka topics of the service.")
 app.add_typer(topics_app, name="topics")
 app.command()(reconcile)
+app.command()(rebuild)
 
 EXIT_CONFIGURATION = 2
 EXIT_LATE = 3

@@ -89,3 +89,36 @@ def reconcile(
             write(Path(json), dumps(summary))
     if not found.clean:
         sys.exit(1)
+
+
+def rebuild(
+    *,
+    since: Annotated[str, typer.Option(help="From this time on: 2026-11-23 or 2026-11-23T04:30, UTC.")],
+    until: Until = None,
+) -> None:
+    """Rebuild the light curves that Redis lost, from the input topics as far as Kafka retains them.
+
+    Reads what the service has committed and appends what its light curves lack; publishes and commits nothing. May
+    run beside the service and be repeated: what is there already is left alone.
+
+    Example: misweeper rebuild --since 2026-11-23
+    """
+    from broker import spans  # noqa: PLC0415 - confluent-kafka is not for --help
+    from broker.assembly import connect_kafka, connect_redis  # noqa: PLC0415 - torch takes seconds to import
+    from broker.moments import moment  # noqa: PLC0415
+    from broker.reader import AlertReader  # noqa: PLC0415
+    from broker.rebuild import committed_spans  # noqa: PLC0415
+    from broker.rebuild import rebuild as append  # noqa: PLC0415
+
+    settings = Settings.load()
+    since_ms, until_ms = moment(since), moment(until) if until else None
+    store = connect_redis(settings)
+    wanted = committed_spans(connect_kafka(settings), settings, since_ms, until_ms)
+    with progress("offsets read") as (expect, advanced):
+        expect(sum(span.size for span in wanted))
+        batches = spans.read(settings.kafka.consumer(), wanted, settings.batch.max_size, advanced=advanced)
+        done = append(batches, AlertReader(settings.limits.max_message_bytes), store)
+    typer.echo(
+        f"{done.alerts} alerts read, {done.already_there} already there; {done.added} entries added, "
+        f"{done.begun} objects begun anew; {done.unreadable} messages unreadable"
+    )
