@@ -16,6 +16,7 @@ from broker.subscription import source
 from schemas.catalogue import Schema, load
 
 NOTED = 20_000  # answers between two updates of the ledgers
+NOT_OURS = (KeyError, ValueError, EOFError, IndexError, TypeError, OverflowError, MemoryError)  # a stranger's bytes
 FATE_BYTES = 64  # of a dead letter, in which its first field ends
 
 
@@ -36,7 +37,7 @@ class Answers:
                 place = topic, partition
                 if place in self._ledgers:
                     self._waiting[place, bits(message.value or b"")].append(offset)
-            except (KeyError, ValueError, EOFError, IndexError):  # not a message of ours
+            except NOT_OURS:
                 self.nameless += 1
         self._count += len(messages)
         if self._count > NOTED:

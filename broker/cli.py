@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from broker.cli_deadletters import app as deadletters_app
 from broker.cli_recovery import rebuild, reconcile
 from broker.config import Settings, variables
 from broker.errors import StartupError
@@ -25,6 +26,7 @@ app = typer.Typer(
 )
 topics_app = typer.Typer(no_args_is_help=True, help="The Kafka topics of the service.")
 app.add_typer(topics_app, name="topics")
+app.add_typer(deadletters_app, name="dead-letters")
 app.command()(reconcile)
 app.command()(rebuild)
 

@@ -15,6 +15,7 @@ from model.classifier import Verdict
 LONGEST_DETAIL = 500  # characters
 LARGEST_VALUE = 80 * 1024 * 1024  # bytes of a message that a dead letter keeps; below its topic's max.message.bytes
 LARGEST_ENVELOPE = 1024 * 1024  # bytes of key and headers that it keeps
+WITHOUT_ENVELOPE = "without its key and headers"  # how the detail begins where they are not kept
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class Outputs:
         key, headers = message.key, message.headers
         if (size := envelope_bytes(message)) > LARGEST_ENVELOPE:
             key, headers = None, ()
-            detail = f"without its key and headers, which have {size} bytes: {detail}"
+            detail = f"{WITHOUT_ENVELOPE}, which have {size} bytes: {detail}"
         record = {
             "fate": fate,
             "reason": reason,

@@ -44,3 +44,4 @@ def test_what_is_no_night_is_said(text):
 
 def test_a_time_is_shown_as_people_read_it():
     assert shown(ms(2026, 11, 23, 4, 30)) == "2026-11-23 04:30:00"
+    assert shown(2**62) == f"{2**62} ms"
