@@ -42,7 +42,7 @@ class Rebuilt:
 def committed_spans(admin: AdminClient, settings: Settings, since_ms: int, until_ms: int | None) -> list[Span]:
     """What the group has read of the input topics, from a time on [ms since 1970]. Raises StartupError."""
     places = spans.partitions(admin, settings.kafka.topics)
-    done = spans.committed(admin, settings.kafka.group_id, places)
+    done = spans.committed(settings.kafka.consumer(), places)
     since = spans.at_time(admin, places, since_ms)
     until = spans.at_time(admin, places, until_ms) if until_ms is not None else done
     return [Span(*place, since[place], min(until[place], done[place])) for place in places if place in done]

@@ -69,7 +69,7 @@ def reconcile(
         expect(sum(span.size for span in some))
         return spans.read(settings.kafka.consumer(), some, batch, advanced=advanced)
 
-    found, pending = input_spans(admin, settings.kafka.group_id, wanted)
+    found, pending = input_spans(admin, settings, wanted)
     ledgers = {span.place: Ledger(span) for span in found}
     answers = Answers(ledgers)
     outputs = output_spans(admin, settings.outputs.topics, wanted.since_ms)
@@ -96,10 +96,10 @@ def offsets(text: str | None) -> Callable[[int], int | None]:
     return named.get
 
 
-def input_spans(admin: AdminClient, group: str, wanted: Wanted) -> tuple[list[Span], dict[Place, int]]:
+def input_spans(admin: AdminClient, settings: Settings, wanted: Wanted) -> tuple[list[Span], dict[Place, int]]:
     """What must have a fate by now, and how many offsets of each partition are not committed yet."""
     places = spans.partitions(admin, wanted.topics)
-    done = spans.committed(admin, group, places)
+    done = spans.committed(settings.kafka.consumer(), places)
     first, last = spans.oldest(admin, places), spans.newest(admin, places)
     since = spans.at_time(admin, places, wanted.since_ms) if wanted.since_ms is not None else first
     until = spans.at_time(admin, places, wanted.until_ms) if wanted.until_ms is not None else last

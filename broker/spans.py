@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from confluent_kafka import (
     Consumer,
-    ConsumerGroupTopicPartitions,
     IsolationLevel,
     KafkaError,
     KafkaException,
@@ -82,14 +81,25 @@ def at_time(admin: AdminClient, places: Collection[Place], ms: int) -> dict[Plac
     return found | ends
 
 
-def committed(admin: AdminClient, group: str, places: Collection[Place]) -> dict[Place, int]:
-    """The offset where the group goes on in each partition; a partition where it has not begun is left out."""
+def committed(config: dict[str, Any], places: Collection[Place]) -> dict[Place, int]:
+    """The offset where a group goes on in each partition; a partition where it has not begun is left out.
+
+    Asked as a consumer that never joins: an admin client would crash where the coordinator moves (librdkafka 2.16).
+
+    Args:
+        config: librdkafka's settings for servers, security and group.
+        places: partitions.
+    """
     if not places:
         return {}
-    asked = ConsumerGroupTopicPartitions(group, [TopicPartition(*place) for place in places])
-    with answering():
-        (future,) = admin.list_consumer_group_offsets([asked], request_timeout=ANSWER_S).values()
-        found = future.result(2 * ANSWER_S).topic_partitions
+    consumer = Consumer({"log_level": 0, **config, "isolation.level": "read_committed"})
+    try:
+        with answering():
+            found = consumer.committed([TopicPartition(*place) for place in places], ANSWER_S)
+            if refused := [p.error for p in found if p.error]:
+                raise KafkaException(refused[0])
+    finally:
+        consumer.close()
     return {(p.topic, p.partition): p.offset for p in found if p.offset >= 0}
 
 

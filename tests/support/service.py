@@ -34,12 +34,14 @@ class Worker:
 
     environment: dict[str, str]
     log_path: Path
+    command: tuple[str, ...]
+    arguments: tuple[str, ...] = ()
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> "Worker":
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "broker.cli", "run"], env=os.environ | self.environment, stderr=log, stdout=log
+                [*self.command, *self.arguments], env=os.environ | self.environment, stderr=log, stdout=log
             )
         return self
 
@@ -83,6 +85,7 @@ class Service:
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
     workers: list[Worker] = field(default_factory=list)
+    command: tuple[str, ...] = (sys.executable, "-m", "broker.cli", "run")
 
     @property
     def input(self) -> str:
@@ -111,7 +114,8 @@ class Service:
     def worker(self, **changes: str) -> Worker:
         number = len(self.workers)
         own = {"MISWEEPER_HTTP__PORT": str(free_port()), "MISWEEPER_WORKER": f"{self.prefix}{number}"}
-        self.workers.append(Worker(self.variables() | own | changes, self.folder / f"worker-{number}.log"))
+        log_path = self.folder / f"worker-{number}.log"
+        self.workers.append(Worker(self.variables() | own | changes, log_path, self.command))
         return self.workers[-1].start()
 
     def send(self, messages: Iterable[tuple[str | None, bytes]], topic: str | None = None) -> None:

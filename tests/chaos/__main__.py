@@ -1,0 +1,83 @@
+"""`make chaos`: workers, Kafka and Redis are killed under load, then every offset is recounted. Ends with a line of JSON."""
+
+import json
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from confluent_kafka.admin import AdminClient
+from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
+
+from broker.config import Settings
+from broker.embedded import EmbeddedKafka, EmbeddedValkey, Servers
+from broker.reconcile import Wanted, reconcile
+from broker.topics import create_topics
+from tests.chaos.campaign import PARTITIONS, Campaign
+from tests.chaos.reference import Reference
+from tests.chaos.worker import STEPS
+
+SHOWN = 20
+
+
+def main(
+    alerts: Annotated[int, typer.Option(min=1, help="Alerts to send at least.")] = 500_000,
+    kills: Annotated[int, typer.Option(min=1, help="Workers to kill at least.")] = 200,
+    workers: Annotated[int, typer.Option(min=1, help="Workers at a time.")] = 3,
+    seed: Annotated[int, typer.Option(min=0, help="Decides what happens, not when.")] = 1,
+) -> None:
+    """Exit 1 where an alert was lost, published twice or differs from a run in which nothing went wrong.
+
+    Example: python -m tests.chaos --alerts 20000 --kills 15
+    """
+    console = Console(stderr=True)
+    folder = Path(tempfile.mkdtemp(prefix="misweeper-chaos-"))
+    with EmbeddedValkey(console, persistent=True) as valkey, EmbeddedKafka(console) as kafka:
+        columns = (*Progress.get_default_columns()[:-1], MofNCompleteColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=console) as progress:
+            say = lambda event: progress.console.print(event, markup=False, highlight=False)  # noqa: E731
+            campaign = Campaign(Servers(kafka, valkey), folder, workers, kills, alerts, seed, say)
+            os.environ.update(campaign.service.variables())
+            settings = Settings.load()
+            admin = AdminClient(settings.kafka.client())
+            create_topics(admin, settings, PARTITIONS, 1)
+            task = progress.add_task("alerts sent", total=alerts)
+            began = time.monotonic()
+            try:
+                for sent in campaign.run(settings):
+                    progress.update(task, completed=sent)
+            finally:
+                campaign.close()
+        seconds = time.monotonic() - began
+        with console.status("recounting every offset"):
+            counted = reconcile(admin, settings, Wanted(settings.kafka.topics)).summary()
+        with console.status("comparing with a run in which nothing went wrong"):
+            reference = Reference.of(settings, admin)
+            differing = [*reference.differing_answers(settings, admin), *reference.differing_curves(settings)]
+    parts = counted["partitions"]
+    result = {
+        "kills": campaign.killed,
+        "alerts": campaign.sent,
+        "published": sum(part["published"] for part in parts),
+        "lost": sum(part["gaps"] + part["pending"] for part in parts),
+        "duplicate": sum(part["doubles"] + part["anomaly_defects"] for part in parts),
+        "differing": len(differing),
+        "objects": len(reference.store.logs),
+        "seconds": round(seconds),
+        "logs": str(folder),
+        "events": dict(sorted(campaign.happened.items())),
+    }
+    for defect in [*counted["first"], *differing[:SHOWN]]:
+        console.print(defect, markup=False)
+    unkilled = [step for step in STEPS if not campaign.happened[f"killed: {step}"]]
+    if unkilled:
+        console.print(f"no worker was killed at: {', '.join(unkilled)}", markup=False)
+    typer.echo(json.dumps(result))
+    raise typer.Exit(bool(unkilled or not counted["clean"] or result["lost"] or differing))
+
+
+if __name__ == "__main__":
+    typer.run(main)

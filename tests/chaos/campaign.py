@@ -1,0 +1,195 @@
+"""A campaign: three workers classify while they, Kafka and Redis are killed, stopped, paused and started again."""
+
+import random
+import signal
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient
+
+from broker import spans
+from broker.config import Settings
+from broker.embedded import Servers
+from tests.chaos.alerts import alerts
+from tests.chaos.worker import STEPS
+from tests.support.service import Service, Worker, eventually
+
+PARTITIONS = 6
+BY_STEP = 0.7  # share of the workers that die by their own hand; the others live until we end them
+LONGEST_LIFE = 12  # micro-batches until a worker dies of its step
+TROUBLE = 0.08  # chance that something is done to a worker, four times a second
+AHEAD = 12_000  # alerts that wait for the workers at most
+PAUSE_S = 8.0  # longer than the session and, for Kafka, than a transaction may take
+QUIET_S = 240.0  # the rest must be classified by then
+
+
+@dataclass
+class Worked:
+    """One of the workers: a process after the other."""
+
+    worker: Worker
+    step: str | None = None  # that it will die of
+
+
+@dataclass
+class Campaign:
+    """Everything of a run.
+
+    Args:
+        servers: that only this campaign uses.
+        folder: for the workers' logs.
+        workers: how many.
+        kills: workers to kill at least, by their own hand at a named step or by ours at any time.
+        alerts: to send at least.
+        seed: decides what happens, not when: processes are not deterministic.
+        say: told of every event.
+    """
+
+    servers: Servers
+    folder: Path
+    workers: int
+    kills: int
+    alerts: int
+    seed: int
+    say: Callable[[str], None]
+    happened: Counter[str] = field(default_factory=Counter)
+    sent: int = 0
+    _over: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self._rng = random.Random(self.seed)
+        command = (sys.executable, "-m", "tests.chaos.worker")
+        batches = {"MISWEEPER_BATCH__MAX_SIZE": "256", "MISWEEPER_REDIS__TIMEOUT_S": "1"}
+        kafka, url = self.servers.kafka.bootstrap_servers, self.servers.valkey.url
+        self.service = Service(kafka, url, "chaos-", self.folder, batches, command=command)
+
+    @property
+    def killed(self) -> int:
+        """How many workers were."""
+        return sum(self.happened[f"killed: {step}"] for step in (*STEPS, "at any time"))
+
+    @property
+    def enough(self) -> bool:
+        """Whether all has been sent and all has been tried."""
+        everywhere = all(self.happened[f"killed: {step}"] for step in STEPS)
+        return self.sent >= self.alerts and self.killed >= self.kills and everywhere
+
+    def run(self, settings: Settings) -> Iterator[int]:
+        """Send, kill and wait until every offset is committed; tells how many alerts are."""
+        admin = AdminClient(settings.kafka.client())
+        sender = threading.Thread(target=self._send, args=(settings, admin), daemon=True)
+        crew = [Worked(self.service.worker()) for _ in range(self.workers)]
+        for one in crew:
+            one.worker.await_ready()
+        sender.start()
+        server_at = time.monotonic() + self._rng.uniform(5, 15)
+        while sender.is_alive():
+            for one in crew:
+                self._look_after(one, crew)
+            if self._rng.random() < TROUBLE:
+                self._trouble_worker(self._rng.choice(crew))
+            if time.monotonic() > server_at:
+                self._trouble_server()
+                server_at = time.monotonic() + self._rng.uniform(15, 45)
+            yield self.sent
+            time.sleep(0.25)
+        for one in crew:  # no more deaths
+            one.worker.stop(signal.SIGKILL)
+            self._start(one, None)
+        eventually(lambda: self.waiting(settings, admin) == 0, QUIET_S)
+        for one in crew:
+            assert one.worker.stop() == 0, one.worker.log()[-3000:]
+        yield self.sent
+
+    def waiting(self, settings: Settings, admin: AdminClient) -> int:
+        """Alerts that are not committed yet."""
+        places = spans.partitions(admin, settings.kafka.topics)
+        done, ends = spans.committed(settings.kafka.consumer(), places), spans.newest(admin, places)
+        return sum(ends[place] - done.get(place, 0) for place in places)
+
+    def _send(self, settings: Settings, admin: AdminClient) -> None:
+        """Until there are enough alerts and enough kills, never far ahead of the workers."""
+        producer = Producer({**settings.kafka.client(), "enable.idempotence": True, "linger.ms": 5})
+        (topic,) = settings.kafka.topics
+        for key, value in alerts(self.seed):
+            if self.enough:
+                break
+            if self.sent % 2000 == 0:
+                while not self._over.is_set() and self._far_ahead(settings, admin):
+                    time.sleep(0.2)
+            while True:
+                try:
+                    producer.produce(topic, value, key)
+                    break
+                except BufferError:
+                    producer.poll(0.1)
+            self.sent += 1
+        assert producer.flush(60) == 0, "Kafka did not take all alerts"
+
+    def _far_ahead(self, settings: Settings, admin: AdminClient) -> bool:
+        try:
+            return self.waiting(settings, admin) > AHEAD
+        except Exception:  # noqa: BLE001 - Kafka is away, which is what we do here
+            return True
+
+    def _look_after(self, one: Worked, crew: Sequence[Worked]) -> None:
+        """Start a worker that has ended again, to die of the step that fewest have died of."""
+        code = one.worker.process.poll()
+        if code is None:
+            return
+        if code == -signal.SIGKILL:
+            self._note(f"killed: {one.step or 'at any time'}")
+        else:
+            self._note(f"ended: exit code {code}")
+        taken = [other.step for other in crew if other is not one]
+        rarest = min((step for step in STEPS if step not in taken), key=lambda step: self.happened[f"killed: {step}"])
+        self._start(one, rarest if self._rng.random() < BY_STEP else None)
+
+    def _start(self, one: Worked, step: str | None) -> None:
+        one.step = step
+        one.worker.arguments = (step, str(self._rng.randint(1, LONGEST_LIFE))) if step else ()
+        one.worker.start()
+
+    def _trouble_worker(self, one: Worked) -> None:
+        """Kill a worker at any time if it would not die by itself; or let it leave, or stand still for a while."""
+        process = one.worker.process
+        if one.step is None:
+            process.send_signal(signal.SIGKILL)
+        elif self._rng.random() < 0.3:
+            self._note("told to leave")
+            process.send_signal(signal.SIGTERM)
+        else:
+            self._note("paused")
+            process.send_signal(signal.SIGSTOP)
+            going_on = threading.Timer(PAUSE_S, process.send_signal, (signal.SIGCONT,))
+            going_on.daemon = True
+            going_on.start()
+
+    def _trouble_server(self) -> None:
+        name, server = self._rng.choice([("Kafka", self.servers.kafka), ("Redis", self.servers.valkey)])
+        what = self._rng.choice(["killed", "stopped", "paused"])
+        self._note(f"{name} {what}")
+        if what == "killed":
+            server.kill()
+            server.start()
+        elif what == "stopped":
+            server.restart()
+        else:
+            server.pause()
+            time.sleep(PAUSE_S if self._rng.random() < 0.5 else 2 * PAUSE_S)
+            server.resume()
+
+    def _note(self, event: str) -> None:
+        self.happened[event] += 1
+        self.say(event)
+
+    def close(self) -> None:
+        """End all workers."""
+        self._over.set()
+        self.service.close()
