@@ -1,7 +1,9 @@
-"""`make chaos`: workers, Kafka and Redis are killed under load, then every offset is recounted. Ends with a line of JSON."""
+"""`make chaos`: workers, Kafka and Redis are killed under load; every offset is recounted. Ends with a line of JSON."""
 
 import json
 import os
+import signal
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -33,6 +35,7 @@ def main(
 
     Example: python -m tests.chaos --alerts 20000 --kills 15
     """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # through every finally: no worker outlives us
     console = Console(stderr=True)
     folder = Path(tempfile.mkdtemp(prefix="misweeper-chaos-"))
     with EmbeddedValkey(console, persistent=True) as valkey, EmbeddedKafka(console) as kafka:

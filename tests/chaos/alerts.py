@@ -1,4 +1,4 @@
-"""The alerts of a campaign: real light curves, as many copies of each object as it takes, some twice, some no alerts."""
+"""The alerts of a campaign: real light curves, each as many times as it takes; some alerts twice, some none at all."""
 
 import random
 from collections.abc import Iterator

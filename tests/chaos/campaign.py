@@ -23,7 +23,7 @@ from tests.support.service import Service, Worker, eventually
 PARTITIONS = 6
 BY_STEP = 0.7  # share of the workers that die by their own hand; the others live until we end them
 LONGEST_LIFE = 12  # micro-batches until a worker dies of its step
-TROUBLE = 0.08  # chance that something is done to a worker, four times a second
+TROUBLE = 0.05  # chance that something is done to a worker, four times a second
 AHEAD = 12_000  # alerts that wait for the workers at most
 PAUSE_S = 8.0  # longer than the session and, for Kafka, than a transaction may take
 QUIET_S = 240.0  # the rest must be classified by then
@@ -35,6 +35,13 @@ class Worked:
 
     worker: Worker
     step: str | None = None  # that it will die of
+    paused_until: float = 0.0
+
+    @property
+    def at_work(self) -> bool:
+        """Whether it has come so far that trouble would meet it at work."""
+        alive = self.worker.process.poll() is None and time.monotonic() > self.paused_until
+        return alive and self.worker.ask("/readyz")[0] == 200
 
 
 @dataclass
@@ -158,6 +165,8 @@ class Campaign:
 
     def _trouble_worker(self, one: Worked) -> None:
         """Kill a worker at any time if it would not die by itself; or let it leave, or stand still for a while."""
+        if not one.at_work:
+            return
         process = one.worker.process
         if one.step is None:
             process.send_signal(signal.SIGKILL)
@@ -166,6 +175,7 @@ class Campaign:
             process.send_signal(signal.SIGTERM)
         else:
             self._note("paused")
+            one.paused_until = time.monotonic() + 1.5 * PAUSE_S
             process.send_signal(signal.SIGSTOP)
             going_on = threading.Timer(PAUSE_S, process.send_signal, (signal.SIGCONT,))
             going_on.daemon = True

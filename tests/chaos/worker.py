@@ -48,7 +48,7 @@ def after(owner: type, name: str, count: Countdown, counts: Callable[[Any], obje
     """Count down after each call of a method whose result counts."""
     method = getattr(owner, name)
 
-    def followed(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401
+    def followed(*arguments: Any, **named: Any) -> Any:
         result = method(*arguments, **named)
         if counts(result):
             count()
@@ -61,7 +61,7 @@ def before(owner: type, name: str, count: Countdown) -> None:
     """Count down before each call of a method."""
     method = getattr(owner, name)
 
-    def preceded(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401
+    def preceded(*arguments: Any, **named: Any) -> Any:
         count()
         return method(*arguments, **named)
 
@@ -74,13 +74,13 @@ class Publisher(Producer):
     def begin_transaction(self) -> None:
         super().begin_transaction()
 
-    def produce(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401
+    def produce(self, *arguments: Any, **named: Any) -> None:
         super().produce(*arguments, **named)
 
-    def send_offsets_to_transaction(self, *arguments: Any) -> None:  # noqa: ANN401
+    def send_offsets_to_transaction(self, *arguments: Any) -> None:
         super().send_offsets_to_transaction(*arguments)
 
-    def commit_transaction(self, *arguments: Any) -> None:  # noqa: ANN401
+    def commit_transaction(self, *arguments: Any) -> None:
         super().commit_transaction(*arguments)
 
 
