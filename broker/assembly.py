@@ -49,7 +49,12 @@ def serve(settings: Settings, stop: threading.Event) -> None:
         if stop.is_set():
             return
         source = KafkaSource(
-            settings.kafka.consumer(), settings.kafka.topics, lambda held: note_assignment(metrics, state, len(held))
+            settings.kafka.consumer(),
+            settings.kafka.topics,
+            lambda held: note_assignment(metrics, state, len(held)),
+            metrics.out_of_range.inc,
+            start=settings.kafka.start,
+            out_of_range=settings.kafka.out_of_range,
         )
         try:
             sink = KafkaSink(

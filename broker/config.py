@@ -30,6 +30,9 @@ class Kafka(Section):
         ("alerts",), min_length=1, description="Comma-separated names, or regular expressions that begin with ^."
     )
     start: Literal["earliest", "latest"] = Field("earliest", description="Where a group without offsets begins.")
+    out_of_range: Literal["earliest", "latest", "stop"] = Field(
+        "earliest", description="Where it goes on when retention has taken its offset, or a topic was made anew."
+    )
     security_protocol: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = "plaintext"
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
     username: str | None = None
@@ -61,7 +64,6 @@ class Kafka(Section):
         """Librdkafka's settings for a consumer in our group."""
         return self.client() | {
             "group.id": self.group_id,
-            "auto.offset.reset": self.start,
             "session.timeout.ms": self.session_timeout_ms,
             "heartbeat.interval.ms": self.session_timeout_ms // 4,
         }

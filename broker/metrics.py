@@ -42,6 +42,11 @@ class Metrics:
             registry=r,
         )
         self.retries = Counter("misweeper_retries", "Micro-batches read again because a server was away.", registry=r)
+        self.out_of_range = Counter(
+            "misweeper_offsets_out_of_range",
+            "Partitions that had nothing at the group's offset: alerts were left out, or are read again.",
+            registry=r,
+        )
         self.partitions = Gauge("misweeper_assigned_partitions", "Input partitions held.", registry=r)
         self.ready = Gauge("misweeper_ready", "1 where /readyz answers 200.", registry=r)
         for fate in ("published", "duplicate", "declined", "dead_letter"):

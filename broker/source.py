@@ -2,16 +2,25 @@
 
 Offsets are never committed here: the sink commits them, in the transaction that publishes what they led to. A batch is
 done again from where Kafka says that the group stands: a commit may have taken effect although its answer was lost.
-Rebalances happen inside `read` and `back_off` alone, where no transaction is open.
+Rebalances happen inside `read` and `back_off` alone, where no transaction is open. Where a partition has nothing at the
+offset to go on from (retention took it, the topic was made anew), what happens is configured, never silent.
 """
 
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    OFFSET_END,
+    OFFSET_INVALID,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    TopicPartition,
+)
 
-from broker.errors import TransientError
+from broker.errors import StartupError, TransientError
 from broker.message import Message
 
 if TYPE_CHECKING:
@@ -21,6 +30,7 @@ log = structlog.get_logger(__name__)
 
 FETCH_WAIT_MS = 10
 ANSWER_S = 1.0  # how long Kafka may take to answer a question
+OFFSETS = {"earliest": OFFSET_BEGINNING, "latest": OFFSET_END}
 NOT_THERE_YET = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC}  # noqa: SLF001 - librdkafka's names
 
 
@@ -31,20 +41,33 @@ class KafkaSource:
         config: librdkafka's settings for servers, security and group.
         topics: names, or regular expressions that begin with ^.
         on_assignment: called with the partitions now held, after each change.
+        on_out_of_range: called where offsets are left out, or read again, because there is nothing at the one wanted.
+        start: earliest or latest, where the group has no offset yet.
+        out_of_range: earliest, latest or stop, where there is nothing at its offset.
     """
 
     def __init__(
-        self, config: dict[str, Any], topics: Iterable[str], on_assignment: Callable[[set[tuple[str, int]]], None]
+        self,
+        config: dict[str, Any],
+        topics: Iterable[str],
+        on_assignment: Callable[[set[tuple[str, int]]], None],
+        on_out_of_range: Callable[[], None] = lambda: None,
+        *,
+        start: str = "earliest",
+        out_of_range: str = "earliest",
     ) -> None:
+        self._start, self._out_of_range = start, out_of_range
+        self._on_out_of_range = on_out_of_range
         self._assigned: set[tuple[str, int]] = set()
         self._again: dict[tuple[str, int], int] = {}  # by partition, the first offset to read again
+        self._unplaced: set[tuple[str, int]] = set()  # partitions that have no offset to go on from
         self._on_assignment = on_assignment
         self._missing: set[str] = set()
         self._away: str | None = None  # why no server can be reached
         self._consumer = Consumer(
             {
                 "partition.assignment.strategy": "cooperative-sticky",
-                "auto.offset.reset": "earliest",
+                "auto.offset.reset": "error",  # then it is ours to decide
                 "isolation.level": "read_committed",
                 "topic.metadata.refresh.interval.ms": 5_000,  # new topics and partitions are seen within seconds
                 # Kafka answers a fetch every few milliseconds with all that has come, not once for each message.
@@ -67,14 +90,16 @@ class KafkaSource:
             self._look_for_servers()
         if self._again:
             self._go_back()
-        batch, errors = [], []
+        if self._unplaced:
+            self._place()
+        batch, failed = [], []
         for message in self._consumer.consume(max_messages, timeout_s):
-            if (error := message.error()) is None:
+            if message.error() is None:
                 batch.append(_message(message))
             else:
-                errors.append(error)
-        for error in errors:
-            self._handle(error, raising=not batch)  # what was read must not be lost for what was not
+                failed.append(message)
+        for message in failed:
+            self._handle(message, raising=not batch)  # what was read must not be lost for what was not
         return [m for m in batch if (m.topic, m.partition) in self._assigned]  # a rebalance may come in between
 
     def rewind(self, batch: Iterable[Message]) -> None:
@@ -90,6 +115,8 @@ class KafkaSource:
         message = self._consumer.poll(seconds)
         if message is not None and message.error() is None:  # of a partition that was assigned meanwhile
             self.rewind([_message(message)])
+        elif message is not None:
+            self._handle(message, raising=False)
         still = [p for p in held if (p.topic, p.partition) in self._assigned]
         self._consumer.resume(still)
 
@@ -117,24 +144,32 @@ class KafkaSource:
 
     def _go_back(self) -> None:
         """Seek in each partition to what is to be read again, if it is not committed. Raises TransientError."""
-        asked = [TopicPartition(topic, partition) for topic, partition in self._again]
-        try:
-            committed = self._consumer.committed(asked, ANSWER_S)  # waits for what a transaction still holds
-        except KafkaException as error:
-            raise TransientError("kafka", error.args[0].str()) from error
-        if refused := [p.error for p in committed if p.error]:
-            raise TransientError("kafka", refused[0].str())
+        committed = self._ask_committed([TopicPartition(*place) for place in self._again])
         for p in committed:
             first = max(self._again[p.topic, p.partition], p.offset)  # p.offset is negative where nothing is committed
             self._consumer.seek(TopicPartition(p.topic, p.partition, first))
         self._again.clear()
 
+    def _ask_committed(self, places: list[TopicPartition]) -> list[TopicPartition]:
+        """The group's offsets, once no transaction holds them; negative where it has none. Raises TransientError."""
+        try:
+            committed = self._consumer.committed(places, ANSWER_S)
+        except KafkaException as error:
+            raise TransientError("kafka", error.args[0].str()) from error
+        if refused := [p.error for p in committed if p.error]:
+            raise TransientError("kafka", refused[0].str())
+        return committed
+
     def _on_error(self, error: KafkaError) -> None:
         if error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001
             self._away = error.str()
 
-    def _handle(self, error: KafkaError, *, raising: bool) -> None:
-        if error.code() in NOT_THERE_YET:
+    def _handle(self, message: "KafkaMessage", *, raising: bool) -> None:
+        error = message.error()
+        assert error
+        if error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001
+            self._unplaced.add((message.topic() or "", message.partition() or 0))
+        elif error.code() in NOT_THERE_YET:
             if (text := error.str()) not in self._missing:
                 self._missing.add(text)
                 log.warning("waiting for a topic that does not exist yet", error=text)
@@ -144,6 +179,24 @@ class KafkaSource:
             raise TransientError("kafka", error.str())
         else:
             log.warning("Kafka", error=error.str())
+
+    def _place(self) -> None:
+        """Begin where a partition has not been read by the group, or has nothing at its offset any more."""
+        self._unplaced &= self._assigned
+        for p in self._ask_committed([TopicPartition(*place) for place in self._unplaced]):
+            begin = self._start
+            if p.offset >= 0:
+                begin, partition = self._out_of_range, f"{p.topic}[{p.partition}]"
+                if begin == "stop":
+                    raise StartupError(
+                        f"{partition} has nothing at the group's offset {p.offset}; find out what became of it, "
+                        "then set MISWEEPER_KAFKA__OUT_OF_RANGE to earliest or latest"
+                    )
+                log.error("offset out of range", partition=partition, offset=p.offset, going_on_at=begin)
+                self._on_out_of_range()
+            self._consumer.incremental_unassign([p])  # a partition that has stopped cannot seek
+            self._consumer.incremental_assign([TopicPartition(p.topic, p.partition, OFFSETS[begin])])
+        self._unplaced.clear()
 
     def _on_assign(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         self._consumer.incremental_assign(partitions)

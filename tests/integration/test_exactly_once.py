@@ -4,10 +4,10 @@ import threading
 import time
 
 import pytest
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from broker import sink as sinks
-from broker.errors import TransientError
+from broker.errors import StartupError, TransientError
 from broker.message import Record
 from broker.sink import KafkaSink, bounded
 from broker.source import KafkaSource
@@ -87,7 +87,7 @@ def published(kafka, topic, seconds=3.0):
     while time.monotonic() < deadline:
         found += [m.value() for m in consumer.consume(100, 0.1)]
     consumer.close()
-    return found
+    return sorted(found)
 
 
 def test_a_commit_whose_answer_is_lost_is_not_done_again(kafka, topics, source, sink):
@@ -146,3 +146,49 @@ def test_bounded_gives_what_the_call_gives(monkeypatch):
         bounded(lambda: 1 / 0)
     with pytest.raises(TimeoutError, match="did not return"):
         bounded(threading.Event().wait)
+
+
+def begin_behind(kafka, topic, group, offset):
+    """Let a group stand at an offset that its topic does not have."""
+    consumer = Consumer({"bootstrap.servers": kafka, "group.id": group})
+    consumer.commit(offsets=[TopicPartition(topic, 0, offset)], asynchronous=False)
+    consumer.close()
+
+
+def make_source(kafka, topics, group, **policy):
+    counted = []
+    source = KafkaSource(
+        {"bootstrap.servers": kafka, "group.id": group}, topics[:1], lambda _: None, lambda: counted.append(1), **policy
+    )
+    return source, counted
+
+
+def test_a_group_without_offsets_begins_as_configured(kafka, topics, topic_prefix):
+    send(kafka, topics[0], [b"old"])
+    source, counted = make_source(kafka, topics, topic_prefix, start="latest")
+    assert read(source, 1, seconds=5.0) == []
+    send(kafka, topics[0], [b"new"])
+    assert [m.value for m in read(source, 1)] == [b"new"]
+    source.close()
+    assert not counted
+
+
+@pytest.mark.parametrize(("policy", "expected"), [("earliest", [b"0", b"1"]), ("latest", [b"1"])])
+def test_an_offset_out_of_range_is_counted_and_goes_on_as_configured(kafka, topics, topic_prefix, policy, expected):
+    send(kafka, topics[0], [b"0"])
+    begin_behind(kafka, topics[0], topic_prefix, 1000)
+    source, counted = make_source(kafka, topics, topic_prefix, out_of_range=policy)
+    old = read(source, 1, seconds=5.0)
+    assert counted == [1]
+    send(kafka, topics[0], [b"1"])
+    assert [m.value for m in old + read(source, len(expected) - len(old))] == expected
+    source.close()
+
+
+def test_an_offset_out_of_range_may_end_the_service(kafka, topics, topic_prefix):
+    send(kafka, topics[0], [b"0"])
+    begin_behind(kafka, topics[0], topic_prefix, 1000)
+    source, _ = make_source(kafka, topics, topic_prefix, out_of_range="stop")
+    with pytest.raises(StartupError, match="nothing at the group's offset 1000"):
+        read(source, 1)
+    source.close()
