@@ -1,6 +1,5 @@
 """The commands `misweeper reconcile` and `misweeper rebuild`: what an operator asks after something went wrong."""
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from json import dumps
@@ -87,8 +86,8 @@ def reconcile(
             console.print(sentence, markup=False, highlight=False, soft_wrap=True)
         if json:
             write(Path(json), dumps(summary))
-    if not found.clean:
-        sys.exit(1)
+    if not summary["clean"]:
+        raise typer.Exit(1)
 
 
 def rebuild(

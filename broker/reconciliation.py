@@ -22,7 +22,7 @@ class Reconciliation:
     """What was found."""
 
     ledgers: dict[Place, Ledger]
-    pending: dict[Place, int]  # offsets that the group has not committed
+    pending: dict[Place, int]  # offsets that the group has not committed; markers of transactions among them
     nameless: int  # outputs that do not name what they answer
 
     def defects(self) -> dict[str, list[tuple[Place, NDArray[np.int64]]]]:
@@ -34,17 +34,14 @@ class Reconciliation:
                     found[kind].append((place, offsets))
         return dict(found)
 
-    @property
-    def clean(self) -> bool:
-        """Whether every offset has one fate."""
-        return not self.nameless and not self.defects()
-
     def summary(self, listed: int = LISTED) -> dict[str, Any]:
         """All of it as JSON would have it; of each kind of defect the first `listed`."""
         defects = self.defects()
+        rows = [self._partition(place, ledger) for place, ledger in sorted(self.ledgers.items())]
         return {
-            "clean": self.clean,
-            "partitions": [self._partition(place, ledger) for place, ledger in sorted(self.ledgers.items())],
+            "clean": not self.nameless and not defects,
+            "partitions": rows,
+            "totals": {name: sum(row[name] for row in rows) for name in COUNTS},
             "defects": {kind: sum(len(offsets) for _, offsets in of_kind) for kind, of_kind in defects.items()},
             "first": [one for kind, of_kind in defects.items() for one in islice(self._each(kind, of_kind), listed)],
             "nameless": self.nameless,
@@ -87,8 +84,7 @@ def table(summary: dict[str, Any]) -> Table:
         numbers = (f"{row[name]:,}" if row[name] else "·" for name in COUNTS)
         drawn.add_row(row["topic"], *(str(row[name]) for name in ("partition", "from", "to")), *numbers)
     drawn.add_section()
-    totals = (f"{sum(row[name] for row in summary['partitions']):,}" for name in COUNTS)
-    drawn.add_row("all", "", "", "", *totals)
+    drawn.add_row("all", "", "", "", *(f"{summary['totals'][name]:,}" for name in COUNTS))
     return drawn
 
 

@@ -19,11 +19,11 @@ from broker.deadletters import MARGIN_MS, Letter, printable
 from broker.errors import StartupError
 from broker.message import Message
 from broker.outputs import WITHOUT_ENVELOPE
+from broker.sink import TRY_S, bounded
 from broker.spans import Place, Span
 
 REPLAY_OF = "misweeper_replay_of"
-TRY_S = 30.0
-GIVE_UP_S = 120.0
+GIVE_UP_S = 60.0
 
 Source = tuple[str, int, int]  # topic, partition and offset
 Delivered = Callable[[KafkaError | None, object], None]
@@ -104,7 +104,6 @@ def connect(config: Mapping[str, Any], group: str) -> Producer:
     """
     producer = Producer(
         {
-            "log_level": 0,
             "compression.type": "lz4",
             "message.max.bytes": 100_000_000,
             "queue.buffering.max.kbytes": 131_072,
@@ -150,6 +149,8 @@ def resend(producer: Producer, letters: Iterable[Letter], wanted: Collection[tup
         insist(producer.commit_transaction)
     except KafkaException as error:
         raise StartupError(not_committed(producer, error.args[0], refused)) from error
+    except TimeoutError as error:
+        raise StartupError(f"{error}; replay again: what was sent is not sent twice") from error
     return len(wanted)
 
 
@@ -166,8 +167,8 @@ def not_committed(producer: Producer, error: KafkaError, refused: Sequence[str])
 
 def abort(producer: Producer) -> None:
     """Leave no transaction open; where Kafka does not answer its timeout ends it."""
-    with suppress(KafkaException):
-        producer.abort_transaction(TRY_S)
+    with suppress(KafkaException, TimeoutError):
+        insist(producer.abort_transaction)
 
 
 def produce_all(
@@ -199,11 +200,11 @@ def produce(producer: Producer, letter: Letter, delivered: Delivered) -> None:
 
 
 def insist(call: Callable[[float], object]) -> None:
-    """Repeat a call while its error says that repeating it is right. Raises KafkaException."""
+    """Repeat a call while its error says that repeating it is right. Raises KafkaException or TimeoutError."""
     began = monotonic()
     while True:
         try:
-            call(TRY_S)
+            bounded(lambda: call(TRY_S))
         except KafkaException as error:
             if not error.args[0].retriable() or monotonic() - began > GIVE_UP_S:
                 raise

@@ -129,7 +129,6 @@ def read(
     troubles: list[str] = []
     consumer = Consumer(
         {
-            "log_level": 0,
             "fetch.wait.max.ms": 10,
             **config,
             "auto.offset.reset": "earliest",
