@@ -72,7 +72,7 @@ def reconcile(
     found, pending = input_spans(admin, settings, wanted)
     ledgers = {span.place: Ledger(span) for span in found}
     answers = Answers(ledgers)
-    outputs = output_spans(admin, settings.outputs.topics, wanted.since_ms)
+    outputs, expired = output_spans(admin, settings.outputs.topics, wanted.since_ms)
     kinds = dict(zip(settings.outputs.topics, (published_bits, anomaly_bits, letter_bits), strict=True))
     for topic, bits in kinds.items():
         ours = [span for span in outputs if span.topic == topic]
@@ -80,7 +80,7 @@ def reconcile(
             answers.take(messages, bits)
     answers.note()
     settle(ledgers, lambda some: reading(some, 1))
-    return Reconciliation(ledgers, pending, answers.nameless)
+    return Reconciliation(ledgers, pending, answers.nameless, expired)
 
 
 def offsets(text: str | None) -> Callable[[int], int | None]:
@@ -114,12 +114,13 @@ def input_spans(admin: AdminClient, settings: Settings, wanted: Wanted) -> tuple
     return found, pending
 
 
-def output_spans(admin: AdminClient, topics: Sequence[str], since_ms: int | None) -> list[Span]:
-    """What may hold the answers: all that is there now, from `since_ms` on."""
+def output_spans(admin: AdminClient, topics: Sequence[str], since_ms: int | None) -> tuple[list[Span], int]:
+    """What may hold the answers, all that is there now from `since_ms` on, and how many offsets were deleted."""
     places = spans.partitions(admin, topics)
-    first = spans.oldest(admin, places) if since_ms is None else spans.at_time(admin, places, since_ms - MARGIN_MS)
+    oldest = spans.oldest(admin, places)
+    first = oldest if since_ms is None else spans.at_time(admin, places, since_ms - MARGIN_MS)
     last = spans.newest(admin, places)
-    return [Span(*place, first[place], last[place]) for place in places]
+    return [Span(*place, first[place], last[place]) for place in places], sum(oldest.values())
 
 
 def settle(ledgers: Mapping[Place, Ledger], reading: Callable[[Sequence[Span]], Iterator[list[Message]]]) -> None:

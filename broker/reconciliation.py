@@ -24,6 +24,7 @@ class Reconciliation:
     ledgers: dict[Place, Ledger]
     pending: dict[Place, int]  # offsets that the group has not committed; markers of transactions among them
     nameless: int  # outputs that do not name what they answer
+    expired: int  # outputs that retention has deleted
 
     def defects(self) -> dict[str, list[tuple[Place, NDArray[np.int64]]]]:
         """The offsets of each kind of defect, by partition; only kinds of which there are any."""
@@ -45,6 +46,7 @@ class Reconciliation:
             "defects": {kind: sum(len(offsets) for _, offsets in of_kind) for kind, of_kind in defects.items()},
             "first": [one for kind, of_kind in defects.items() for one in islice(self._each(kind, of_kind), listed)],
             "nameless": self.nameless,
+            "expired": self.expired,
         }
 
     def _partition(self, place: Place, ledger: Ledger) -> dict[str, Any]:
@@ -98,4 +100,6 @@ def sentences(summary: dict[str, Any]) -> Iterator[str]:
             yield f"{kind}: {count - listed[kind]:,} more"
     if summary["nameless"]:
         yield f"{summary['nameless']:,} messages on the output topics do not name what they answer"
+    if summary["expired"] and summary["totals"]["gaps"]:
+        yield f"{summary['expired']:,} outputs are no longer retained; one of them may have answered an early gap"
     yield "every offset has one fate" if summary["clean"] else "not every offset has one fate"

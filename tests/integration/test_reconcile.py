@@ -17,6 +17,7 @@ from broker.lightcurves import Arrival
 from broker.message import Message
 from broker.outputs import Outputs
 from broker.reconcile import Wanted, offsets, reconcile
+from broker.reconciliation import sentences
 from broker.replay import read_alerts
 from broker.spans import Span, read
 from model.classifier import Verdict
@@ -156,6 +157,18 @@ def test_offsets_without_a_message_are_no_gaps(fabricated):
     found = fabricated.reconcile()
     assert [(one["defect"], one["offset"]) for one in found["first"]] == [("gap", 9)]
     assert found["partitions"][0]["empty"] == 6
+
+
+def test_a_gap_whose_answer_may_have_been_deleted_says_so(fabricated):
+    fabricated.alerts(4)
+    fabricated.answer("published", *range(4))
+    fabricated.commit(4)
+    deleted = TopicPartition(fabricated.settings.outputs.classifications, 0, 2)
+    (future,) = fabricated.admin.delete_records([deleted]).values()
+    future.result(10)
+    found = fabricated.reconcile()
+    assert (found["defects"], found["expired"]) == ({"gap": 2}, 2)
+    assert "2 outputs are no longer retained" in "\n".join(sentences(found))
 
 
 def test_a_transaction_that_stays_open_is_waited_for_and_then_said(fabricated):
