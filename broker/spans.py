@@ -10,6 +10,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from confluent_kafka import (
+    OFFSET_INVALID,
     Consumer,
     IsolationLevel,
     KafkaError,
@@ -57,9 +58,13 @@ def partitions(admin: AdminClient, topics: Iterable[str]) -> list[Place]:
     found: list[Place] = []
     for wanted in topics:
         names = [name for name in known if re.match(wanted, name)] if wanted.startswith("^") else [wanted]
+        if not names:
+            raise StartupError(f"no topic matches {wanted}; set MISWEEPER_KAFKA__TOPICS or give another")
         for name in sorted(names):
             if name not in known:
                 raise StartupError(f"there is no topic {name}; create it with `misweeper topics create`")
+            if error := known[name].error:
+                raise StartupError(f"topic {name} cannot be read ({error.str()}); look whether Kafka is well")
             found += [(name, partition) for partition in sorted(known[name].partitions)]
     return list(dict.fromkeys(found))
 
@@ -205,4 +210,7 @@ def _offsets(admin: AdminClient, places: Collection[Place], spec: OffsetSpec) ->
             isolation_level=IsolationLevel.READ_UNCOMMITTED,
             request_timeout=ANSWER_S,
         )
-        return {(p.topic, p.partition): future.result(2 * ANSWER_S).offset for p, future in futures.items()}
+        found = {(p.topic, p.partition): future.result(2 * ANSWER_S).offset for p, future in futures.items()}
+    if OFFSET_INVALID in found.values():  # librdkafka's answer where Kafka gave none in time, without an error
+        raise StartupError("Kafka does not answer (its offsets did not come in time); look whether it is well")
+    return found

@@ -215,3 +215,5 @@ def test_the_command_prints_a_table_writes_json_and_exits_with_one(service, fabr
     done = run_command("reconcile", "--topic", "never-made", environment=service.variables())
     assert done.returncode == 2
     assert "there is no topic never-made" in done.stderr
+    with pytest.raises(StartupError, match=r"no topic matches \^never-made"):
+        reconcile(fabricated.admin, fabricated.settings, Wanted(("^never-made",)))

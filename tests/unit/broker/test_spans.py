@@ -1,7 +1,9 @@
 """Spans without any server: what they say, and what is said where nobody answers."""
 
 import pytest
+from confluent_kafka.admin import AdminClient
 
+from broker import spans
 from broker.errors import StartupError
 from broker.ledger import FATE_BITS, Ledger
 from broker.reconcile import candidates, offsets
@@ -13,6 +15,22 @@ NOBODY = {"bootstrap.servers": "127.0.0.1:1", "group.id": "nobody", "log_level":
 def test_nobody_answers():
     with pytest.raises(StartupError, match=r"nothing came from alerts\[0\] after offset 5 for 0 s \(.+\); look"):
         list(read(NOBODY, [Span("alerts", 0, 5, 9)], silence_s=0.2))
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        lambda admin: spans.partitions(admin, ["alerts"]),
+        lambda admin: spans.oldest(admin, [("alerts", 0)]),
+        lambda admin: spans.at_time(admin, [("alerts", 0)], 1),
+        lambda _: spans.committed(NOBODY, [("alerts", 0)]),
+    ],
+    ids=["partitions", "oldest", "at_time", "committed"],
+)
+def test_a_question_that_nobody_answers_is_an_error_never_a_number(question, monkeypatch):
+    monkeypatch.setattr(spans, "ANSWER_S", 0.3)
+    with pytest.raises(StartupError, match="Kafka does not answer"):
+        question(AdminClient({"bootstrap.servers": "127.0.0.1:1", "log_level": 2}))
 
 
 def test_an_empty_span_asks_nobody():
