@@ -39,5 +39,9 @@ class TransientError(Exception):
         self.server = server
 
 
+class TooLargeError(TransientError):
+    """Kafka takes no message so large on an output topic: the batch will work with smaller dead letters."""
+
+
 class StartupError(Exception):
     """The service cannot start; the text tells the operator what to do."""

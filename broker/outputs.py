@@ -1,7 +1,7 @@
 """What is published for a message: to which topics, under which key, with which headers and bytes."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from broker.classification import ClassificationEncoder
@@ -13,12 +13,13 @@ from broker.message import Message, Record
 from model.classifier import Verdict
 
 LONGEST_DETAIL = 500  # characters
-LARGEST_VALUE = 80 * 1024 * 1024  # bytes of a message that a dead letter keeps; below its topic's max.message.bytes
+LARGEST_VALUE = 80 * 1024 * 1024  # bytes of a message that a dead letter keeps, where its topic takes as many
 LARGEST_ENVELOPE = 1024 * 1024  # bytes of key and headers that it keeps
+SMALLEST = 16 * 1024  # what any topic takes of each
 WITHOUT_ENVELOPE = "without its key and headers"  # how the detail begins where they are not kept
 
 
-@dataclass(frozen=True)
+@dataclass
 class Outputs:
     """Makes the messages of every fate.
 
@@ -35,6 +36,8 @@ class Outputs:
     classifier_version: str
     priors: str
     broker_version: str
+    largest_value: int = field(default=LARGEST_VALUE, init=False)
+    largest_envelope: int = field(default=LARGEST_ENVELOPE, init=False)
 
     @cached_property
     def _encoder(self) -> ClassificationEncoder:
@@ -56,10 +59,16 @@ class Outputs:
             yield Record(self.topics.anomalies, key, value, headers)
 
     def dead_letter(self, message: Message, poison: PoisonMessage, read_ms: int) -> Record:
-        """A message that cannot be read, with its bytes. Beyond LARGEST_VALUE they are cut: valueSize tells."""
-        value = None if message.value is None else message.value[:LARGEST_VALUE]
+        """A message that cannot be read, with its bytes. Beyond largest_value they are cut: valueSize tells."""
+        value = None if message.value is None else message.value[: self.largest_value]
         detail, reason = poison.detail, poison.reason
         return self._letter(message, read_ms, fate="dead_letter", reason=reason, detail=detail, value=value)
+
+    def shrink(self) -> bool:
+        """Keep less of a message in a dead letter from now on, since Kafka refused one. Whether that was possible."""
+        before = self.largest_value, self.largest_envelope
+        self.largest_value, self.largest_envelope = (max(SMALLEST, size // 4) for size in before)
+        return (self.largest_value, self.largest_envelope) != before
 
     def duplicate(self, message: Message, read_ms: int) -> Record:
         """A compact record of an alert that came before; its bytes are in the source topic."""
@@ -70,7 +79,7 @@ class Outputs:
         self, message: Message, read_ms: int, *, fate: str, reason: str, detail: str, value: bytes | None
     ) -> Record:
         key, headers = message.key, message.headers
-        if (size := envelope_bytes(message)) > LARGEST_ENVELOPE:
+        if (size := envelope_bytes(message)) > self.largest_envelope:
             key, headers = None, ()
             detail = f"{WITHOUT_ENVELOPE}, which have {size} bytes: {detail}"
         record = {

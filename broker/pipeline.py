@@ -15,7 +15,7 @@ from typing import Protocol
 import structlog
 
 from broker.batching import Batching, Reader
-from broker.errors import PoisonMessage, TransientError
+from broker.errors import PoisonMessage, TooLargeError, TransientError
 from broker.health import Health
 from broker.lightcurves import Arrival
 from broker.memory import Memory, Share
@@ -87,6 +87,8 @@ class Pipeline:
                 self.health.unwell(error.server, str(error))
                 self.metrics.retries.inc()
                 log.warning("reading the batch again", messages=len(batch), pause_s=pause_s, error=str(error))
+                if isinstance(error, TooLargeError) and not self.outputs.shrink():
+                    raise
                 self.source.rewind(batch)
                 self.source.back_off(pause_s)
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from broker.errors import TransientError
+from broker.errors import TooLargeError, TransientError
 from broker.message import Message, Record
 from broker.source import next_offsets
 
@@ -83,7 +83,9 @@ class KafkaSink:
             self._insist(self._producer.commit_transaction)  # 5
         except KafkaException as error:
             self._recover(error.args[0])
-            raise TransientError("kafka", (self._refused or error.args[0]).str()) from error
+            why = self._refused or error.args[0]
+            kind = TooLargeError if why.code() == KafkaError.MSG_SIZE_TOO_LARGE else TransientError
+            raise kind("kafka", why.str()) from error
         except TimeoutError as error:
             self._replace()
             raise TransientError("kafka", str(error)) from error

@@ -21,7 +21,7 @@ from confluent_kafka import (
 )
 
 from broker.errors import StartupError, TransientError
-from broker.message import Message
+from broker.message import Message, received
 
 if TYPE_CHECKING:
     from confluent_kafka import Message as KafkaMessage
@@ -95,7 +95,7 @@ class KafkaSource:
         batch, failed = [], []
         for message in self._consumer.consume(max_messages, timeout_s):
             if message.error() is None:
-                batch.append(_message(message))
+                batch.append(received(message))
             else:
                 failed.append(message)
         for message in failed:
@@ -114,7 +114,7 @@ class KafkaSource:
         self._consumer.pause(held)
         message = self._consumer.poll(seconds)
         if message is not None and message.error() is None:  # of a partition that was assigned meanwhile
-            self.rewind([_message(message)])
+            self.rewind([received(message)])
         elif message is not None:
             self._handle(message, raising=False)
         still = [p for p in held if (p.topic, p.partition) in self._assigned]
@@ -220,15 +220,3 @@ def next_offsets(batch: Iterable[Message]) -> list[TopicPartition]:
     for m in batch:
         ends[m.topic, m.partition] = max(ends.get((m.topic, m.partition), OFFSET_INVALID), m.offset + 1)
     return [TopicPartition(topic, partition, offset) for (topic, partition), offset in ends.items()]
-
-
-def _message(message: "KafkaMessage") -> Message:
-    return Message(
-        topic=message.topic() or "",
-        partition=message.partition() or 0,
-        offset=message.offset() or 0,
-        timestamp_ms=message.timestamp()[1],
-        key=message.key(),
-        value=message.value(),
-        headers=tuple(message.headers() or ()),  # type: ignore[arg-type]  # a consumer's headers are pairs
-    )

@@ -108,6 +108,20 @@ def test_bad_messages_are_dead_letters_and_the_batch_goes_on(service, monkeypatc
     assert psutil.Process(service.workers[0].process.pid).memory_info().rss < 2_000_000_000
 
 
+def test_a_dead_letter_larger_than_its_topic_takes_is_cut(service, monkeypatch, topic_names):
+    topic_names("classifications", "anomalies", "dead-letters", max_message_bytes="1000000")
+    service.create_topics(monkeypatch, partitions=1)
+    service.worker().await_ready()
+    noise = np.random.default_rng(1).bytes(3_000_000)
+    service.send([("k", noise), ("615", wire(record()))])
+    found = service.collect(2)
+    (letter,) = found["dead-letters"]
+    assert (letter.record["reason"], letter.record["valueSize"]) == ("too_large", len(noise))
+    assert 0 < len(letter.record["value"]) < 1_000_000
+    assert noise.startswith(letter.record["value"])
+    assert len(found["classifications"]) == 1
+
+
 def test_the_same_alert_twice_is_a_duplicate_and_any_order_gives_one_curve(service, monkeypatch):
     service.create_topics(monkeypatch, partitions=1)
     service.worker().await_ready()

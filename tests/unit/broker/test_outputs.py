@@ -8,7 +8,7 @@ from broker.config import Outputs as Topics
 from broker.errors import PoisonMessage, Reason
 from broker.lightcurves import Arrival
 from broker.message import Message
-from broker.outputs import LARGEST_ENVELOPE, LARGEST_VALUE, Outputs
+from broker.outputs import LARGEST_ENVELOPE, LARGEST_VALUE, SMALLEST, Outputs
 from broker.topics import LARGEST_LETTER
 from model.classifier import Verdict
 from model.observation import Alert, Observation
@@ -93,3 +93,14 @@ def test_a_message_without_a_timestamp(outputs):
 def test_a_duplicate_is_a_compact_record(outputs):
     got = decode(outputs.duplicate(MESSAGE, 99).value, "dead_letter")
     assert (got["fate"], got["value"]) == ("duplicate", None)
+
+
+def test_letters_shrink_to_what_any_topic_takes(outputs):
+    sizes = []
+    while outputs.shrink():
+        sizes.append((outputs.largest_value, outputs.largest_envelope))
+    assert sizes[-1] == (SMALLEST, SMALLEST)
+    assert len(sizes) < 10
+    message = Message("alerts", 0, 1, 0, key=b"k" * 50_000, value=b"v" * 50_000)
+    letter = decode(outputs.dead_letter(message, PoisonMessage(Reason.NOT_AVRO, "no"), 5).value, "dead_letter")
+    assert (letter["value"], letter["valueSize"], letter["key"]) == (b"v" * SMALLEST, 50_000, None)
