@@ -81,5 +81,6 @@ def within(record: Record, field: str, low: float, high: float) -> float:
 
 def bad(field: str, value: object, expected: str) -> PoisonMessage:
     """What is wrong, in words; a hostile value is cut short and its control characters are escaped."""
-    shown = ascii(value[:60] + "..." if isinstance(value, str) and len(value) > 60 else value)
+    shown = ascii(value[:100] if isinstance(value, str) else value)
+    shown = shown if len(shown) <= 100 else f"{shown[:100]}..."  # cut last: one character may be escaped as ten
     return PoisonMessage(Reason.INVALID_FIELD, f"{field} is {shown}; expected {expected}")

@@ -110,4 +110,4 @@ def test_hostile_text_does_not_reach_the_logs_as_it_is(field, text):
         adapt(record(**{field: text}))
     assert caught.value.detail.isascii()
     assert caught.value.detail.isprintable()
-    assert len(caught.value.detail) <= 800
+    assert len(caught.value.detail) <= 200

@@ -1,0 +1,88 @@
+"""`make fuzz` is to be trusted: it reaches every reason, repeats itself, and sees a fault that is there."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from broker.errors import PoisonMessage, Reason
+from tests.fuzz.campaign import MOST_KEPT, Report, judge, kept_value, run
+from tests.fuzz.mutations import KINDS, packet
+from tests.support.reading import MOST_S, READ
+
+ROOT = Path(__file__).parents[2]
+
+
+def fuzz(*arguments: str) -> tuple[int, dict]:
+    """Exit code and last line of the command."""
+    command = [sys.executable, "-W", "error", "-m", "tests.fuzz", *arguments]
+    done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
+    return done.returncode, json.loads(done.stdout.splitlines()[-1])
+
+
+def test_a_run_reaches_every_kind_every_reason_and_alerts(tmp_path):
+    code, report = fuzz("--packets", "3000", "--seed", "3", "--keep", str(tmp_path))
+    assert (code, report["crashes"], list(tmp_path.iterdir())) == (0, 0, [])
+    assert set(report["kinds"]) == set(KINDS)
+    assert set(report["reasons"]) == set(Reason)
+    assert report["alerts"] > 100
+    assert report["packets"] == report["alerts"] + report["dead_letters"] == 3000
+
+
+def test_a_packet_follows_from_seed_and_number_alone():
+    forth = [packet(9, number) for number in range(300)]
+    assert [packet(9, number) for number in reversed(range(300))] == forth[::-1]
+    assert [packet(10, number) for number in range(300)] != forth
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (KeyError("flux"), "KeyError"),
+        (MemoryError(), "MemoryError"),
+        (RecursionError(), "RecursionError"),
+        (PoisonMessage("odd", "a reason that is not on the list"), "AssertionError"),
+        (PoisonMessage(Reason.EMPTY, "\x1b[2J"), "AssertionError"),
+    ],
+)
+def test_a_crash_is_counted_and_its_packet_kept(tmp_path, error, said):
+    def read(message):
+        if len(message.value or b"") % 2:
+            raise error
+        return READ(message)
+
+    lines = []
+    *_, report = run(3, range(100), tmp_path, read, lines.append)
+    kept = sorted(tmp_path.iterdir())
+    assert report.crashes > MOST_KEPT == len(kept) == len(lines)
+    assert f"{report.crashes} crashes" in report.broken
+    assert said in judge(Report(), kept_value(kept[0]), read, sampled=False)
+    assert judge(Report(), kept_value(kept[0]), READ, sampled=False) is None
+
+
+def test_too_slow_and_too_large_are_seen():
+    def read(message):
+        sum(range(10_000_000))
+        _ = bytes(50_000_000)
+        return READ(message)
+
+    report = Report()
+    fault = judge(report, packet(3, 0)[1], read, sampled=True)
+    assert "the least of 3" in fault
+    assert "bytes at once" in fault
+    assert report.slowest_ms > 1000 * MOST_S
+    assert len(report.broken) == 2
+
+
+def test_resident_memory_has_a_bound():
+    assert Report(rss_growth_mb=200.0).broken == []
+    assert Report(rss_growth_mb=200.1).broken != []
+
+
+def test_a_kept_packet_is_replayed_alone(tmp_path):
+    path = tmp_path / "packet.json"
+    path.write_text(json.dumps({"value": "AgEC"}))
+    code, report = fuzz("--replay", str(path))
+    assert (code, report["packets"], report["dead_letters"]) == (0, 1, 1)
