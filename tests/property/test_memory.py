@@ -10,22 +10,8 @@ from broker.lightcurves import Arrival, InMemoryLightCurves, observations
 from broker.lightcurves import entries as as_entries
 from broker.memory import Memory
 from broker.message import Message
-from model.classifier import Outcome, Run
 from model.observation import Alert, Context, LightCurve, Observation
-
-
-def echo(runs: list[Run], digest: str) -> list[Outcome]:
-    """A classifier whose state is the curve it has seen, and whose verdict is that curve: nothing can hide."""
-    outcomes = []
-    for run in runs:
-        assert run.state is None or run.state[:1] == digest[:1].encode(), "the state of another model"
-        seen = (run.state or b"")[1:]
-        verdicts = []
-        for i, row in enumerate(run.observations):
-            seen += row.tobytes()
-            verdicts += [(seen, run.context)] * run.readouts.count(i)
-        outcomes.append(Outcome(verdicts, digest[:1].encode() + seen))
-    return outcomes
+from tests.support.echo import echo, expected
 
 
 @dataclass
@@ -58,20 +44,6 @@ def alert(number: int, mjd: float, band: int = 0, z: float = 0.5, history: tuple
 
 def message(partition: int, offset: int) -> Message:
     return Message("alerts", partition, offset, 0)
-
-
-def expected(arrivals: list[Arrival]) -> dict[tuple[int, int], object]:
-    """By the law itself: the set of what arrived up to and with the alert."""
-    seen: list[Observation] = []
-    first: dict[tuple, tuple[int, int]] = {}
-    answers: dict[tuple[int, int], object] = {}
-    for m, a in arrivals:
-        seen += [*a.history, a.observation]
-        place = m.partition, m.offset
-        owner = first.setdefault((a.alert_id, a.observation.mjd_tai, a.observation.band), place)
-        if place not in answers:
-            answers[place] = (LightCurve.of(seen).observations.tobytes(), a.context) if owner == place else None
-    return answers
 
 
 alerts = st.lists(
