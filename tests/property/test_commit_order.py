@@ -127,7 +127,7 @@ class CommitOrder(RuleBasedStateMachine):
         worker = self.pick(which)
         self.produce(new)
         worker.take = take
-        self.take_turns(steps, [worker])
+        self.take_turns([worker], 1, steps)
 
     @precondition(lambda self: self.workers)
     @rule(which=which, new=messages, step=st.sampled_from([name for name, server in STEPS.items() if server]))
@@ -151,14 +151,14 @@ class CommitOrder(RuleBasedStateMachine):
         if noticed:
             self.notice_the_dead()
 
-    @rule(turns=st.integers(1, 40))
-    def all_go_on(self, turns):
-        """Step by step in turn."""
-        self.take_turns(turns, self.workers)
+    @rule(turns=st.integers(1, 10), steps=st.integers(1, 5))
+    def all_go_on(self, turns, steps):
+        """A few steps each, in turn."""
+        self.take_turns(self.workers, turns, steps)
 
     @precondition(lambda self: len(self.workers) > 1)
     @rule(
-        which=which, new=messages, step=st.sampled_from(list(STEPS)), turns=st.integers(1, 40), steps=st.integers(1, 14)
+        which=which, new=messages, step=st.sampled_from(list(STEPS)), turns=st.integers(1, 12), steps=st.integers(1, 14)
     )
     def fall_asleep_at(self, which, new, step, turns, steps):
         """Go on to a step and be expelled there, while the others work; then go on as a zombie."""
@@ -166,8 +166,8 @@ class CommitOrder(RuleBasedStateMachine):
         self.produce(new)
         self.resume_until(zombie, step)
         self.kafka.expel(zombie.source.member)
-        self.take_turns(turns, [worker for worker in self.workers if worker is not zombie])
-        self.take_turns(steps, [zombie])
+        self.take_turns([worker for worker in self.workers if worker is not zombie], turns, 4)
+        self.take_turns([zombie], 1, steps)
 
     @precondition(lambda self: self.workers)
     @rule(which=which)
@@ -191,11 +191,11 @@ class CommitOrder(RuleBasedStateMachine):
         """A state is lost."""
         self.store.states.pop(f"plasticc/{key}", None)
 
-    def take_turns(self, turns: int, workers: list[Worker]) -> None:
+    def take_turns(self, workers: list[Worker], turns: int, steps: int) -> None:
         for _ in range(turns):
             for worker in list(workers):
                 if worker.alive:
-                    self.resume(worker, GO)
+                    self.resume(worker, GO, steps)
 
     def notice_the_dead(self) -> None:
         for worker in self.gone:
@@ -207,18 +207,16 @@ class CommitOrder(RuleBasedStateMachine):
     def pick(self, which: int) -> Worker:
         return self.workers[which % len(self.workers)]
 
-    def resume(self, worker: Worker, order: str) -> None:
-        worker.resume(order)
+    def resume(self, worker: Worker, order: str = GO, steps: int = 1, until: str = "") -> None:
+        worker.resume(order, steps, until)
         if not worker.alive:
             self.workers.remove(worker)
             self.gone.append(worker)
 
     def resume_until(self, worker: Worker, step: str) -> None:
         """To that step, if it comes within two batches: of the first, a rebalance may leave nothing."""
-        for _ in range(2 * len(STEPS)):
-            if not worker.alive or worker.step == step:
-                return
-            self.resume(worker, GO)
+        if worker.step != step:
+            self.resume(worker, GO, 2 * len(STEPS), step)
 
     # What holds
 
@@ -297,7 +295,7 @@ class CommitOrder(RuleBasedStateMachine):
             self.notice_the_dead()
             if all(worker.stopping for worker in self.workers):
                 self.start(0, 0)
-            self.take_turns(1, self.workers)
+            self.take_turns(self.workers, 1, 5)
 
     def all_is_read_and_every_curve_is_the_set_of_its_alerts(self):
         assert self.kafka.committed == [len(messages) for messages in self.kafka.inputs], "it goes on for ever"
@@ -321,5 +319,5 @@ def read(message: Message):
 
 TestCommitOrder = CommitOrder.TestCase
 TestCommitOrder.settings = settings(
-    max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=120, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
 )

@@ -37,7 +37,7 @@ STEPS = {
     "produce": "kafka",  # half of the records have been
     "offsets": "kafka",
     "commit": "kafka",
-    "committed": "",
+    "committed": "kafka",  # done, but the answer never comes
     "back_off": "",
 }
 LONGEST_WAIT_S = 60.0
@@ -75,7 +75,7 @@ class Worker:
             health=Health(METRICS, lambda: 0.0),
             now_ms=lambda: 1,
         )
-        self._order = GO
+        self._order, self._steps, self._until = GO, 1, ""
         self._error: BaseException | None = None
         self._go, self._stopped = threading.Lock(), threading.Lock()  # each is released by the other thread
         self._go.acquire()
@@ -89,21 +89,28 @@ class Worker:
         """Whether the process is there, be it a zombie."""
         return self.step != "end"
 
-    def resume(self, order: str = GO) -> None:
-        """Let it go on to its next step. Raises what the worker died of, unless it was told to or was fenced."""
+    def resume(self, order: str = GO, steps: int = 1, until: str = "") -> None:
+        """Let it go on so many steps, or until it comes to one of that name; an order other than GO is for the first.
+
+        Raises what the worker died of, unless it was told to or was fenced.
+        """
         assert self.alive
-        self._order = order
+        self._order, self._steps, self._until = order, steps, until
         self._go.release()
         self._wait()
 
     def at(self, step: str) -> None:
         """The worker comes to a step, and waits for orders. Raises Killed or TransientError, if so ordered."""
         self.step = step
+        self._steps -= 1
+        if self._steps > 0 and step != self._until:
+            return
         self._stopped.release()
         self._go.acquire()
-        if self._order == DIE:
+        order, self._order = self._order, GO
+        if order == DIE:
             raise Killed
-        if self._order == FAIL and STEPS[step]:
+        if order == FAIL and STEPS[step]:
             raise TransientError(STEPS[step], f"at {step}")
 
     def _wait(self) -> None:
@@ -128,11 +135,13 @@ class SteppedSource:
     def __init__(self, worker: Worker, kafka: KafkaDouble) -> None:
         self._worker, self._kafka = worker, kafka
         self._positions: dict[int, int] = {}
+        self._again: dict[int, int] = {}
         self.member = kafka.join()
 
     def read(self, max_messages: int, timeout_s: float) -> list[Message]:
         """See broker.batching.Reader: as many as the worker was told to take, from all partitions in turn."""
         self._worker.at("read")
+        self._go_back()
         self._rebalance()
         batch: list[Message] = []
         for partition, position in self._positions.items():
@@ -144,9 +153,9 @@ class SteppedSource:
 
     def rewind(self, batch: Sequence[Message]) -> None:
         """See broker.pipeline.Source."""
-        for message in reversed(batch):
+        for message in batch:
             if message.partition in self._positions:
-                self._positions[message.partition] = message.offset
+                self._again.setdefault(message.partition, message.offset)
 
     def back_off(self, seconds: float) -> None:
         """See broker.pipeline.Source."""
@@ -157,15 +166,25 @@ class SteppedSource:
         """Leave the group."""
         self._kafka.expel(self.member)
 
+    def _go_back(self) -> None:
+        """To what is to be read again, but for what of it is committed after all."""
+        for partition, first in self._again.items():
+            if (committed := self._kafka.position(partition)) is None:
+                raise TransientError("kafka", "a transaction still holds the offset")
+            self._positions[partition] = max(first, committed)
+        self._again.clear()
+
     def _rebalance(self) -> None:
         """Here alone partitions come and go."""
         held = self._kafka.poll(self.member)
         if held is None:  # it was expelled, and learns of it now
             self._positions.clear()
+            self._again.clear()
             self.member = self._kafka.join()
             return
         for partition in self._positions.keys() - held:
             del self._positions[partition]
+            self._again.pop(partition, None)
         for partition in sorted(held - self._positions.keys()):
             if (position := self._kafka.position(partition)) is not None:
                 self._positions[partition] = position
