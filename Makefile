@@ -8,7 +8,7 @@ LOCK   := deploy/requirements.lock
 SOURCE := broker model schemas training
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench fuzz train fmt lock clean
+.PHONY: help demo test check bench fuzz chaos train fmt lock clean
 
 help: ## print this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -19,7 +19,7 @@ demo: $(READY) ## everything at work on this machine: real Kafka, real Valkey, r
 test: $(READY) ## unit, property and integration tests, on a real Kafka and a real Valkey
 	$(BIN)/pytest tests/unit tests/property tests/integration
 
-check: $(READY) ## what CI runs: ruff, mypy, import contracts, file lengths, then the tests and a short fuzz
+check: $(READY) ## what CI runs: ruff, mypy, import contracts, file lengths, the tests, a short fuzz and chaos
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -27,13 +27,17 @@ check: $(READY) ## what CI runs: ruff, mypy, import contracts, file lengths, the
 	@find $(SOURCE) tests -name '*.py' -exec wc -l {} + \
 	  | awk '$$2 != "total" && $$1 > 350 { print $$2 ": " $$1 " lines, 350 at most"; bad = 1 } END { exit bad }'
 	$(BIN)/pytest tests/unit tests/property tests/integration
-	$(BIN)/python -m tests.fuzz --packets 50000
+	$(MAKE) fuzz SHORT=1
+	$(MAKE) chaos SHORT=1
 
 bench: $(READY) ## how fast it is here
 	$(BIN)/pytest -s tests/benchmark
 
 fuzz: $(READY) ## a million hostile packets through decode and adapt; SHORT=1: 50,000
 	$(BIN)/python -m tests.fuzz --packets $(if $(SHORT),50000,1000000)
+
+chaos: $(READY) ## workers, Kafka and Redis killed under load, every offset recounted; SHORT=1: minutes, not an hour
+	$(BIN)/python -m tests.chaos $(if $(SHORT),--alerts 20000 --kills 15)
 
 train: $(READY) ## fetch PLAsTiCC, train the default recipe, evaluate it (hours on two cores)
 	$(BIN)/misweeper-train fetch
