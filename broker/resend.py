@@ -8,7 +8,6 @@ looked for, so of two replays at once one alone can commit.
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from time import monotonic
 from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Producer
@@ -19,8 +18,8 @@ from broker.deadletters import MARGIN_MS, Letter, printable
 from broker.errors import StartupError
 from broker.message import Message
 from broker.outputs import WITHOUT_ENVELOPE
-from broker.sink import TRY_S, bounded
 from broker.spans import Place, Span
+from broker.transactions import insist
 
 REPLAY_OF = "misweeper_replay_of"
 GIVE_UP_S = 60.0
@@ -113,7 +112,7 @@ def connect(config: Mapping[str, Any], group: str) -> Producer:
         }
     )
     with spans.answering():
-        insist(producer.init_transactions)
+        insist(producer.init_transactions, GIVE_UP_S)
     return producer
 
 
@@ -146,7 +145,7 @@ def resend(producer: Producer, letters: Iterable[Letter], wanted: Collection[tup
             raise StartupError(f"a letter cannot be sent ({error.args[0].str()}); nothing was sent") from error
         raise
     try:
-        insist(producer.commit_transaction)
+        insist(producer.commit_transaction, GIVE_UP_S)
     except KafkaException as error:
         raise StartupError(not_committed(producer, error.args[0], refused)) from error
     except TimeoutError as error:
@@ -168,7 +167,7 @@ def not_committed(producer: Producer, error: KafkaError, refused: Sequence[str])
 def abort(producer: Producer) -> None:
     """Leave no transaction open; where Kafka does not answer its timeout ends it."""
     with suppress(KafkaException, TimeoutError):
-        insist(producer.abort_transaction)
+        insist(producer.abort_transaction, GIVE_UP_S)
 
 
 def produce_all(
@@ -195,18 +194,5 @@ def produce(producer: Producer, letter: Letter, delivered: Delivered) -> None:
             )
         except BufferError:
             producer.poll(0.05)
-        else:
-            return
-
-
-def insist(call: Callable[[float], object]) -> None:
-    """Repeat a call while its error says that repeating it is right. Raises KafkaException or TimeoutError."""
-    began = monotonic()
-    while True:
-        try:
-            bounded(lambda: call(TRY_S))
-        except KafkaException as error:
-            if not error.args[0].retriable() or monotonic() - began > GIVE_UP_S:
-                raise
         else:
             return

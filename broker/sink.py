@@ -12,21 +12,16 @@ A crash anywhere means: do the batch again, from the offsets that Kafka has. Rea
 """
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from threading import Thread
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from broker.errors import TooLargeError, TransientError
 from broker.message import Message, Record
 from broker.source import next_offsets
+from broker.transactions import TRY_S, bounded, insist
 
-T = TypeVar("T")
-
-TRY_S = 2.5  # one try of a call to the transaction coordinator
-NEVER_S = 2 * TRY_S  # a call that has not returned by then never will
 GIVE_UP_S = 240.0  # then the process ends, before the group expels it (max.poll.interval.ms is 300 s)
 
 
@@ -125,17 +120,7 @@ class KafkaSink:
                 return producer
 
     def _insist(self, call: Callable[[float], object]) -> None:
-        """Repeat a call while its error says that repeating it is right; librdkafka takes it up where it was."""
-        began = monotonic()
-        while True:
-            try:
-                bounded(lambda: call(TRY_S))
-            except KafkaException as error:
-                if not error.args[0].retriable() or monotonic() - began > GIVE_UP_S:
-                    raise
-                self._on_trouble(error.args[0].str())
-            else:
-                return
+        insist(call, GIVE_UP_S, self._on_trouble)
 
     def _produce(self, record: Record) -> None:
         while True:
@@ -151,24 +136,3 @@ class KafkaSink:
     def _delivered(self, error: KafkaError | None, _: object) -> None:
         if error is not None and self._refused is None:
             self._refused = error
-
-
-def bounded(call: Callable[[], T]) -> T:
-    """What a call returns or raises, or TimeoutError: where Kafka goes away, some of librdkafka's never return.
-
-    Its issues 5456 and 5511: a request to a coordinator that is gone ignores its timeout. The call goes on in a thread
-    of its own, which holds its producer and keeps no process from ending.
-    """
-    answer: Future[T] = Future()
-
-    def work() -> None:
-        try:
-            answer.set_result(call())
-        except BaseException as error:  # noqa: BLE001 - raised where the answer is awaited
-            answer.set_exception(error)
-
-    Thread(target=work, name="transaction", daemon=True).start()
-    try:
-        return answer.result(NEVER_S)
-    except TimeoutError:
-        raise TimeoutError(f"Kafka's client did not return within {NEVER_S:.0f} s") from None

@@ -6,11 +6,12 @@ import time
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
-from broker import sink as sinks
+from broker import transactions
 from broker.errors import StartupError, TransientError
 from broker.message import Record
-from broker.sink import KafkaSink, bounded
+from broker.sink import KafkaSink
 from broker.source import KafkaSource
+from broker.transactions import bounded
 
 
 class Troubled:
@@ -52,7 +53,7 @@ def source(kafka, topics, topic_prefix):
 
 @pytest.fixture
 def sink(kafka, source, topic_prefix, monkeypatch):
-    monkeypatch.setattr(sinks, "NEVER_S", 1.0)
+    monkeypatch.setattr(transactions, "NEVER_S", 1.0)
     return KafkaSink({"bootstrap.servers": kafka}, topic_prefix, source.group_metadata)
 
 
@@ -140,7 +141,7 @@ def test_partitions_that_come_back_after_a_pause_are_read(kafka, topics, source,
 
 
 def test_bounded_gives_what_the_call_gives(monkeypatch):
-    monkeypatch.setattr(sinks, "NEVER_S", 0.1)
+    monkeypatch.setattr(transactions, "NEVER_S", 0.1)
     assert bounded(lambda: 7) == 7
     with pytest.raises(ZeroDivisionError):
         bounded(lambda: 1 / 0)
