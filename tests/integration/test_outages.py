@@ -1,5 +1,7 @@
-"""Servers go away while alerts flow: the service lives, says so, and loses nothing."""
+"""Servers go away while alerts flow: the service lives, says so, loses nothing, and ends when it is told to."""
 
+import signal
+import time
 from itertools import islice
 
 import numpy as np
@@ -58,3 +60,35 @@ def test_redis_then_kafka_go_away_and_come_back(servers, topic_prefix, tmp_path,
     for p in found["classifications"]:
         probabilities = np.array([c["probability"] for c in p.record["classifications"]])
         assert np.abs(probabilities - expected[p.record["objectId"]][p.record["observations"] - 1]).max() < 2e-5
+
+
+@pytest.fixture
+def stuck(servers, topic_prefix, tmp_path, monkeypatch):
+    """A worker whose batch cannot be finished, since Kafka stands still."""
+    valkey, kafka = servers
+    limit = {"MISWEEPER_SHUTDOWN_TIMEOUT_S": "8"}
+    service = Service(kafka.bootstrap_servers, valkey.url, topic_prefix, tmp_path, limit)
+    service.create_topics(monkeypatch, partitions=1)
+    worker = service.worker().await_ready()
+    records = islice(read_alerts(HELDOUT), 20_000)
+    service.send((r["objectId"], encode(r, "observation")) for r in records)
+    eventually(lambda: 'fate="published"} 0.0' not in worker.ask("/metrics")[1])
+    kafka.pause()
+    eventually(lambda: "kafka" in worker.ask("/readyz")[1])
+    yield worker
+    kafka.resume()
+    service.close()
+
+
+def test_a_batch_that_cannot_be_finished_does_not_hold_an_end_up(stuck):
+    began = time.monotonic()
+    assert stuck.stop() in (0, 3)
+    assert time.monotonic() - began < 8 + 3
+
+
+def test_a_second_signal_ends_it_at_once(stuck):
+    stuck.process.send_signal(signal.SIGTERM)
+    time.sleep(0.5)
+    began = time.monotonic()
+    assert stuck.stop() == 128 + signal.SIGTERM
+    assert time.monotonic() - began < 2
