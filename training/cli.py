@@ -2,42 +2,34 @@
 
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import typer
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.table import Table
+from rich.progress import DownloadColumn, MofNCompleteColumn, TaskID, TextColumn
 
-from model.artefact import DEFAULT, ArtefactError, load
+from model.artefact import DEFAULT, Artefact, ArtefactError, load
 from training import fetch as source
-from training import splits
-from training.card import CUT_NAMES
+from training import paper, results, splits, tables
+from training.balancing import balance, before_and_after
+from training.card import write as write_card
+from training.console import bar, console, epochs, print_figures, print_table
 from training.dataset import DataError, Objects, read
 from training.evaluate import evaluate as measure
+from training.evaluate import figures as figures_of
 from training.evaluate import rounded, set_threads, shift
 from training.fit import finish, split_name
 from training.holdout import holdout as heldout
 from training.holdout import write
+from training.leaveout import LEFT_OUT, shortened
+from training.leaveout import leave_out as without
 from training.predict import predict as classify
-from training.recipe import RecipeError
+from training.recipe import Recipe, RecipeError
 from training.recipe import load as load_recipe
 from training.train import train
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-console = Console(stderr=True)
 
 Data = Annotated[Path | None, typer.Option(help="Folder with PLAsTiCC's files; by default where `fetch` puts them.")]
 Fold = Annotated[int, typer.Option(min=0, max=splits.FOLDS - 1, help="Which fifth of the objects is only tested on.")]
@@ -88,54 +80,166 @@ def fit(  # noqa: PLR0917 - options
     Example: misweeper-train fit --recipe default --fold 0
     """
     set_threads(threads)
+    folder = runs / f"{recipe}-fold{fold}"
+    if recipe in paper.NAMES:
+        fit_paper(recipe, fold, training_set(data), folder, out or folder)
+        return
     chosen = load_recipe(recipe)
     objects = training_set(data)
     split = splits.fold(objects.ids, objects.labels, splits.SEED, fold)
-    folder = runs / f"{recipe}-fold{fold}"
-    with bar(MofNCompleteColumn(), TextColumn("epochs")) as progress:
-        task = progress.add_task("training", total=chosen.optimiser.epochs)
-
-        def show(row: dict[str, float]) -> None:
-            figures = "  ".join(f"{name} {row[name]:.3f}" for name in ("loss", "full", "d10", "d30", "d60"))
-            progress.console.print(f"epoch {row['epoch']:.0f}  {figures}", highlight=False)
-            progress.update(task, completed=row["epoch"])
-
+    with epochs(chosen.optimiser.epochs) as show:
         trained = train(chosen, objects.take(split.train), objects.take(split.validation), folder, show)
     target = out or folder / "artefact"
     artefact = finish(chosen, trained, objects, fold, target, shifted=test_set(data))
     console.print(f"artefact {artefact.name} {artefact.digest[:12]} is in {target}")
-    print_table(artefact.record["metrics"])
+    print_figures(artefact.record["metrics"])
+
+
+def fit_paper(recipe: str, fold: int, objects: Objects, folder: Path, out: Path) -> None:
+    """The 2018 report's network: what it is compared with is kept in OUT/anchors.json."""
+    chosen = paper.load(recipe)
+    split = splits.fold(objects.ids, objects.labels, splits.SEED, fold)
+    training, validation, test = (objects.take(rows) for rows in split)
+    balanced = balance(training.labels, np.random.default_rng(chosen.seed))
+    counts = [(name, str(before), str(after)) for name, before, after in before_and_after(training.labels, balanced)]
+    print_table([("class", "before", "after"), *counts], "Balancing the training part")
+    with epochs(chosen.epochs) as show:
+        network, progress = paper.train(chosen, training, validation, folder, show)
+    found = figures_of(*paper.predict(network, training.labels, test), test, split_name(fold))
+    kept = {"metrics": results.short(rounded(found)), "seconds": round(progress.seconds), "epochs": progress.epoch}
+    results.keep(out, results.ANCHORS, (recipe, str(fold)), kept)
+    console.print(f"figures of {recipe} are in {out / results.ANCHORS}")
+    print_figures(found)
 
 
 @app.command()
-def evaluate(
+def evaluate(  # noqa: PLR0917 - options
     artefact: ArtefactFolder = DEFAULT,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="File for one JSON object; - for standard output.")
     ] = None,
+    folds: Annotated[int, typer.Option(help="5: the artefact's recipe, a network a fold, from folds.json.")] = 1,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the README's table from kept figures.")] = False,
     data: Data = None,
     threads: Threads = 1,
 ) -> None:
-    """Figures of an artefact on the test part of its own fold, which it never saw.
+    """Figures of an artefact on the test part of its own fold, which it never saw, beside those it is compared with.
 
     Example: misweeper-train evaluate --json -
+
+    Example: misweeper-train evaluate --folds 5
     """
     set_threads(threads)
+    if markdown:
+        sys.stdout.write(tables.markdown(tables.comparison(artefact)) + "\n")
+        return
     loaded = load(artefact)
-    objects = training_set(data)
-    split = loaded.record["split"]
-    rows = splits.fold(objects.ids, objects.labels, split["seed"], split["fold"]).test
-    figures = measure(loaded, objects.take(rows), split_name(split["fold"]))
-    shifted = test_set(data)
-    if shifted is not None:
-        figures["domain_shift"] = shift(loaded, shifted)
-    text = json.dumps(rounded(figures | {"artefact": loaded.name, "digest": loaded.digest}), indent=1)
+    if folds == 1:
+        found = held_out(loaded, data)
+    elif len(kept := results.read(artefact, results.FOLDS)) == folds:
+        found = results.across(kept)
+    else:
+        raise DataError(
+            f"{artefact / results.FOLDS} holds {len(kept)} folds, not {folds}: fit the recipe on every fold first"
+        )
+    found |= unseen(artefact) | {"artefact": loaded.name, "digest": loaded.digest}
+    text = json.dumps(rounded(found | {"anchors": results.read(artefact, results.ANCHORS)}), indent=1)
     if json_file is None or str(json_file) != "-":
-        print_table(figures)
+        print_figures(found)
+        print_table(tables.comparison(artefact), "Beside others")
+        if rows := tables.left_out(results.read(artefact, results.LEFT_OUT)):
+            print_table(rows, "Classes left out of training")
     if json_file is not None and str(json_file) == "-":
         sys.stdout.write(text + "\n")
     elif json_file is not None:
         json_file.write_text(text + "\n", encoding="utf-8")
+
+
+@app.command()
+def anchor(
+    fold: Fold = 0,
+    artefact: ArtefactFolder = DEFAULT,
+    data: Data = None,
+) -> None:
+    """Train LightGBM on a fold (extra `train`), to compare with; its figures are kept beside the artefact.
+
+    Example: misweeper-train anchor --fold 0
+    """
+    from training import anchor as lightgbm  # noqa: PLC0415 - only this command needs the extra
+
+    objects = training_set(data)
+    split = splits.fold(objects.ids, objects.labels, splits.SEED, fold)
+    training, validation, test = (objects.take(rows) for rows in split)
+    with bar(MofNCompleteColumn(), TextColumn("cuts")) as progress:
+        task = progress.add_task("LightGBM", total=len(tables.CUT_NAMES))
+        show = lambda n: progress.advance(task, n)  # noqa: E731 - shorter than a function
+        balanced, natural, seconds = lightgbm.classify(training, validation, test, show)
+    found = figures_of(balanced, natural, test, split_name(fold))
+    kept = {"metrics": results.short(rounded(found)), "seconds": round(seconds)}
+    results.keep(artefact, results.ANCHORS, ("lightgbm", str(fold)), kept)
+    print_figures(found)
+
+
+@app.command("leave-out")
+def leave_out(  # noqa: PLR0917 - options
+    classes: Annotated[list[int] | None, typer.Argument(metavar="[CLASS]...", show_default="15 64 95 53 88")] = None,
+    epochs_most: Annotated[int, typer.Option("--epochs", min=1, help="Epochs of each network at most.")] = 12,
+    artefact: ArtefactFolder = DEFAULT,
+    runs: Annotated[Path, typer.Option(help="Folder for checkpoints and logs.")] = Path("runs"),
+    data: Data = None,
+    threads: Threads = 1,
+) -> None:
+    """Train networks that never see a class, and measure how well they call its objects anomalous.
+
+    The recipe and fold are the artefact's, the epochs fewer; the figures are kept beside the artefact.
+
+    Example: misweeper-train leave-out 15 64 95
+    """
+    set_threads(threads)
+    record = load(artefact).record
+    recipe, fold = shortened(Recipe.model_validate(record["recipe"]), epochs_most), record["split"]["fold"]
+    objects = training_set(data)
+    for left in classes or LEFT_OUT:
+        folder = runs / f"{recipe.name}-fold{fold}-without-{left}"
+        with epochs(epochs_most) as show:
+            found = without(recipe, left, objects, fold, folder, show)
+        results.keep(artefact, results.LEFT_OUT, (str(left),), rounded(found))
+    print_table(tables.left_out(results.read(artefact, results.LEFT_OUT)), "Left out of training")
+
+
+@app.command()
+def plots(
+    out: Annotated[Path, typer.Option(help="Folder for the PNG files.")] = Path("figures"),
+    artefact: ArtefactFolder = DEFAULT,
+    runs: Annotated[Path, typer.Option(help="Folder with the logs of `fit`.")] = Path("runs"),
+    data: Data = None,
+    threads: Threads = 1,
+) -> None:
+    """Draw the figures (extra `train`): light curves, balancing, training, confusion, calibration, WLL by time, ROC.
+
+    Example: misweeper-train plots --out figures/
+    """
+    from training.plots import draw  # noqa: PLC0415 - only this command needs the extra
+
+    set_threads(threads)
+    for missing in draw(out, artefact, training_set(data), runs):
+        console.print(f"left out {missing}", markup=False)
+    console.print(f"figures are in {out}")
+
+
+@app.command()
+def card(
+    artefact: ArtefactFolder = DEFAULT,
+    readme: Annotated[Path | None, typer.Option(help="A README whose results table is to be made anew.")] = None,
+) -> None:
+    """Write an artefact's MODEL_CARD.md from its record and the figures kept beside it.
+
+    Example: misweeper-train card --readme README.md
+    """
+    write_card(artefact)
+    if readme:
+        table = tables.markdown(tables.comparison(artefact))
+        readme.write_text(tables.replaced(readme.read_text(encoding="utf-8"), table), encoding="utf-8")
 
 
 @app.command()
@@ -188,34 +292,20 @@ def test_set(data: Path | None) -> Objects | None:
     return read(folder / source.SHIFT_CURVES, folder / source.SHIFT_METADATA, label="true_target")
 
 
-def print_table(figures: dict[str, Any]) -> None:
-    """WLL by time and the scores of full curves."""
-    table = Table(title=f"{figures['objects']} held-out objects", title_justify="left")
-    table.add_column("figure")
-    table.add_column("value", justify="right")
-    table.add_column("±", justify="right")
-    errors = figures["errors"]
-    for key, name in CUT_NAMES.items():
-        table.add_row(f"WLL, {name}", f"{figures['wll'][key]:.3f}", f"{errors['wll'][key]:.3f}")
-    for key in ("accuracy", "accuracy_natural", "macro_recall", "macro_f1", "ece", "ece_balanced"):
-        table.add_row(key.replace("_", " "), f"{figures[key]:.3f}", f"{errors[key]:.3f}")
-    for key, value in figures.get("domain_shift", {}).items():
-        if key != "objects":
-            table.add_row(f"test set's supernovae, {key.replace('_', ' ')}", f"{value:.3f}", "")
-    Console().print(table)
+def held_out(artefact: Artefact, data: Path | None) -> dict[str, Any]:
+    """The figures on the test part of the artefact's fold, and under domain shift."""
+    objects = training_set(data)
+    split = artefact.record["split"]
+    rows = splits.fold(objects.ids, objects.labels, split["seed"], split["fold"]).test
+    found = measure(artefact, objects.take(rows), split_name(split["fold"]))
+    shifted = test_set(data)
+    return found if shifted is None else found | {"domain_shift": shift(artefact, shifted)}
 
 
-@contextmanager
-def bar(*amount: ProgressColumn) -> Iterator[Progress]:
-    """A progress bar on standard error."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        *amount,
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console) as progress:
-        yield progress
+def unseen(folder: Path) -> dict[str, dict[str, float]]:
+    """What leave-one-class-out gave, by class."""
+    kept = results.read(folder, results.LEFT_OUT)
+    return {key: {c: own[key] for c, own in kept.items()} for key in ("anomaly_auroc", "p99_auroc", "wll_with_99")}
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
 import tomllib
 from importlib.resources import files
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -82,11 +82,20 @@ class Recipe(Part):
 
 def load(name: str) -> Recipe:
     """A recipe by name. Raises RecipeError that names what there is, or what is wrong."""
+    described = settings(name)
+    try:
+        return Recipe(name=name, **described)
+    except ValueError as error:
+        raise RecipeError(f"recipe {name}: {error}") from error
+
+
+def settings(name: str) -> dict[str, Any]:
+    """What the recipe's file says. Raises RecipeError."""
     path = RECIPES / f"{name}.toml"
     if not path.is_file():
         known = sorted(f.name.removesuffix(".toml") for f in RECIPES.iterdir() if f.name.endswith(".toml"))
         raise RecipeError(f"no recipe {name!r}; there are: {', '.join(known)}")
     try:
-        return Recipe(name=name, **tomllib.loads(path.read_text()))
-    except ValueError as error:
+        return tomllib.loads(path.read_text())
+    except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"recipe {name}: {error}") from error

@@ -1,0 +1,75 @@
+"""Figures that take long to compute, kept as JSON beside the artefact they belong to, and shipped with it.
+
+folds.json     {fold: {"metrics", "seed", "seconds"}} of the artefact's recipe, a network a fold
+anchors.json   {name: {fold: {"metrics", "seconds"}}} of LightGBM and the report's network on the same folds
+left_out.json  {class: {...}} of networks that never saw that class: see `training.leaveout`
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from training.dataset import DataError
+
+FOLDS, ANCHORS, LEFT_OUT = "folds.json", "anchors.json", "left_out.json"
+SCORES = ("accuracy", "accuracy_natural", "macro_recall", "macro_f1", "ece")
+SHORT = ("split", "objects", "wll", *SCORES, "errors")  # what is kept of an anchor's figures
+
+
+def read(folder: Path, name: str) -> dict[str, Any]:
+    """One of the files; empty where there is none. Raises DataError."""
+    path = folder / name
+    if not path.is_file():
+        return {}
+    try:
+        kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DataError(f"{path} is no JSON ({error}); delete it and compute it again") from error
+    return kept
+
+
+def keep(folder: Path, name: str, place: tuple[str, ...], value: Mapping[str, Any]) -> None:
+    """Put a value into one of the files at `place`, a path of keys; what else is there stays."""
+    whole = read(folder, name)
+    inner = whole
+    for key in place[:-1]:
+        inner = inner.setdefault(key, {})
+    inner[place[-1]] = dict(value)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.partial").write_text(json.dumps(whole, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    (folder / f"{name}.partial").replace(folder / name)
+
+
+def short(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """The main ones of some figures."""
+    kept = {key: figures[key] for key in SHORT}
+    kept["errors"] = {key: figures["errors"][key] for key in ("wll", *SCORES)}
+    return kept
+
+
+def across(folds: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The figures of several folds under the keys of one: means, and as `errors` the standard deviations over folds.
+
+    Every object is tested on in one fold, so `objects` is the sum.
+    """
+    figures = [fold["metrics"] for fold in folds.values()]
+    mean, spread = {}, {}
+    for key in SCORES:
+        mean[key], spread[key] = moments(f[key] for f in figures)
+    losses = {cut: moments(f["wll"][cut] for f in figures) for cut in figures[0]["wll"]}
+    return {
+        "split": f"mean and standard deviation over folds {', '.join(sorted(folds))}",
+        "objects": sum(f["objects"] for f in figures),
+        "wll": {cut: value for cut, (value, _) in losses.items()},
+        **mean,
+        "errors": {"wll": {cut: error for cut, (_, error) in losses.items()}, **spread},
+    }
+
+
+def moments(values: Iterable[float]) -> tuple[float, float]:
+    """Mean, and standard deviation (n - 1); 0 of a single value."""
+    numbers = np.array(list(values))
+    return float(numbers.mean()), float(numbers.std(ddof=1)) if len(numbers) > 1 else 0.0
