@@ -15,10 +15,11 @@ from training import paper, results, splits, tables
 from training.balancing import balance, before_and_after
 from training.card import write as write_card
 from training.console import bar, console, epochs, print_figures, print_table
-from training.dataset import DataError, Objects, read
+from training.dataset import Objects, read, read_metadata
 from training.evaluate import evaluate as measure
 from training.evaluate import figures as figures_of
 from training.evaluate import rounded, set_threads, shift
+from training.files import DataError, metadata_beside
 from training.fit import finish, split_name
 from training.holdout import holdout as heldout
 from training.holdout import write
@@ -246,21 +247,30 @@ def card(
 def predict(  # noqa: PLR0917 - options
     curves: Annotated[Path, typer.Argument(metavar="IN", help="Light curves, CSV or parquet.")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Table to write, CSV or parquet by its ending.")],
-    metadata: Annotated[Path, typer.Option(help="The objects' metadata, CSV or parquet.")],
+    metadata: Annotated[
+        Path | None, typer.Option(help="The objects' metadata, CSV or parquet; by default those beside IN.")
+    ] = None,
     artefact: ArtefactFolder = DEFAULT,
     natural: Annotated[bool, typer.Option(help="Natural instead of balanced priors.")] = False,
     threads: Threads = 1,
 ) -> None:
     """Classify every object of a file; writes Kaggle's columns with class 99, rows summing to 1, in bounded memory.
 
-    Example: misweeper-train predict test_set.csv predictions.csv --metadata test_set_metadata.csv
+    An object's rows must stand together. Metadata are found by Kaggle's and Zenodo's names: test_set_metadata.csv
+    beside test_set.csv.
+
+    Example: misweeper-train predict test_set.csv predictions.csv
     """
     set_threads(threads)
     loaded = load(artefact)
+    known = read_metadata(metadata or metadata_beside(curves))
     with bar(MofNCompleteColumn(), TextColumn("objects")) as progress:
-        task = progress.add_task("classifying", total=None)
-        done = classify(loaded, curves, metadata, out, natural=natural, progress=lambda n: progress.advance(task, n))
+        task = progress.add_task("classifying", total=len(known.ids))
+        done = classify(loaded, curves, known, out, natural=natural, progress=lambda n: progress.advance(task, n))
+        progress.update(task, total=done)
     console.print(f"{done} objects are in {out}")
+    if lost := len(known.ids) - done:
+        console.print(f"{lost} objects of the metadata have no rows in {curves}", markup=False)
 
 
 @app.command()

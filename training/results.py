@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from training.dataset import DataError
+from training.files import DataError
 
 FOLDS, ANCHORS, LEFT_OUT = "folds.json", "anchors.json", "left_out.json"
 SCORES = ("accuracy", "accuracy_natural", "macro_recall", "macro_f1", "ece")
