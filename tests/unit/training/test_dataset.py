@@ -178,4 +178,4 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path, ending: str) -> None
         return most
 
     peak(50)  # what is allocated once
-    assert peak(800) < 1.2 * peak(100)
+    assert peak(800) < 1.6 * peak(100)  # of eight times the rows
