@@ -325,3 +325,7 @@ def main() -> None:
     except (DataError, RecipeError, ArtefactError, source.FetchError) as error:
         console.print(f"misweeper-train: {error}", markup=False, highlight=False)
         sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -47,11 +47,9 @@ def leave_out(  # noqa: PLR0917 - a class of a fold by a recipe
         folder: for checkpoints.
         on_epoch: told the figures of each epoch.
     """
-    split = fold(objects.ids, objects.labels, SEED, k)
-    training, validation = (objects.take(r[objects.labels[r] != left_out]) for r in (split.train, split.validation))
+    training, validation, test = parts(objects, k, left_out)
     network, progress = train(recipe, training, validation, folder, on_epoch)
     artefact = calibrate(network, f"{recipe.name}-without-{left_out}", training, validation)
-    test = objects.take(split.test)
     balanced, _, scores = predict(artefact, test)
     p99 = anomaly.p99(torch.from_numpy(balanced[:, 0])).numpy()
     same = np.isin(test.labels, sorted(GALACTIC_CLASSES)) == (left_out in GALACTIC_CLASSES)
@@ -70,6 +68,13 @@ def leave_out(  # noqa: PLR0917 - a class of a fold by a recipe
         "epochs": progress.epoch,
         "seconds": round(progress.seconds),
     }
+
+
+def parts(objects: Objects, k: int, left_out: int) -> tuple[Objects, Objects, Objects]:
+    """Training and validation part of fold k without the class, and the whole test part."""
+    split = fold(objects.ids, objects.labels, SEED, k)
+    training, validation = (objects.take(r[objects.labels[r] != left_out]) for r in (split.train, split.validation))
+    return training, validation, objects.take(split.test)
 
 
 def shortened(recipe: Recipe, epochs: int) -> Recipe:

@@ -50,7 +50,7 @@ def by_time(figures: Mapping[str, Any]) -> Rows:
 
 def by_group(figures: Mapping[str, Any]) -> Rows:
     """WLL at every cut and the scores of full curves: all objects, deep fields, wide survey, context unknown."""
-    parts = {name: figures[key] if key else figures for name, key in GROUPS.items()}
+    parts = {name: figures.get(key, {"objects": 0}) if key else figures for name, key in GROUPS.items()}
     parts = {name: part for name, part in parts.items() if part["objects"]}
     rows: Rows = [("WLL", *(f"{name} ({part['objects']})" for name, part in parts.items()))]
     for cut, name in CUT_NAMES.items():
