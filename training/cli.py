@@ -28,13 +28,12 @@ from training.card import CUT_NAMES
 from training.dataset import DataError, Objects, read
 from training.evaluate import evaluate as measure
 from training.evaluate import rounded, set_threads, shift
-from training.fit import finish, split_name
+from training.fit import finish, fit_fold, split_name
 from training.holdout import holdout as heldout
 from training.holdout import write
 from training.predict import predict as classify
 from training.recipe import RecipeError
 from training.recipe import load as load_recipe
-from training.train import train
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 console = Console(stderr=True)
@@ -90,18 +89,18 @@ def fit(  # noqa: PLR0917 - options
     set_threads(threads)
     chosen = load_recipe(recipe)
     objects = training_set(data)
-    split = splits.fold(objects.ids, objects.labels, splits.SEED, fold)
-    folder = runs / f"{recipe}-fold{fold}"
     with bar(MofNCompleteColumn(), TextColumn("epochs")) as progress:
-        task = progress.add_task("training", total=chosen.optimiser.epochs)
+        tasks: dict[str, TaskID] = {}
 
-        def show(row: dict[str, float]) -> None:
-            figures = "  ".join(f"{name} {row[name]:.3f}" for name in ("loss", "full", "d10", "d30", "d60"))
-            progress.console.print(f"epoch {row['epoch']:.0f}  {figures}", highlight=False)
-            progress.update(task, completed=row["epoch"])
+        def show(network: str, epochs: int, row: dict[str, float]) -> None:
+            figures = (f"{name} {row[name]:.3f}" for name in ("loss", "full", "d10", "d30", "d60") if name in row)
+            progress.console.print(f"{network}, epoch {row['epoch']:.0f}  {'  '.join(figures)}", highlight=False)
+            if network not in tasks:
+                tasks[network] = progress.add_task(network, total=epochs)
+            progress.update(tasks[network], completed=row["epoch"])
 
-        trained = train(chosen, objects.take(split.train), objects.take(split.validation), folder, show)
-    target = out or folder / "artefact"
+        trained = fit_fold(chosen, objects, fold, runs, show)
+    target = out or runs / f"{recipe}-fold{fold}" / "artefact"
     artefact = finish(chosen, trained, objects, fold, target, shifted=test_set(data))
     console.print(f"artefact {artefact.name} {artefact.digest[:12]} is in {target}")
     print_table(artefact.record["metrics"])

@@ -56,17 +56,35 @@ class Sampling(Part):
 class Augmentation(Part):
     """What is done to a curve before each epoch."""
 
-    farther_share: float = 0.0  # of curves that are moved farther away
     late_start: float = 0.1  # of curves that begin later, with their first detection at the latest
     thin_share: float = 0.5  # of curves that lose observations
     thin_most: float = 0.4  # of its observations that such a curve loses at most
     flux_noise: float = 0.5  # extra noise, at most so many errors
     photoz_noise: float = 0.5  # of curves whose photo-z is redrawn by its error
-    context_noise: float = 0.0  # relative noise of mwebv and of the photo-z's error
+    context_noise: float = 0.1  # relative noise of mwebv and of the photo-z's error
     missing_photoz: float = 0.1
     missing_mwebv: float = 0.1
     missing_ddf: float = 0.1
     missing_all: float = 0.1
+
+
+class Redshift(Part):
+    """Versions of each object at other redshifts, made once, of which an epoch draws."""
+
+    share: float = 0.5  # of the draws of an object that has versions
+    versions: int = 4  # of each object
+    nearest: float = 0.9  # new redshifts, in units of the old one
+    farthest: float = 2.0
+    most_stretch: float = 1.4  # of time
+    shift_days: float = 10.0  # against the observations' times, at most
+
+
+class Distillation(Part):
+    """Soft labels from teachers that never saw the object."""
+
+    weight: float = 0.5  # of the soft labels in the target; the rest is the class itself
+    teacher_epochs: int = 20
+    teacher_hidden: int = 96
 
 
 class Recipe(Part):
@@ -78,6 +96,8 @@ class Recipe(Part):
     optimiser: Optimiser = Optimiser()
     sampling: Sampling = Sampling()
     augmentation: Augmentation = Augmentation()
+    redshift: Redshift = Redshift()
+    distillation: Distillation = Distillation()
 
 
 def load(name: str) -> Recipe:
