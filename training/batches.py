@@ -13,7 +13,7 @@ from model.scores import class_columns
 from model.taxonomy import CLASSES, METRIC_WEIGHTS
 from training.augment import augment
 from training.dataset import Objects
-from training.examples import Example, Pool, show
+from training.examples import Example, Pool
 from training.recipe import Recipe, Sampling
 
 
@@ -49,7 +49,7 @@ def epoch(objects: Objects, pool: Pool, recipe: Recipe, number: int) -> Iterator
 
     Args:
         objects: to learn from.
-        pool: the examples of each of them.
+        pool: an example of each of them.
         recipe: how.
         number: of the epoch.
     """
@@ -57,8 +57,7 @@ def epoch(objects: Objects, pool: Pool, recipe: Recipe, number: int) -> Iterator
     labels = class_columns(objects.labels)
     probability, class_weights = class_draws(labels, recipe.sampling.class_power)
     drawn = rng.choice(len(objects), size=len(objects), p=probability)
-    shown = [show(pool[i], recipe.redshift.share, rng) for i in drawn]
-    seen = [augment(example.curve, example.context, recipe.augmentation, rng) for example in shown]
+    seen = [augment(pool[i].curve, pool[i].context, recipe.augmentation, rng) for i in drawn]
     curves = [curve for curve, _ in seen]
     size = recipe.optimiser.batch_size
     order = np.argsort([len(c) + rng.uniform(0, 8) for c in curves])
@@ -75,8 +74,8 @@ def epoch(objects: Objects, pool: Pool, recipe: Recipe, number: int) -> Iterator
         weights *= class_weights[columns][:, None] / weights.mean()
         times = np.take_along_axis(observations["mjd_tai"], readout, axis=1)
         targets = [
-            target(shown[i], column, at, recipe.distillation.weight)
-            for i, column, at in zip(chosen, columns, times, strict=True)
+            target(pool[i], column, at, recipe.distillation.weight)
+            for i, column, at in zip(drawn[chosen], columns, times, strict=True)
         ]
         yield Batch(
             torch.from_numpy(encoded.inputs),

@@ -31,25 +31,22 @@ def teacher_of(recipe: Recipe, j: int, k: int) -> Recipe:
         update={
             "name": f"{recipe.name}-teacher{j}{k}",
             "seed": recipe.seed + 1 + splits.FOLDS * j + k,
-            "network": recipe.network.model_copy(update={"hidden": recipe.distillation.teacher_hidden}),
             "optimiser": recipe.optimiser.model_copy(update={"epochs": recipe.distillation.teacher_epochs}),
             "distillation": recipe.distillation.model_copy(update={"weight": 0.0}),
         }
     )
 
 
-def soften(pool: Pool, objects: Objects, rows: NDArray[np.int64], teacher: LightCurveLSTM) -> list[list[Example]]:
+def soften(pool: Pool, objects: Objects, rows: NDArray[np.int64], teacher: LightCurveLSTM) -> list[Example]:
     """The pool of objects [N], with a teacher's labels on the examples of rows [M], which the teacher never saw."""
     unseen = objects.take(rows)
     temperature = best_temperature(read_out(teacher, unseen, cuts(unseen))[0], unseen.labels)
-    softened = [list(options) for options in pool]
-    places = [(row, i) for row in rows for i in range(len(pool[row]))]
-    places.sort(key=lambda place: len(pool[place[0]][place[1]].curve))
-    for start in range(0, len(places), BATCH):
-        batch = places[start : start + BATCH]
-        labels = say([pool[row][i] for row, i in batch], teacher, temperature)
-        for (row, i), soft in zip(batch, labels, strict=True):
-            softened[row][i] = pool[row][i]._replace(soft=soft)
+    softened = list(pool)
+    order = sorted((int(row) for row in rows), key=lambda row: len(pool[row].curve))
+    for start in range(0, len(order), BATCH):
+        batch = order[start : start + BATCH]
+        for row, soft in zip(batch, say([pool[row] for row in batch], teacher, temperature), strict=True):
+            softened[row] = pool[row]._replace(soft=soft)
     return softened
 
 

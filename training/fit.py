@@ -19,8 +19,8 @@ from training.card import card
 from training.dataset import Objects
 from training.distil import soften, teacher_of
 from training.evaluate import evaluate, rounded, shift
+from training.examples import plain_pool
 from training.recipe import Recipe
-from training.redshift import whole_pool
 from training.train import Progress, train
 
 OnEpoch = Callable[[str, int, dict[str, float]], None]  # name of the network, its epochs, figures of the one just done
@@ -45,7 +45,7 @@ def fit_fold(
     """
     split = splits.fold(objects.ids, objects.labels, splits.SEED, k)
     training, spent = objects.take(split.train), 0.0
-    pool = whole_pool(training, recipe.redshift, recipe.seed)
+    pool = plain_pool(training)
     for j in range(splits.FOLDS) if recipe.distillation.weight else ():
         if j == k:
             continue

@@ -23,24 +23,24 @@ class Network(Part):
     """Sizes of the network."""
 
     hidden: int = 128
-    layers: int = 2
+    layers: int = 1
     head: int = 192
     embedding: int = 64
-    dropout: float = 0.15
+    dropout: float = 0.0  # between layers
     head_dropout: float = 0.25
 
 
 class Optimiser(Part):
     """AdamW with a cosine schedule counted in epochs, and an average of the weights."""
 
-    epochs: int = 50  # of the schedule
+    epochs: int = 24  # of the schedule
     patience: int = 12  # epochs without a better validation loss after which a run stops early
-    batch_size: int = 64
+    batch_size: int = 32
     learning_rate: float = 2e-3
     warmup_epochs: float = 1.0
     weight_decay: float = 1e-2
     clip_norm: float = 1.0
-    average: float = 0.997
+    average: float = 0.998
     precision: Literal["float32", "bfloat16"] = "bfloat16"
 
 
@@ -68,23 +68,11 @@ class Augmentation(Part):
     missing_all: float = 0.1
 
 
-class Redshift(Part):
-    """Versions of each object at other redshifts, made once, of which an epoch draws."""
-
-    share: float = 0.5  # of the draws of an object that has versions
-    versions: int = 4  # of each object
-    nearest: float = 0.9  # new redshifts, in units of the old one
-    farthest: float = 2.0
-    most_stretch: float = 1.4  # of time
-    shift_days: float = 10.0  # against the observations' times, at most
-
-
 class Distillation(Part):
     """Soft labels from teachers that never saw the object."""
 
     weight: float = 0.5  # of the soft labels in the target; the rest is the class itself
-    teacher_epochs: int = 20
-    teacher_hidden: int = 96
+    teacher_epochs: int = 16
 
 
 class Recipe(Part):
@@ -96,7 +84,6 @@ class Recipe(Part):
     optimiser: Optimiser = Optimiser()
     sampling: Sampling = Sampling()
     augmentation: Augmentation = Augmentation()
-    redshift: Redshift = Redshift()
     distillation: Distillation = Distillation()
 
 

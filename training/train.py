@@ -62,7 +62,7 @@ def train(
         validation: objects to choose the epoch by, none of them in training; None keeps the last.
         folder: for checkpoints and log.csv.
         on_epoch: told the figures of each epoch.
-        pool: the examples of each training object; None shows it as it is.
+        pool: an example of each training object; None for them without a teacher.
 
     Returns:
         the averaged network of the epoch with the least validation loss (mean of WLL at full, +10, +30, +60 days), and

@@ -91,8 +91,10 @@ def test_a_target_mixes_the_class_with_what_the_teacher_said_at_the_time() -> No
 
 def test_a_thinned_curve_keeps_its_teachers_labels_in_time() -> None:
     data = objects(per_class=2)
-    pool = [[Example(c, k, (np.arange(len(c))[:, None] == np.arange(14)).astype(np.float16))]
-            for c, k in zip(data.curves, data.contexts, strict=True)]  # fmt: skip
+    pool = [
+        Example(curve, context, (np.arange(len(curve))[:, None] == np.arange(14)).astype(np.float16))
+        for curve, context in zip(data.curves, data.contexts, strict=True)
+    ]
     recipe = RECIPE.model_copy(update={"distillation": Distillation(weight=1.0)})
     for batch in epoch(data, pool, recipe, 0):
         assert (batch.targets.sum(dim=2) == 1).all()

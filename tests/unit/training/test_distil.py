@@ -11,7 +11,7 @@ from training.dataset import Objects
 from training.distil import say, soften, teacher_of
 from training.examples import plain_pool
 from training.fit import fit_fold
-from training.recipe import Distillation, Network, Optimiser, Recipe, Redshift, Sampling
+from training.recipe import Distillation, Network, Optimiser, Recipe, Sampling
 from training.train import cuts, read_out, train
 
 RECIPE = Recipe(
@@ -19,8 +19,7 @@ RECIPE = Recipe(
     network=Network(hidden=6, layers=1, head=8, embedding=4),
     optimiser=Optimiser(epochs=2, batch_size=32, learning_rate=5e-3, average=0.5),
     sampling=Sampling(readouts=4),
-    redshift=Redshift(versions=1),
-    distillation=Distillation(teacher_epochs=1, teacher_hidden=5),
+    distillation=Distillation(teacher_epochs=1),
 )
 
 
@@ -50,7 +49,7 @@ def test_old_bug_7_no_teacher_saw_what_its_student_is_tested_on_or_what_it_label
 def test_every_training_object_gets_a_label_after_every_observation(data: Objects, tmp_path: Path) -> None:
     network, _ = train(RECIPE, data, None, tmp_path)
     pool = soften(plain_pool(data), data, np.arange(5, 60), network)
-    for row, [example] in enumerate(pool):
+    for row, example in enumerate(pool):
         assert (example.soft is not None) == (5 <= row < 60)
         if example.soft is not None:
             assert example.soft.shape == (len(example.curve), 14)
@@ -61,7 +60,7 @@ def test_a_label_is_what_the_teacher_says_then(data: Objects) -> None:
     torch.manual_seed(0)
     network = LightCurveLSTM(NetworkConfig(**RECIPE.network.model_dump())).eval()
     logits, _ = read_out(network, data, cuts(data))
-    for row, soft in enumerate(say([options[0] for options in plain_pool(data)], network, 2.0)):
+    for row, soft in enumerate(say(plain_pool(data), network, 2.0)):
         expected = (logits[row] / 2).softmax(dim=1).numpy()
         assert soft[cuts(data)[row]] == pytest.approx(expected, abs=2e-3)
 
