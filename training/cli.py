@@ -2,6 +2,7 @@
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,7 +21,8 @@ from training.evaluate import evaluate as measure
 from training.evaluate import figures as figures_of
 from training.evaluate import rounded, set_threads, shift
 from training.files import DataError, metadata_beside
-from training.fit import finish, split_name
+from training.fit import finish, fit_fold, split_name
+from training.folds import FoldsError, gather
 from training.holdout import holdout as heldout
 from training.holdout import write
 from training.leaveout import LEFT_OUT, shortened
@@ -28,7 +30,6 @@ from training.leaveout import leave_out as without
 from training.predict import predict as classify
 from training.recipe import Recipe, RecipeError
 from training.recipe import load as load_recipe
-from training.train import train
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
@@ -87,9 +88,8 @@ def fit(  # noqa: PLR0917 - options
         return
     chosen = load_recipe(recipe)
     objects = training_set(data)
-    split = splits.fold(objects.ids, objects.labels, splits.SEED, fold)
-    with epochs(chosen.optimiser.epochs) as show:
-        trained = train(chosen, objects.take(split.train), objects.take(split.validation), folder, show)
+    with epochs() as show:
+        trained = fit_fold(chosen, objects, fold, runs, show)
     target = out or folder / "artefact"
     artefact = finish(chosen, trained, objects, fold, target, shifted=test_set(data))
     console.print(f"artefact {artefact.name} {artefact.digest[:12]} is in {target}")
@@ -104,8 +104,9 @@ def fit_paper(recipe: str, fold: int, objects: Objects, folder: Path, out: Path)
     balanced = balance(training.labels, np.random.default_rng(chosen.seed))
     counts = [(name, str(before), str(after)) for name, before, after in before_and_after(training.labels, balanced)]
     print_table([("class", "before", "after"), *counts], "Balancing the training part")
-    with epochs(chosen.epochs) as show:
-        network, progress = paper.train(chosen, training, validation, folder, show)
+    with epochs() as show:
+        tell = partial(show, recipe, chosen.epochs)
+        network, progress = paper.train(chosen, training, validation, folder, tell)
     found = figures_of(*paper.predict(network, training.labels, test), test, split_name(fold))
     kept = {"metrics": results.short(rounded(found)), "seconds": round(progress.seconds), "epochs": progress.epoch}
     results.keep(out, results.ANCHORS, (recipe, str(fold)), kept)
@@ -141,7 +142,8 @@ def evaluate(  # noqa: PLR0917 - options
         found = results.across(kept)
     else:
         raise DataError(
-            f"{artefact / results.FOLDS} holds {len(kept)} folds, not {folds}: fit the recipe on every fold first"
+            f"{artefact / results.FOLDS} holds {len(kept)} folds, not {folds}: "
+            f"fit the recipe on every fold, then run `misweeper-train folds`"
         )
     found |= unseen(artefact) | {"artefact": loaded.name, "digest": loaded.digest}
     text = json.dumps(rounded(found | {"anchors": results.read(artefact, results.ANCHORS)}), indent=1)
@@ -154,6 +156,20 @@ def evaluate(  # noqa: PLR0917 - options
         sys.stdout.write(text + "\n")
     elif json_file is not None:
         json_file.write_text(text + "\n", encoding="utf-8")
+
+
+@app.command()
+def folds(
+    recipe: Annotated[str, typer.Option(help="Name of the recipe that was fitted on every fold.")] = "default",
+    artefact: ArtefactFolder = DEFAULT,
+    runs: Annotated[Path, typer.Option(help="Folder in which `fit` ran.")] = Path("runs"),
+) -> None:
+    """Gather the figures of all five folds of a recipe beside an artefact, for `evaluate --folds 5`.
+
+    Example: misweeper-train folds --recipe default --runs runs
+    """
+    gather(runs, recipe, artefact)
+    print_table(tables.comparison(artefact), "Beside others")
 
 
 @app.command()
@@ -202,8 +218,8 @@ def leave_out(  # noqa: PLR0917 - options
     objects = training_set(data)
     for left in classes or LEFT_OUT:
         folder = runs / f"{recipe.name}-fold{fold}-without-{left}"
-        with epochs(epochs_most) as show:
-            found = without(recipe, left, objects, fold, folder, show)
+        with epochs() as show:
+            found = without(recipe, left, objects, fold, folder, partial(show, f"without {left}", epochs_most))
         results.keep(artefact, results.LEFT_OUT, (str(left),), rounded(found))
     print_table(tables.left_out(results.read(artefact, results.LEFT_OUT)), "Left out of training")
 
@@ -322,7 +338,7 @@ def main() -> None:
     """The command line. What the user can mend is one sentence and exit code 2; anything else is a traceback."""
     try:
         app()
-    except (DataError, RecipeError, ArtefactError, source.FetchError) as error:
+    except (DataError, FoldsError, RecipeError, ArtefactError, source.FetchError) as error:
         console.print(f"misweeper-train: {error}", markup=False, highlight=False)
         sys.exit(2)
 

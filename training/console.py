@@ -10,6 +10,7 @@ from rich.progress import (
     MofNCompleteColumn,
     Progress,
     ProgressColumn,
+    TaskID,
     TextColumn,
     TimeRemainingColumn,
 )
@@ -42,15 +43,17 @@ def print_figures(figures: dict[str, Any]) -> None:
 
 
 @contextmanager
-def epochs(total: int) -> Iterator[Callable[[dict[str, float]], None]]:
-    """A progress bar of epochs; what to tell each epoch's figures."""
+def epochs() -> Iterator[Callable[[str, int, dict[str, float]], None]]:
+    """A progress bar for each network; what to tell its name, how many epochs it has, and each epoch's figures."""
     with bar(MofNCompleteColumn(), TextColumn("epochs")) as progress:
-        task = progress.add_task("training", total=total)
+        tasks: dict[str, TaskID] = {}
 
-        def show(row: dict[str, float]) -> None:
+        def show(network: str, total: int, row: dict[str, float]) -> None:
             figures = "  ".join(f"{k} {v:.3f}" for k, v in row.items() if k not in {"epoch", "seconds"})
-            progress.console.print(f"epoch {row['epoch']:.0f}  {figures}", highlight=False)
-            progress.update(task, completed=row["epoch"])
+            progress.console.print(f"{network}, epoch {row['epoch']:.0f}  {figures}", highlight=False)
+            if network not in tasks:
+                tasks[network] = progress.add_task(network, total=total)
+            progress.update(tasks[network], completed=row["epoch"])
 
         yield show
 

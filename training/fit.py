@@ -1,7 +1,9 @@
 """The whole of `misweeper-train fit`: data, split, training, calibration, figures on the test part, an artefact."""
 
 import platform
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -15,11 +17,50 @@ from training import splits
 from training.calibrate import calibrate
 from training.card import card
 from training.dataset import Objects
+from training.distil import soften, teacher_of
 from training.evaluate import evaluate, rounded, shift
+from training.examples import plain_pool
 from training.recipe import Recipe
-from training.train import Progress
+from training.train import Progress, train
+
+OnEpoch = Callable[[str, int, dict[str, float]], None]  # name of the network, its epochs, figures of the one just done
 
 DOI = "10.5281/zenodo.2539456"
+
+
+def fit_fold(
+    recipe: Recipe, objects: Objects, k: int, runs: Path, on_epoch: OnEpoch = lambda *_: None
+) -> tuple[LightCurveLSTM, Progress]:
+    """Train the teachers that are missing, then the student of fold k; each goes on where it was killed.
+
+    Args:
+        recipe: how.
+        objects: all of them; the test part of fold k is not looked at.
+        k: the fold.
+        runs: folder for checkpoints and logs, a folder in it for each network; folds share their teachers.
+        on_epoch: told stage, the stage's epochs, and the figures of each.
+
+    Returns:
+        what `train` returns, its seconds those of the whole.
+    """
+    split = splits.fold(objects.ids, objects.labels, splits.SEED, k)
+    training, spent = objects.take(split.train), 0.0
+    pool = plain_pool(training)
+    for j in range(splits.FOLDS) if recipe.distillation.weight else ():
+        if j == k:
+            continue
+        other = splits.fold(objects.ids, objects.labels, splits.SEED, j)
+        seen, unseen = (np.flatnonzero(np.isin(split.train, part)) for part in (other.train, other.test))
+        teacher = teacher_of(recipe, *sorted((j, k)))
+        tell = partial(on_epoch, teacher.name, teacher.optimiser.epochs)
+        examples = [pool[row] for row in seen]
+        network, progress = train(teacher, training.take(seen), None, runs / teacher.name, tell, pool=examples)
+        pool = soften(pool, training, unseen, network)
+        spent += progress.seconds
+    tell = partial(on_epoch, recipe.name, recipe.optimiser.epochs)
+    folder = runs / f"{recipe.name}-fold{k}"
+    network, progress = train(recipe, training, objects.take(split.validation), folder, tell, pool=pool)
+    return network, replace(progress, seconds=spent + progress.seconds)
 
 
 def finish(

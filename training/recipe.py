@@ -23,24 +23,24 @@ class Network(Part):
     """Sizes of the network."""
 
     hidden: int = 128
-    layers: int = 2
+    layers: int = 1
     head: int = 192
     embedding: int = 64
-    dropout: float = 0.15
+    dropout: float = 0.0  # between layers
     head_dropout: float = 0.25
 
 
 class Optimiser(Part):
     """AdamW with a cosine schedule counted in epochs, and an average of the weights."""
 
-    epochs: int = 50  # of the schedule
+    epochs: int = 24  # of the schedule
     patience: int = 12  # epochs without a better validation loss after which a run stops early
-    batch_size: int = 64
+    batch_size: int = 32
     learning_rate: float = 2e-3
     warmup_epochs: float = 1.0
     weight_decay: float = 1e-2
     clip_norm: float = 1.0
-    average: float = 0.997
+    average: float = 0.998
     precision: Literal["float32", "bfloat16"] = "bfloat16"
 
 
@@ -56,17 +56,23 @@ class Sampling(Part):
 class Augmentation(Part):
     """What is done to a curve before each epoch."""
 
-    farther_share: float = 0.0  # of curves that are moved farther away
     late_start: float = 0.1  # of curves that begin later, with their first detection at the latest
     thin_share: float = 0.5  # of curves that lose observations
     thin_most: float = 0.4  # of its observations that such a curve loses at most
     flux_noise: float = 0.5  # extra noise, at most so many errors
     photoz_noise: float = 0.5  # of curves whose photo-z is redrawn by its error
-    context_noise: float = 0.0  # relative noise of mwebv and of the photo-z's error
+    context_noise: float = 0.1  # relative noise of mwebv and of the photo-z's error
     missing_photoz: float = 0.1
     missing_mwebv: float = 0.1
     missing_ddf: float = 0.1
     missing_all: float = 0.1
+
+
+class Distillation(Part):
+    """Soft labels from teachers that never saw the object."""
+
+    weight: float = 0.5  # of the soft labels in the target; the rest is the class itself
+    teacher_epochs: int = 16
 
 
 class Recipe(Part):
@@ -78,6 +84,7 @@ class Recipe(Part):
     optimiser: Optimiser = Optimiser()
     sampling: Sampling = Sampling()
     augmentation: Augmentation = Augmentation()
+    distillation: Distillation = Distillation()
 
 
 def load(name: str) -> Recipe:

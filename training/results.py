@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from training import folds
 from training.files import DataError
 
-FOLDS, ANCHORS, LEFT_OUT = "folds.json", "anchors.json", "left_out.json"
+FOLDS, ANCHORS, LEFT_OUT = folds.FILE, "anchors.json", "left_out.json"
 SCORES = ("accuracy", "accuracy_natural", "macro_recall", "macro_f1", "ece")
 SHORT = ("split", "objects", "wll", *SCORES, "errors")  # what is kept of an anchor's figures
 
@@ -50,21 +51,24 @@ def short(figures: Mapping[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def across(folds: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def across(kept: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """The figures of several folds under the keys of one: means, and as `errors` the standard deviations over folds.
 
     Every object is tested on in one fold, so `objects` is the sum.
     """
-    figures = [fold["metrics"] for fold in folds.values()]
+    figures = [fold["metrics"] for fold in kept.values()]
     mean, spread = {}, {}
     for key in SCORES:
         mean[key], spread[key] = moments(f[key] for f in figures)
+    shifts = [fold["domain_shift"] for fold in kept.values() if "domain_shift" in fold]
+    shift = {key: moments(s[key] for s in shifts)[0] for key in shifts[0]} if len(shifts) == len(kept) else {}
     losses = {cut: moments(f["wll"][cut] for f in figures) for cut in figures[0]["wll"]}
     return {
-        "split": f"mean and standard deviation over folds {', '.join(sorted(folds))}",
+        "split": f"mean and standard deviation over folds {', '.join(sorted(kept))}",
         "objects": sum(f["objects"] for f in figures),
         "wll": {cut: value for cut, (value, _) in losses.items()},
         **mean,
+        **({"domain_shift": shift} if shift else {}),
         "errors": {"wll": {cut: error for cut, (_, error) in losses.items()}, **spread},
     }
 

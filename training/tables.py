@@ -33,6 +33,9 @@ ANCHORS = {
     "paper": "the 2018 report's network, mended",
     "paper-as-published": "the same, as published",
 }
+SHIFT_NAMES = {
+    "accuracy_natural": "accuracy, natural priors", "accuracy_three": "accuracy of 3 classes", "mean_ln_p": "mean ln p",
+}  # fmt: skip
 COMPARED_CUTS = ("full", "d10", "d30", "d60")
 REPORTED = ("15", "64", "95")  # the classes whose mean AUROC is reported
 START, END = "<!-- results: misweeper-train card -->", "<!-- end of results -->"
@@ -106,6 +109,11 @@ def comparison(folder: Path) -> Rows:
         rows.append((f"WLL, {CUT_NAMES[cut]}", *cells))
     for key in results.SCORES:
         rows.append((SCORE_NAMES[key], *(with_error(f[key], f["errors"][key]) for f in columns.values())))
+    shifts = [record.get("domain_shift", {}), *(f.get("domain_shift", {}) for f in list(columns.values())[1:])]
+    if shifts[0]:
+        for key, name in SHIFT_NAMES.items():
+            cells = (f"{shift[key]:.3f}" if shift else "" for shift in shifts)
+            rows.append((f"domain shift, {name}", *cells))
     kept = results.read(folder, results.LEFT_OUT)
     if set(REPORTED) <= set(kept):
         for key, name in (("anomaly_auroc", "anomaly score"), ("p99_auroc", "P99")):

@@ -19,12 +19,15 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from model.calibration import fit_temperature, probabilities
 from model.features import encode, pad
 from model.network import LightCurveLSTM, NetworkConfig
 from model.scores import class_columns, weighted_log_loss
 from model.taxonomy import CLASSES
 from training.batches import Batch, cut, epoch, plain
 from training.dataset import Objects
+from training.examples import Pool, plain_pool
+from training.metrics import balanced_weights
 from training.recipe import Recipe, RecipeError
 
 CUTS_DAYS = (None, 10.0, 30.0, 60.0)  # after the first detection; None: the full curve
@@ -45,18 +48,21 @@ class Progress:
 def train(
     recipe: Recipe,
     training: Objects,
-    validation: Objects,
+    validation: Objects | None,
     folder: Path,
     on_epoch: Callable[[dict[str, float]], None] = lambda _: None,
+    *,
+    pool: Pool | None = None,
 ) -> tuple[LightCurveLSTM, Progress]:
     """Train, or go on with what `folder` holds.
 
     Args:
         recipe: how.
         training: objects to learn from.
-        validation: objects to choose the epoch by; none of them is in training.
+        validation: objects to choose the epoch by, none of them in training; None keeps the last.
         folder: for checkpoints and log.csv.
         on_epoch: told the figures of each epoch.
+        pool: an example of each training object; None for them without a teacher.
 
     Returns:
         the averaged network of the epoch with the least validation loss (mean of WLL at full, +10, +30, +60 days), and
@@ -77,6 +83,7 @@ def train(
     if progress.recipe not in ({}, recipe.model_dump()):
         raise RecipeError(f"{folder} holds a run of another recipe; delete it, or choose another folder by --runs")
     progress.recipe = recipe.model_dump()
+    examples = plain_pool(training) if pool is None else pool
     steps = math.ceil(len(training) / settings.batch_size)
     for number in range(progress.epoch, settings.epochs):
         if number - progress.best_epoch >= settings.patience:
@@ -85,19 +92,19 @@ def train(
         torch.manual_seed(recipe.seed * 100_003 + number)  # dropout
         network.train()
         losses = []
-        for i, batch in enumerate(epoch(training, recipe, number)):
+        for i, batch in enumerate(epoch(training, examples, recipe, number)):
             done = number + i / steps
             for group in optimiser.param_groups:
                 group["lr"] = settings.learning_rate * schedule(done, settings.warmup_epochs, settings.epochs)
             losses.append(step(network, optimiser, batch, recipe))
             follow(average, network, min(settings.average, (1 + number * steps + i) / (10 + number * steps + i)))
-        score = validate(average, validation)
+        score = validate(average, validation) if validation else {}
         progress.epoch = number + 1
         progress.seconds += time.monotonic() - began
         row = {"epoch": number + 1, "loss": float(np.mean(losses)), **score, "seconds": round(progress.seconds, 1)}
         progress.history.append(row)
-        if score["mean"] < progress.best_score:
-            progress.best_score, progress.best_epoch = score["mean"], number + 1
+        if score.get("mean", -math.inf) < progress.best_score:
+            progress.best_score, progress.best_epoch = score.get("mean", math.inf), number + 1
             save_file(average.state_dict(), folder / "best.safetensors")
         save(folder, network, average, optimiser, progress)
         on_epoch(row)
@@ -110,8 +117,7 @@ def step(network: LightCurveLSTM, optimiser: torch.optim.Optimizer, batch: Batch
     """One step of gradient descent; the batch's loss."""
     with torch.autocast("cpu", torch.bfloat16, enabled=recipe.optimiser.precision == "bfloat16"):
         output = network(batch.inputs, batch.statistics, None, readout=batch.readout)
-    labels = batch.labels[:, None].expand_as(batch.readout)
-    losses = nn.functional.cross_entropy(output.logits.flatten(0, 1), labels.flatten(), reduction="none")
+    losses = nn.functional.cross_entropy(output.logits.flatten(0, 1), batch.targets.flatten(0, 1), reduction="none")
     loss = (losses * batch.weights.flatten()).mean()
     optimiser.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
@@ -152,13 +158,29 @@ def cuts(data: Objects) -> NDArray[np.int64]:
 
 
 def validate(network: LightCurveLSTM, data: Objects) -> dict[str, float]:
-    """WLL at every cut, their mean, and accuracy on full curves."""
+    """WLL at every cut, their mean, and accuracy on full curves, all after the best temperature for these objects.
+
+    Without it an early epoch would be kept for being unsure, not for being right.
+    """
     logits, _ = read_out(network, data, cuts(data))
-    probabilities = logits.softmax(dim=2).numpy()
+    temperature = best_temperature(logits, data.labels)
+    chances = probabilities(logits, temperature).numpy()
     names = ["full" if days is None else f"d{days:.0f}" for days in CUTS_DAYS]
-    score = {name: weighted_log_loss(probabilities[:, i], data.labels) for i, name in enumerate(names)}
-    hits = probabilities[:, 0].argmax(axis=1) == class_columns(data.labels)
-    return score | {"mean": float(np.mean(list(score.values()))), "accuracy": float(hits.mean())}
+    score = {name: weighted_log_loss(chances[:, i], data.labels) for i, name in enumerate(names)}
+    hits = chances[:, 0].argmax(axis=1) == class_columns(data.labels)
+    return score | {
+        "mean": float(np.mean(list(score.values()))),
+        "temperature": temperature,
+        "accuracy": float(hits.mean()),
+    }
+
+
+def best_temperature(logits: Tensor, classes: NDArray[np.integer]) -> float:
+    """The temperature for logits [N, R, 14] of objects of known classes [N], every class with its metric weight."""
+    columns = class_columns(classes)
+    labels = torch.from_numpy(columns)[:, None].expand(logits.shape[:2]).flatten()
+    weights = torch.from_numpy(balanced_weights(columns))[:, None].expand(logits.shape[:2]).flatten()
+    return fit_temperature(logits.flatten(0, 1), labels, weights)
 
 
 def set_scaler(network: LightCurveLSTM, data: Objects) -> None:
