@@ -17,13 +17,16 @@ from rich.progress import (
 
 from training import tables
 
+WIDE = 160  # columns of tables in a file or a pipe
 console = Console(stderr=True)
 
 
 def print_table(rows: tables.Rows, title: str) -> None:
-    """A table on standard output; one that is redirected is as wide as it needs."""
+    """A table on standard output."""
     plain = Console()
-    plain.print(tables.terminal(rows, title), width=None if plain.is_terminal else 160)
+    if not plain.is_terminal:
+        plain = Console(width=WIDE)
+    plain.print(tables.terminal(rows, title))
 
 
 def print_figures(figures: dict[str, Any]) -> None:
