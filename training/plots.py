@@ -84,7 +84,7 @@ def class_counts(path: Path, labels: NDArray[np.int64], seed: int) -> None:
     table = before_and_after(labels, balance(labels, np.random.default_rng(seed)))
     with page(path, size=(8, 5)) as axes:
         axis, places = axes[0, 0], np.arange(len(table))
-        for shift, column, name in ((0.2, 1, "before"), (-0.2, 2, "after")):
+        for shift, column, name in ((-0.2, 1, "before"), (0.2, 2, "after")):
             sizes = [row[column] for row in table]
             bars = axis.barh(places + shift, sizes, 0.38, color=COLOURS[column - 1], label=name)
             axis.bar_label(bars, padding=2, fontsize=7)
@@ -143,7 +143,7 @@ def reliability(path: Path, probabilities: Mapping[str, Probabilities], labels: 
     columns = class_columns(labels)
     with page(path, 2, 1, (5.5, 6.5)) as axes:
         upper, lower = axes[:, 0]
-        upper.plot([0, 1], [0, 1], color="grey", lw=0.8, ls=":", label="honest")
+        upper.plot([0, 1], [0, 1], color="grey", lw=0.8, ls=":", label="perfectly calibrated")
         for i, (name, p) in enumerate(probabilities.items()):
             sure, right, place = confidence(p, columns)
             count = np.bincount(place, minlength=BINS)
@@ -191,7 +191,7 @@ def precision_recall(path: Path, balanced: Probabilities, labels: NDArray[np.int
                 recall, precision = hits / hits[-1], hits / np.arange(1, len(own) + 1)
                 axis.step(recall, precision, where="post", color=COLOURS[0])
                 axis.axhline(own.mean(), color="grey", lw=0.8, ls=":")
-                axis.text(0.05, 0.08, f"average precision {precision[own].mean():.2f}", transform=axis.transAxes)
+                axis.text(0.05, 0.2, f"average precision {precision[own].mean():.2f}", transform=axis.transAxes)
         axes.flat[-1].axis("off")
         axes.flat[-1].text(0, 0.5, "full curves, balanced priors\ndotted: a random guess")
 

@@ -104,3 +104,13 @@ def test_an_object_with_one_observation_and_one_without_flux_have_rows(tmp_path:
 def test_another_ending_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"o.xlsx: the table is written as .csv or .parquet; name OUT"):
         predict(untrained(), *files(tmp_path, *tables()), tmp_path / "o.xlsx")
+
+
+def test_old_bug_4_companions_in_a_file_change_no_prediction(tmp_path: Path) -> None:
+    curves, metadata = tables(ids=IDS, each=6)
+    predict(untrained(), *files(tmp_path, curves, metadata), tmp_path / "all.parquet")
+    together = pd.read_parquet(tmp_path / "all.parquet")
+    alone = curves["object_id"] == IDS[1], metadata["object_id"] == IDS[1]
+    predict(untrained(), *files(tmp_path, curves[alone[0]], metadata[alone[1]]), tmp_path / "one.parquet")
+    one = pd.read_parquet(tmp_path / "one.parquet")
+    pd.testing.assert_frame_equal(one, together.iloc[[1]].reset_index(drop=True), atol=1e-5)
