@@ -4,6 +4,7 @@ from pathlib import Path
 
 from model.artefact import CARD, Artefact, load
 from training import results, tables
+from training.evaluate import rounded
 
 TEMPLATE = """\
 # {name}
@@ -116,5 +117,7 @@ def folds(folder: Path) -> str:
 
 
 def write(folder: Path) -> None:
-    """Write the card of the artefact in this directory. Raises ArtefactError or DataError."""
-    (folder / CARD).write_text(card(load(folder), folder), encoding="utf-8")
+    """Write the card and figures.json of the artefact in this directory. Raises ArtefactError or DataError."""
+    artefact = load(folder)
+    (folder / CARD).write_text(card(artefact, folder), encoding="utf-8")
+    results.write(folder, results.FIGURES, rounded(results.summary(folder, artefact.record["metrics"])))

@@ -31,6 +31,7 @@ from training.predict import predict as classify
 from training.recipe import Recipe, RecipeError
 from training.recipe import load as load_recipe
 
+EXTRA = ("lightgbm", "matplotlib")  # of the extra `train`, for the commands `anchor` and `plots` alone
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
 Data = Annotated[Path | None, typer.Option(help="Folder with PLAsTiCC's files; by default where `fetch` puts them.")]
@@ -145,7 +146,7 @@ def evaluate(  # noqa: PLR0917 - options
             f"{artefact / results.FOLDS} holds {len(kept)} folds, not {folds}: "
             f"fit the recipe on every fold, then run `misweeper-train folds`"
         )
-    found |= unseen(artefact) | {"artefact": loaded.name, "digest": loaded.digest}
+    found |= results.unseen(artefact) | {"artefact": loaded.name, "digest": loaded.digest}
     text = json.dumps(rounded(found | {"anchors": results.read(artefact, results.ANCHORS)}), indent=1)
     if json_file is None or str(json_file) != "-":
         print_figures(found)
@@ -328,18 +329,17 @@ def held_out(artefact: Artefact, data: Path | None) -> dict[str, Any]:
     return found if shifted is None else found | {"domain_shift": shift(artefact, shifted)}
 
 
-def unseen(folder: Path) -> dict[str, dict[str, float]]:
-    """What leave-one-class-out gave, by class."""
-    kept = results.read(folder, results.LEFT_OUT)
-    return {key: {c: own[key] for c, own in kept.items()} for key in ("anomaly_auroc", "p99_auroc", "wll_with_99")}
-
-
 def main() -> None:
     """The command line. What the user can mend is one sentence and exit code 2; anything else is a traceback."""
     try:
         app()
     except (DataError, FoldsError, RecipeError, ArtefactError, source.FetchError) as error:
         console.print(f"misweeper-train: {error}", markup=False, highlight=False)
+        sys.exit(2)
+    except ModuleNotFoundError as error:
+        if error.name not in EXTRA:
+            raise
+        console.print(f"misweeper-train: this needs {error.name}; pip install 'misweeper[train]'", markup=False)
         sys.exit(2)
 
 

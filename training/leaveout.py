@@ -20,7 +20,7 @@ from training.calibrate import calibrate
 from training.dataset import Objects
 from training.evaluate import predict
 from training.metrics import auroc, found_at, log_loss
-from training.recipe import Recipe
+from training.recipe import Distillation, Recipe
 from training.splits import SEED, fold
 from training.train import train
 
@@ -78,9 +78,10 @@ def parts(objects: Objects, k: int, left_out: int) -> tuple[Objects, Objects, Ob
 
 
 def shortened(recipe: Recipe, epochs: int) -> Recipe:
-    """The same recipe with so many epochs at most."""
+    """The same recipe with so many epochs at most, and without teachers: they have seen the class."""
     fewer = recipe.optimiser.model_copy(update={"epochs": min(epochs, recipe.optimiser.epochs)})
-    return recipe.model_copy(update={"optimiser": fewer})
+    alone = Distillation(weight=0.0, teacher_epochs=0)
+    return recipe.model_copy(update={"optimiser": fewer, "distillation": alone})
 
 
 def loss_with_99(

@@ -15,7 +15,7 @@ import numpy as np
 from training import folds
 from training.files import DataError
 
-FOLDS, ANCHORS, LEFT_OUT = folds.FILE, "anchors.json", "left_out.json"
+FOLDS, ANCHORS, LEFT_OUT, FIGURES = folds.FILE, "anchors.json", "left_out.json", "figures.json"
 SCORES = ("accuracy", "accuracy_natural", "macro_recall", "macro_f1", "ece")
 SHORT = ("split", "objects", "wll", *SCORES, "errors")  # what is kept of an anchor's figures
 
@@ -39,6 +39,11 @@ def keep(folder: Path, name: str, place: tuple[str, ...], value: Mapping[str, An
     for key in place[:-1]:
         inner = inner.setdefault(key, {})
     inner[place[-1]] = dict(value)
+    write(folder, name, whole)
+
+
+def write(folder: Path, name: str, whole: Mapping[str, Any]) -> None:
+    """Write one of the files, whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.partial").write_text(json.dumps(whole, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     (folder / f"{name}.partial").replace(folder / name)
@@ -71,6 +76,25 @@ def across(kept: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         **({"domain_shift": shift} if shift else {}),
         "errors": {"wll": {cut: error for cut, (_, error) in losses.items()}, **spread},
     }
+
+
+def unseen(folder: Path) -> dict[str, dict[str, float]]:
+    """What leave-one-class-out gave, by class."""
+    kept = read(folder, LEFT_OUT)
+    return {key: {c: own[key] for c, own in kept.items()} for key in ("anomaly_auroc", "p99_auroc", "wll_with_99")}
+
+
+def summary(folder: Path, metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """An artefact's own held-out figures, and those of its recipe over the folds, under the same keys.
+
+    Args:
+        folder: of the artefact.
+        metrics: those of its record.
+    """
+    parts = {"held_out": short(metrics)}
+    if kept := read(folder, FOLDS):
+        parts["folds"] = across(kept)
+    return {name: figures | unseen(folder) for name, figures in parts.items()}
 
 
 def moments(values: Iterable[float]) -> tuple[float, float]:

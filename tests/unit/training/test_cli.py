@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+import training
 from model.artefact import load, save
 from tests.support.artefacts import untrained
 from tests.support.plasticc import tables as tables_of
@@ -190,3 +191,18 @@ def test_what_the_user_can_mend_is_one_sentence_and_exit_code_2(
         cli.main()
     assert stopped.value.code == 2
     assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("command", "module"), [("anchor", "lightgbm"), ("plots", "matplotlib")])
+def test_a_command_whose_extra_is_missing_says_which(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str, module: str
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.delitem(sys.modules, f"training.{command}", raising=False)
+    monkeypatch.setattr(training, command, None, raising=False)
+    monkeypatch.delattr(training, command)
+    monkeypatch.setattr(sys, "argv", ["misweeper-train", command])
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    assert stopped.value.code == 2
+    assert f"this needs {module}; pip install 'misweeper[train]'" in capsys.readouterr().err

@@ -167,6 +167,17 @@ def test_the_card_tells_of_folds_seeds_and_unseen_classes(shipped: Path) -> None
     assert "| 95 SLSN-I | 4 of 54 | 0.90 | 0.50 | 0.25 | 0.90 |" in card
 
 
+def test_held_out_figures_and_those_of_the_folds_have_the_same_keys(shipped: Path) -> None:
+    write(shipped)
+    figures = json.loads((shipped / "figures.json").read_text())
+    agreed = {"split", "objects", "wll", "accuracy", "accuracy_natural", "macro_recall", "macro_f1", "ece"}
+    for part in ("held_out", "folds"):
+        assert agreed <= set(figures[part])
+        assert {"full", "d10", "d30", "d60"} <= set(figures[part]["wll"])
+        assert figures[part]["anomaly_auroc"] == {"15": 0.7, "64": 0.8, "95": 0.9}
+    assert figures["held_out"]["wll"] == load(shipped).record["metrics"]["wll"]
+
+
 def test_every_score_has_a_value_and_an_error_at_every_cut(folder: Path) -> None:
     metrics = load(folder).record["metrics"]
     for part in (metrics, metrics["ddf"], metrics["wfd"], metrics["missing_context"]):
