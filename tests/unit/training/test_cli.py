@@ -199,8 +199,7 @@ def test_a_command_whose_extra_is_missing_says_which(
 ) -> None:
     monkeypatch.setitem(sys.modules, module, None)
     monkeypatch.delitem(sys.modules, f"training.{command}", raising=False)
-    monkeypatch.setattr(training, command, None, raising=False)
-    monkeypatch.delattr(training, command)
+    monkeypatch.delattr(training, command, raising=False)
     monkeypatch.setattr(sys, "argv", ["misweeper-train", command])
     with pytest.raises(SystemExit) as stopped:
         cli.main()
