@@ -1,10 +1,12 @@
 """The model card: what an artefact's record and the files beside it say, for people."""
 
+from itertools import takewhile
 from pathlib import Path
 
 from model.artefact import CARD, Artefact, load
 from training import results, tables
 from training.evaluate import rounded
+from training.recipe import RECIPES
 
 TEMPLATE = """\
 # {name}
@@ -36,7 +38,7 @@ classes; a uniform guess has 2.639. Scores below the losses are of full curves.
 - Anomaly score: Mahalanobis distance to the nearest class in the last hidden layer. Flagged above {threshold:.2f},
   which {rate:.1%} of validation read-outs exceed, and {flagged:.1%} of the test objects' full curves.
 - Versions: {versions}.
-
+{tried}
 ## Limits
 
 - Trained on simulated objects of 2018, brighter and nearer than a survey's: see the domain shift above.
@@ -67,6 +69,14 @@ that class's test objects: AUROC against the known classes of the same group, ga
 flagged; WLL over the other 13 classes and class 99.
 
 {table}
+"""
+
+TRIED = """
+What the recipe's file says of what was tried:
+
+```
+{remarks}
+```
 """
 
 DOUBT = "- How well the anomaly score finds classes left out of training has not been measured for this artefact.\n"
@@ -101,8 +111,18 @@ def card(artefact: Artefact, folder: Path | None = None) -> str:
         rate=artefact.anomaly.false_alarm_rate,
         flagged=metrics["anomaly_flagged"],
         versions=", ".join(f"{k} {v}" for k, v in record["versions"].items()),
+        tried=tried(recipe["name"]),
         doubt="" if left_out else DOUBT,
     )  # fmt: skip
+
+
+def tried(recipe: str) -> str:
+    """The remarks at the head of a recipe's file; empty where there is no such file."""
+    path = RECIPES / f"{recipe}.toml"
+    if not path.is_file():
+        return ""
+    head = takewhile(lambda line: line.startswith("#"), path.read_text(encoding="utf-8").splitlines())
+    return TRIED.format(remarks="\n".join(line.removeprefix("#").removeprefix(" ") for line in head))
 
 
 def folds(folder: Path) -> str:

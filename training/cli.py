@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
+import torch
 import typer
 from rich.progress import DownloadColumn, MofNCompleteColumn, TaskID, TextColumn
 
@@ -98,14 +99,18 @@ def fit_paper(recipe: str, fold: int, objects: Objects, folder: Path, out: Path)
     chosen = paper.load(recipe)
     split = splits.fold(objects.ids, objects.labels, splits.SEED, fold)
     training, validation, test = (objects.take(rows) for rows in split)
-    balanced = balance(training.labels, np.random.default_rng(chosen.seed))
-    counts = [(name, str(before), str(after)) for name, before, after in before_and_after(training.labels, balanced)]
+    drawn = balance(training.labels, np.random.default_rng(chosen.seed))
+    counts = [(name, str(before), str(after)) for name, before, after in before_and_after(training.labels, drawn)]
     print_table([("class", "before", "after"), *counts], "Balancing the training part")
     with epochs() as show:
         tell = partial(show, recipe, chosen.epochs)
         network, progress = paper.train(chosen, training, validation, folder, tell)
-    found = figures_of(*paper.predict(network, training.labels, test), test, split_name(fold))
+    balanced, natural = paper.predict(network, training.labels, test)
+    found = figures_of(balanced, natural, test, split_name(fold))
     kept = {"metrics": results.short(rounded(found)), "seconds": round(progress.seconds), "epochs": progress.epoch}
+    if chosen.softmax_inside:
+        kept["p99_zero"] = round(float((paper.published_p99(torch.from_numpy(balanced[:, 0])) == 0).float().mean()), 5)
+        console.print(f"class 99 is exactly 0 for {kept['p99_zero']:.1%} of the test objects (old bug 3)")
     results.keep(out, results.ANCHORS, (recipe, str(fold)), kept)
     console.print(f"figures of {recipe} are in {out / results.ANCHORS}")
     print_figures(found)

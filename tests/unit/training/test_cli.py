@@ -85,6 +85,9 @@ def test_what_takes_long_is_kept_beside_the_artefact_and_told_by_evaluate_and_ca
     shown = run("fit", "--recipe", "paper", "--fold", 1, *data, *runs, "--out", fitted)
     assert shown.exit_code == 0, shown.output
     assert "Balancing the training part" in shown.stdout
+    published = run("fit", "--recipe", "paper-as-published", "--fold", 1, *data, *runs)
+    assert published.exit_code == 0, published.output
+    assert "p99_zero" in (tmp_path / "runs" / "paper-as-published-fold1" / "anchors.json").read_text()
     assert run("anchor", "--fold", 1, *data, *artefact).exit_code == 0
     left = run("leave-out", 42, "--epochs", 1, *data, *runs, *artefact)
     assert "42 SN II" in left.stdout

@@ -11,7 +11,7 @@ from model.taxonomy import CLASS_IDS
 from tests.support.plasticc import objects
 from training import plots, results, splits, tables
 from training.calibrate import FALSE_ALARM_RATE, calibrate, spread
-from training.card import write
+from training.card import tried, write
 from training.dataset import Objects
 from training.evaluate import CUTS, evaluate, shift
 from training.fit import digest, finish
@@ -165,6 +165,11 @@ def test_the_card_tells_of_folds_seeds_and_unseen_classes(shipped: Path) -> None
     assert "| 1 | " in card
     assert " | 7 | 2 |" in card
     assert "| 95 SLSN-I | 4 of 54 | 0.90 | 0.50 | 0.25 | 0.90 |" in card
+
+
+def test_the_card_says_what_was_tried_and_left_out() -> None:
+    assert "The report does not say how many epochs" in tried("paper")
+    assert tried("no such recipe") == ""
 
 
 def test_held_out_figures_and_those_of_the_folds_have_the_same_keys(shipped: Path) -> None:
