@@ -92,11 +92,11 @@ def fit(  # noqa: PLR0917 - options
     with bar(MofNCompleteColumn(), TextColumn("epochs")) as progress:
         tasks: dict[str, TaskID] = {}
 
-        def show(network: str, epochs: int, row: dict[str, float]) -> None:
-            figures = (f"{name} {row[name]:.3f}" for name in ("loss", "full", "d10", "d30", "d60") if name in row)
-            progress.console.print(f"{network}, epoch {row['epoch']:.0f}  {'  '.join(figures)}", highlight=False)
+        def show(network: str, row: dict[str, float]) -> None:
+            figures = "  ".join(f"{name} {row[name]:.3f}" for name in ("loss", "full", "d10", "d30", "d60"))
+            progress.console.print(f"{network}, epoch {row['epoch']:.0f}  {figures}", highlight=False)
             if network not in tasks:
-                tasks[network] = progress.add_task(network, total=epochs)
+                tasks[network] = progress.add_task(network, total=chosen.optimiser.epochs)
             progress.update(tasks[network], completed=row["epoch"])
 
         trained = fit_fold(chosen, objects, fold, runs, show)
