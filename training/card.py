@@ -35,8 +35,9 @@ classes; a uniform guess has 2.639. Scores below the losses are of full curves.
   Threads: {training[threads]}. Epoch {training[best_epoch]} was kept: the least validation WLL,
   mean of the full curve, +10, +30 and +60 d.
 - Temperature {temperature:.3f}, fitted on validation; one for all times.
-- Anomaly score: Mahalanobis distance to the nearest class in the last hidden layer. Flagged above {threshold:.2f},
-  which {rate:.1%} of validation read-outs exceed, and {flagged:.1%} of the test objects' full curves.
+- Anomaly score: how far an object lies from the training objects in the network's own space, as `model/anomaly.py`
+  says. Flagged above {threshold:.2f}, which {rate:.1%} of validation read-outs exceed, and {flagged:.1%} of the test
+  objects' full curves.
 - Versions: {versions}.
 {tried}
 ## Limits

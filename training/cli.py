@@ -86,7 +86,7 @@ def fit(  # noqa: PLR0917 - options
         return
     chosen = load_recipe(recipe)
     objects = training_set(data)
-    with epochs() as show:
+    with epochs(chosen.optimiser.epochs) as show:
         trained = fit_fold(chosen, objects, fold, runs, show)
     target = out or folder / "artefact"
     artefact = finish(chosen, trained, objects, fold, target, shifted=test_set(data))
@@ -102,9 +102,8 @@ def fit_paper(recipe: str, fold: int, objects: Objects, folder: Path, out: Path)
     drawn = balance(training.labels, np.random.default_rng(chosen.seed))
     counts = [(name, str(before), str(after)) for name, before, after in before_and_after(training.labels, drawn)]
     print_table([("class", "before", "after"), *counts], "Balancing the training part")
-    with epochs() as show:
-        tell = partial(show, recipe, chosen.epochs)
-        network, progress = paper.train(chosen, training, validation, folder, tell)
+    with epochs(chosen.epochs) as show:
+        network, progress = paper.train(chosen, training, validation, folder, partial(show, "network"))
     balanced, natural = paper.predict(network, training.labels, test)
     found = figures_of(balanced, natural, test, split_name(fold))
     kept = {"metrics": results.short(rounded(found)), "seconds": round(progress.seconds), "epochs": progress.epoch}

@@ -78,8 +78,8 @@ def leave_out(  # noqa: PLR0917 - options
     objects = training_set(data)
     for left in classes or LEFT_OUT:
         folder = runs / f"{recipe.name}-fold{fold}-without-{left}"
-        with epochs() as show:
-            found = without(recipe, left, objects, fold, folder, partial(show, f"without {left}", epochs_most))
+        with epochs(recipe.optimiser.epochs) as show:
+            found = without(recipe, left, objects, fold, folder, partial(show, f"without {left}"))
         results.keep(artefact, results.LEFT_OUT, (str(left),), rounded(found))
     print_table(tables.left_out(results.read(artefact, results.LEFT_OUT)), "Left out of training")
 

@@ -46,12 +46,12 @@ def print_figures(figures: dict[str, Any]) -> None:
 
 
 @contextmanager
-def epochs() -> Iterator[Callable[[str, int, dict[str, float]], None]]:
-    """A progress bar for each network; what to tell its name, how many epochs it has, and each epoch's figures."""
+def epochs(total: int) -> Iterator[Callable[[str, dict[str, float]], None]]:
+    """A progress bar for each network; what to tell its name and each epoch's figures."""
     with bar(MofNCompleteColumn(), TextColumn("epochs")) as progress:
         tasks: dict[str, TaskID] = {}
 
-        def show(network: str, total: int, row: dict[str, float]) -> None:
+        def show(network: str, row: dict[str, float]) -> None:
             figures = "  ".join(f"{k} {v:.3f}" for k, v in row.items() if k not in {"epoch", "seconds"})
             progress.console.print(f"{network}, epoch {row['epoch']:.0f}  {figures}", highlight=False)
             if network not in tasks:

@@ -23,7 +23,7 @@ from training.examples import plain_pool
 from training.recipe import Recipe
 from training.train import Progress, train
 
-OnEpoch = Callable[[str, int, dict[str, float]], None]  # name of the network, its epochs, figures of the one just done
+OnEpoch = Callable[[str, dict[str, float]], None]  # which network, figures of the epoch just done
 
 DOI = "10.5281/zenodo.2539456"
 
@@ -31,36 +31,31 @@ DOI = "10.5281/zenodo.2539456"
 def fit_fold(
     recipe: Recipe, objects: Objects, k: int, runs: Path, on_epoch: OnEpoch = lambda *_: None
 ) -> tuple[LightCurveLSTM, Progress]:
-    """Train the teachers that are missing, then the student of fold k; each goes on where it was killed.
+    """Train the teachers, then the network that learns from them, on fold k; each goes on where it was killed.
 
     Args:
         recipe: how.
         objects: all of them; the test part of fold k is not looked at.
         k: the fold.
-        runs: folder for checkpoints and logs, a folder in it for each network; folds share their teachers.
-        on_epoch: told stage, the stage's epochs, and the figures of each.
+        runs: folder for checkpoints and logs, a folder in it for each network.
+        on_epoch: told of each epoch.
 
     Returns:
         what `train` returns, its seconds those of the whole.
     """
     split = splits.fold(objects.ids, objects.labels, splits.SEED, k)
-    training, spent = objects.take(split.train), 0.0
-    pool = plain_pool(training)
-    for j in range(splits.FOLDS) if recipe.distillation.weight else ():
-        if j == k:
-            continue
-        other = splits.fold(objects.ids, objects.labels, splits.SEED, j)
-        seen, unseen = (np.flatnonzero(np.isin(split.train, part)) for part in (other.train, other.test))
-        teacher = teacher_of(recipe, *sorted((j, k)))
-        tell = partial(on_epoch, teacher.name, teacher.optimiser.epochs)
-        examples = [pool[row] for row in seen]
-        network, progress = train(teacher, training.take(seen), None, runs / teacher.name, tell, pool=examples)
-        pool = soften(pool, training, unseen, network)
-        spent += progress.seconds
-    tell = partial(on_epoch, recipe.name, recipe.optimiser.epochs)
-    folder = runs / f"{recipe.name}-fold{k}"
-    network, progress = train(recipe, training, objects.take(split.validation), folder, tell, pool=pool)
-    return network, replace(progress, seconds=spent + progress.seconds)
+    training, validation = objects.take(split.train), objects.take(split.validation)
+    pool, teachers, seconds = plain_pool(training), [], 0.0
+    name = f"{recipe.name}-fold{k}"
+    for i in range(1, 1 + recipe.distillation.teachers):
+        tell = partial(on_epoch, f"teacher {i}")
+        network, progress = train(teacher_of(recipe, i), training, validation, runs / f"{name}-teacher{i}", tell)
+        teachers.append(network)
+        seconds += progress.seconds
+    if teachers:
+        pool = soften(pool, teachers, validation)
+    network, progress = train(recipe, training, validation, runs / name, partial(on_epoch, "network"), pool=pool)
+    return network, replace(progress, seconds=seconds + progress.seconds)
 
 
 def finish(

@@ -80,7 +80,7 @@ def parts(objects: Objects, k: int, left_out: int) -> tuple[Objects, Objects, Ob
 def shortened(recipe: Recipe, epochs: int) -> Recipe:
     """The same recipe with so many epochs at most, and without teachers: they have seen the class."""
     fewer = recipe.optimiser.model_copy(update={"epochs": min(epochs, recipe.optimiser.epochs)})
-    alone = Distillation(weight=0.0, teacher_epochs=0)
+    alone = Distillation(teachers=0, weight=0.0)
     return recipe.model_copy(update={"optimiser": fewer, "distillation": alone})
 
 

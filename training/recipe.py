@@ -33,8 +33,8 @@ class Network(Part):
 class Optimiser(Part):
     """AdamW with a cosine schedule counted in epochs, and an average of the weights."""
 
-    epochs: int = 24  # of the schedule
-    patience: int = 12  # epochs without a better validation loss after which a run stops early
+    epochs: int = 30  # of the schedule
+    patience: int = 5  # epochs without a better validation loss after which a run stops early
     batch_size: int = 32
     learning_rate: float = 2e-3
     warmup_epochs: float = 1.0
@@ -69,10 +69,10 @@ class Augmentation(Part):
 
 
 class Distillation(Part):
-    """Soft labels from teachers that never saw the object."""
+    """What the network learns from teachers, beside the classes."""
 
-    weight: float = 0.5  # of the soft labels in the target; the rest is the class itself
-    teacher_epochs: int = 16
+    teachers: int = 2  # networks of the same recipe with other seeds
+    weight: float = 0.7  # of their mean in what the network should say; the rest is the class itself
 
 
 class Recipe(Part):
