@@ -70,14 +70,20 @@ def fetch(
 def fit(  # noqa: PLR0917 - options
     recipe: Annotated[str, typer.Option(help="Name of a recipe in training/recipes.")] = "default",
     fold: Fold = 0,
-    out: Annotated[Path | None, typer.Option(help="Directory for the artefact; by default within --runs.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Directory for the artefact, or for anchors.json; by default within --runs.")
+    ] = None,
     runs: Annotated[Path, typer.Option(help="Folder for checkpoints and logs.")] = Path("runs"),
     data: Data = None,
     threads: Threads = 1,
 ) -> None:
     """Train a recipe on one fold, calibrate, evaluate on its test part, write an artefact; resumes after a kill.
 
+    The recipes `paper` and `paper-as-published` are the 2018 report's network: they leave figures, not an artefact.
+
     Example: misweeper-train fit --recipe default --fold 0
+
+    Example: misweeper-train fit --recipe paper --fold 0
     """
     set_threads(threads)
     folder = runs / f"{recipe}-fold{fold}"

@@ -41,8 +41,11 @@ def print_figures(figures: dict[str, Any]) -> None:
     ):
         print_table(rows, name)
     if shifted := figures.get("domain_shift"):
-        rows = [("test set's supernovae", ""), *((key.replace("_", " "), f"{v:.3f}") for key, v in shifted.items())]
-        print_table(rows, "Domain shift")
+        rows = [
+            ("test set's supernovae", ""),
+            *((key.replace("_", " "), f"{v:.3f}") for key, v in shifted.items() if key != "objects"),
+        ]
+        print_table(rows, f"Domain shift, {shifted['objects']} objects")
 
 
 @contextmanager
