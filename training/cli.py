@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,7 +12,7 @@ import torch
 import typer
 from rich.progress import DownloadColumn, MofNCompleteColumn, TaskID, TextColumn
 
-from model.artefact import DEFAULT, Artefact, ArtefactError, load
+from model.artefact import DEFAULT, Artefact, ArtefactError, load, save
 from training import comparing, paper, results, splits, tables
 from training import fetch as source
 from training.balancing import balance, before_and_after
@@ -129,6 +130,9 @@ def evaluate(  # noqa: PLR0917 - options
     ] = None,
     folds: Annotated[int, typer.Option(help="5: the artefact's recipe, a network a fold, from folds.json.")] = 1,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the README's table from kept figures.")] = False,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Put the figures into the artefact; its digest changes.")
+    ] = False,
     data: Data = None,
     threads: Threads = 1,
 ) -> None:
@@ -145,6 +149,8 @@ def evaluate(  # noqa: PLR0917 - options
     loaded = load(artefact)
     if folds == 1:
         found = held_out(loaded, data)
+        if keep:
+            loaded = save(artefact, replace(loaded, record={**loaded.record, **recorded(rounded(found))}))
     elif len(kept := results.read(artefact, results.FOLDS)) == folds:
         found = results.across(kept)
     else:
@@ -208,6 +214,12 @@ def holdout(
     table = heldout(training_set(data), splits.SEED, fold)
     write(table, out)
     console.print(f"{table['object_id'].nunique()} objects, {len(table)} observations are in {out}")
+
+
+def recorded(found: dict[str, Any]) -> dict[str, Any]:
+    """Figures as an artefact's record holds them: the domain shift beside the metrics."""
+    metrics = {key: value for key, value in found.items() if key != "domain_shift"}
+    return {"metrics": metrics} | ({"domain_shift": found["domain_shift"]} if "domain_shift" in found else {})
 
 
 def held_out(artefact: Artefact, data: Path | None) -> dict[str, Any]:

@@ -199,7 +199,7 @@ def precision_recall(path: Path, balanced: Probabilities, labels: NDArray[np.int
 def anomaly_roc(path: Path, left_out: Mapping[str, Mapping[str, Any]]) -> None:
     """How many objects of an unseen class are found at a rate of false alarms: anomaly score, and P99 of the report."""
     numbers = sorted(left_out, key=int)
-    with page(path, 1, len(numbers), (3.1 * len(numbers), 3.6)) as axes:
+    with page(path, 1, len(numbers), (3.1 * len(numbers), 4.2)) as axes:
         for axis, number in zip(axes[0], numbers, strict=True):
             own = left_out[number]
             rates = own["false_alarm_rates"]
@@ -209,7 +209,7 @@ def anomaly_roc(path: Path, left_out: Mapping[str, Mapping[str, Any]]) -> None:
             axis.plot([0, 1], [0, 1], color="grey", lw=0.8, ls=":")
             axis.set_title(f"{number} {CLASS_NAMES[int(number)]} left out ({own['objects']})")
             axis.set_xlabel("false alarms among known classes")
-            axis.legend(title="AUROC", loc="lower right")
+            axis.legend(title="AUROC", loc="upper center", bbox_to_anchor=(0.5, -0.2))
         axes[0, 0].set_ylabel("share of the unseen class found")
 
 

@@ -3,6 +3,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,17 @@ def test_fit_then_evaluate(run, plasticc: Path, tmp_path: Path, fitted: Path) ->
     assert figures["wll"]["full"] == pytest.approx(load(fitted).record["metrics"]["wll"]["full"], abs=2e-5)
     run("evaluate", "--artefact", fitted, "--data", plasticc, "--json", tmp_path / "f.json")
     assert json.loads((tmp_path / "f.json").read_text()) == figures
+
+
+def test_figures_computed_anew_are_kept_in_the_artefact_and_nothing_else_changes(
+    run, plasticc: Path, fitted: Path
+) -> None:
+    before = load(fitted)
+    save(fitted, replace(before, record={**before.record, "metrics": {"objects": 0}}))
+    assert run("evaluate", "--artefact", fitted, "--data", plasticc, "--keep").exit_code == 0
+    after = load(fitted)
+    assert after.record == before.record
+    assert after.digest == before.digest
 
 
 def test_what_takes_long_is_kept_beside_the_artefact_and_told_by_evaluate_and_card(
