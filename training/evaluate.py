@@ -87,11 +87,11 @@ def shift(artefact: Artefact, objects: Objects) -> dict[str, float]:
 def predict(artefact: Artefact, objects: Objects) -> tuple[Probabilities, Probabilities, NDArray[np.float32]]:
     """Probabilities with balanced and with natural priors [N, cuts, 14], anomaly scores of the full curves [N]."""
     places = np.array([[max(cut(curve, **how) - 1, 0) for how in CUTS.values()] for curve in objects.curves])  # type: ignore[arg-type]
-    logits, features = read_out(artefact.network, objects, places)
+    logits, embeddings = read_out(artefact.network, objects, places)
     ratio = natural_prior_log_ratio(artefact.class_frequencies)
     balanced = probabilities(logits, artefact.temperature).numpy()
     natural = probabilities(logits, artefact.temperature, ratio).numpy()
-    return balanced, natural, anomaly.score(features[:, 0], artefact.anomaly).numpy()
+    return balanced, natural, anomaly.score(embeddings[:, 0], artefact.anomaly).numpy()
 
 
 def part(balanced: Probabilities, natural: Probabilities, objects: Objects, mask: NDArray[np.bool_]) -> dict[str, Any]:
