@@ -3,6 +3,8 @@
 Nothing here looks at a test part.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -24,7 +26,7 @@ def calibrate(network: LightCurveLSTM, name: str, training: Objects, validation:
     """An artefact without digest and record.
 
     The temperature is the one with the least weighted log loss over the validation objects, read out at the full curve
-    and 10, 30 and 60 days after the first detection. Class means and covariance are those of the training objects; the
+    and 10, 30 and 60 days after the first detection. The anomaly score's prototypes are of the training objects; the
     flag's threshold is what 1 % of read-outs of validation objects exceed.
     """
     logits, _ = read_out(network, validation, cuts(validation))
@@ -41,15 +43,16 @@ def calibrate(network: LightCurveLSTM, name: str, training: Objects, validation:
 
 
 def fit_anomaly(network: LightCurveLSTM, training: Objects, validation: Objects) -> AnomalyConstants:
-    """Class means and whitening from the training objects, the threshold from validation."""
+    """Projection and prototypes from the training objects, the threshold from validation."""
     places = spread(training)
-    _, embeddings = read_out(network, training, places)
+    _, features = read_out(network, training, places)
     labels = torch.from_numpy(class_columns(training.labels))[:, None].expand(places.shape)
-    means, whitening = anomaly.fit(embeddings.flatten(0, 1), labels.flatten())
-    constants = AnomalyConstants(means, whitening, threshold=0.0, false_alarm_rate=FALSE_ALARM_RATE)
+    constants = AnomalyConstants(
+        *anomaly.fit(features.flatten(0, 1), labels.flatten()), threshold=0.0, false_alarm_rate=FALSE_ALARM_RATE
+    )
     _, known = read_out(network, validation, spread(validation))
     threshold = anomaly.threshold_at(anomaly.score(known.flatten(0, 1), constants), FALSE_ALARM_RATE)
-    return AnomalyConstants(means, whitening, threshold, FALSE_ALARM_RATE)
+    return replace(constants, threshold=threshold)
 
 
 def spread(objects: Objects) -> NDArray[np.int64]:

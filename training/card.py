@@ -35,8 +35,8 @@ classes; a uniform guess has 2.639. Scores below the losses are of full curves.
   Threads: {training[threads]}. Epoch {training[best_epoch]} was kept: the least validation WLL,
   mean of the full curve, +10, +30 and +60 d.
 - Temperature {temperature:.3f}, fitted on validation; one for all times.
-- Anomaly score: how far an object lies from the training objects in the network's own space, as `model/anomaly.py`
-  says. Flagged above {threshold:.2f}, which {rate:.1%} of validation read-outs exceed, and {flagged:.1%} of the test
+- Anomaly score: distance to the nearest prototype of a class, in what the head is given and in its first layer.
+  Flagged above {threshold:.2f}, which {rate:.1%} of validation read-outs exceed, and {flagged:.1%} of the test
   objects' full curves.
 - Versions: {versions}.
 {tried}

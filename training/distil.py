@@ -24,9 +24,10 @@ BATCH = 128
 
 
 def teacher_of(recipe: Recipe, i: int) -> Recipe:
-    """The recipe of teacher i, from 1 on: the student's, on the classes alone and with another seed."""
+    """The recipe of teacher i, from 1 on: the classes alone to learn, another seed, and stopped earlier."""
     alone = recipe.distillation.model_copy(update={"teachers": 0, "weight": 0.0})
-    return recipe.model_copy(update={"seed": recipe.seed + i, "distillation": alone})
+    impatient = recipe.optimiser.model_copy(update={"patience": recipe.distillation.patience})
+    return recipe.model_copy(update={"seed": recipe.seed + i, "optimiser": impatient, "distillation": alone})
 
 
 def soften(pool: Pool, teachers: Sequence[LightCurveLSTM], validation: Objects) -> list[Example]:

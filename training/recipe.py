@@ -34,7 +34,7 @@ class Optimiser(Part):
     """AdamW with a cosine schedule counted in epochs, and an average of the weights."""
 
     epochs: int = 30  # of the schedule
-    patience: int = 5  # epochs without a better validation loss after which a run stops early
+    patience: int = 30  # epochs without a better validation loss after which a run stops early
     batch_size: int = 32
     learning_rate: float = 2e-3
     warmup_epochs: float = 1.0
@@ -72,6 +72,7 @@ class Distillation(Part):
     """What the network learns from teachers, beside the classes."""
 
     teachers: int = 2  # networks of the same recipe with other seeds
+    patience: int = 3  # theirs: without soft labels they learn the objects by heart
     weight: float = 0.7  # of their mean in what the network should say; the rest is the class itself
 
 

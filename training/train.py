@@ -48,7 +48,7 @@ class Progress:
 def train(
     recipe: Recipe,
     training: Objects,
-    validation: Objects | None,
+    validation: Objects,
     folder: Path,
     on_epoch: Callable[[dict[str, float]], None] = lambda _: None,
     *,
@@ -59,14 +59,14 @@ def train(
     Args:
         recipe: how.
         training: objects to learn from.
-        validation: objects to choose the epoch by, none of them in training; None keeps the last.
+        validation: objects to choose the epoch by, none of them in training.
         folder: for checkpoints and log.csv.
         on_epoch: told the figures of each epoch.
         pool: an example of each training object; None for them without a teacher.
 
     Returns:
-        the averaged network of the epoch with the least validation loss (mean of WLL at full, +10, +30, +60 days), and
-        how the run went.
+        the averaged network of the epoch with the least validation loss (mean of WLL at full, +10, +30, +60 days, after
+        its best temperature), and how the run went.
 
     Raises:
         RecipeError: the folder holds a run of another recipe.
@@ -98,13 +98,13 @@ def train(
                 group["lr"] = settings.learning_rate * schedule(done, settings.warmup_epochs, settings.epochs)
             losses.append(step(network, optimiser, batch, recipe))
             follow(average, network, min(settings.average, (1 + number * steps + i) / (10 + number * steps + i)))
-        score = validate(average, validation) if validation else {}
+        score = validate(average, validation)
         progress.epoch = number + 1
         progress.seconds += time.monotonic() - began
         row = {"epoch": number + 1, "loss": float(np.mean(losses)), **score, "seconds": round(progress.seconds, 1)}
         progress.history.append(row)
-        if score.get("mean", -math.inf) < progress.best_score:
-            progress.best_score, progress.best_epoch = score.get("mean", math.inf), number + 1
+        if score["mean"] < progress.best_score:
+            progress.best_score, progress.best_epoch = score["mean"], number + 1
             save_file(average.state_dict(), folder / "best.safetensors")
         save(folder, network, average, optimiser, progress)
         on_epoch(row)
@@ -142,14 +142,14 @@ def follow(average: nn.Module, network: nn.Module, keep: float) -> None:
 
 @torch.no_grad()
 def read_out(network: LightCurveLSTM, data: Objects, readout: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-    """Logits [N, R, 14] and embeddings [N, R, E] after chosen observations [N, R] of every object."""
+    """Logits [N, R, 14] and features [N, R, E] after chosen observations [N, R] of every object."""
     network.eval()
     logits = torch.empty(*readout.shape, len(CLASSES))
-    embedding = torch.empty(*readout.shape, network.config.embedding)
+    features = torch.empty(*readout.shape, network.features)
     for chosen, batch in plain(data, readout):
         output = network(batch.inputs, batch.statistics, None, readout=batch.readout)
-        logits[chosen], embedding[chosen] = output.logits, output.embedding
-    return logits, embedding
+        logits[chosen], features[chosen] = output.logits, output.features
+    return logits, features
 
 
 def cuts(data: Objects) -> NDArray[np.int64]:

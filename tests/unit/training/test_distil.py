@@ -12,7 +12,7 @@ from training.distil import say, soften, teacher_of
 from training.examples import plain_pool
 from training.fit import fit_fold
 from training.recipe import Distillation, Network, Optimiser, Recipe, Sampling
-from training.train import best_temperature, cuts, read_out, train
+from training.train import best_temperature, cuts, read_out
 
 RECIPE = Recipe(
     name="small",
@@ -59,7 +59,8 @@ def test_teachers_differ_in_their_seed_and_have_none_themselves() -> None:
     one, other = teacher_of(RECIPE, 1), teacher_of(RECIPE, 2)
     assert len({RECIPE.seed, one.seed, other.seed}) == 3
     assert one.distillation.teachers == 0
-    assert one.optimiser == RECIPE.optimiser
+    assert one.optimiser.patience == RECIPE.distillation.patience
+    assert one.network == RECIPE.network
 
 
 def test_old_bug_7_nobody_sees_a_test_object(data: Objects, tmp_path: Path) -> None:
@@ -96,8 +97,3 @@ def test_without_teachers_there_is_one_network(data: Objects, tmp_path: Path) ->
     assert [folder.name for folder in tmp_path.iterdir()] == ["small-fold0"]
     taught, _ = fit_fold(RECIPE, data, 0, tmp_path / "taught")
     assert any(not value.equal(taught.state_dict()[name]) for name, value in network.state_dict().items())
-
-
-def test_a_network_without_validation_keeps_its_last_epoch(data: Objects, tmp_path: Path) -> None:
-    _, progress = train(RECIPE, data, None, tmp_path)
-    assert progress.best_epoch == progress.epoch == 2
