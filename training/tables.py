@@ -6,9 +6,10 @@ from typing import Any
 
 from rich.table import Table
 
-from model.artefact import load
+from model.artefact import MANIFEST
 from model.taxonomy import CLASS_NAMES
 from training import results
+from training.files import DataError
 
 Rows = list[tuple[str, ...]]  # the first is the header
 
@@ -94,8 +95,14 @@ def left_out(kept: Mapping[str, Any]) -> Rows:
 
 
 def comparison(folder: Path) -> Rows:
-    """An artefact, its recipe over the folds, and what it is compared with; from the files in its directory alone."""
-    record, anchors = load(folder).record, results.read(folder, results.ANCHORS)
+    """An artefact, its recipe over the folds, and what it is compared with; from the JSON files in its directory alone.
+
+    Raises DataError.
+    """
+    manifest, anchors = results.read(folder, MANIFEST), results.read(folder, results.ANCHORS)
+    if not manifest:
+        raise DataError(f"{folder} holds no {MANIFEST}; name an artefact's directory")
+    record = manifest["record"]
     columns = {f"misweeper, fold {record['split']['fold']}": record["metrics"]}
     if folds := results.read(folder, results.FOLDS):
         columns[f"misweeper, {counted(folds)}"] = results.across(folds)
