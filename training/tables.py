@@ -99,34 +99,39 @@ def comparison(folder: Path) -> Rows:
 
     Raises DataError.
     """
-    manifest, anchors = results.read(folder, MANIFEST), results.read(folder, results.ANCHORS)
-    if not manifest:
-        raise DataError(f"{folder} holds no {MANIFEST}; name an artefact's directory")
-    record = manifest["record"]
-    columns = {f"misweeper, fold {record['split']['fold']}": record["metrics"]}
-    if folds := results.read(folder, results.FOLDS):
-        columns[f"misweeper, {counted(folds)}"] = results.across(folds)
-    for key, name in ANCHORS.items():
-        if others := anchors.get(key):
-            one = next(iter(others.values()))["metrics"]
-            columns[f"{name}, {counted(others)}"] = results.across(others) if len(others) > 1 else one
-    rows: Rows = [("", *columns)]
+    compared = columns(folder)
+    rows: Rows = [("", *compared)]
     for cut in COMPARED_CUTS:
-        cells = (with_error(f["wll"][cut], f["errors"]["wll"][cut]) for f in columns.values())
+        cells = (with_error(f["wll"][cut], f["errors"]["wll"][cut]) for f in compared.values())
         rows.append((f"WLL, {CUT_NAMES[cut]}", *cells))
     for key in results.SCORES:
-        rows.append((SCORE_NAMES[key], *(with_error(f[key], f["errors"][key]) for f in columns.values())))
-    shifts = [record.get("domain_shift", {}), *(f.get("domain_shift", {}) for f in list(columns.values())[1:])]
-    if shifts[0]:
-        for key, name in SHIFT_NAMES.items():
-            cells = (f"{shift[key]:.3f}" if shift else "" for shift in shifts)
-            rows.append((f"domain shift, {name}", *cells))
+        rows.append((SCORE_NAMES[key], *(with_error(f[key], f["errors"][key]) for f in compared.values())))
+    for key, name in SHIFT_NAMES.items():
+        cells = (f"{f['domain_shift'][key]:.3f}" if "domain_shift" in f else "" for f in compared.values())
+        rows.append((f"domain shift, {name}", *cells))
     kept = results.read(folder, results.LEFT_OUT)
     if set(REPORTED) <= set(kept):
         for key, name in (("anomaly_auroc", "anomaly score"), ("p99_auroc", "P99")):
             mean = sum(kept[c][key] for c in REPORTED) / len(REPORTED)
-            rows.append((f"AUROC of unseen classes, {name}", f"{mean:.3f}", *[""] * (len(columns) - 1)))
+            rows.append((f"AUROC of unseen classes, {name}", f"{mean:.3f}", *[""] * (len(compared) - 1)))
     return rows
+
+
+def columns(folder: Path) -> dict[str, dict[str, Any]]:
+    """The figures that `comparison` shows, by name. Raises DataError."""
+    manifest, anchors = results.read(folder, MANIFEST), results.read(folder, results.ANCHORS)
+    if not manifest:
+        raise DataError(f"{folder} holds no {MANIFEST}; name an artefact's directory")
+    record = manifest["record"]
+    shift = {"domain_shift": record["domain_shift"]} if "domain_shift" in record else {}
+    found = {f"misweeper, fold {record['split']['fold']}": record["metrics"] | shift}
+    if folds := results.read(folder, results.FOLDS):
+        found[f"misweeper, {counted(folds)}"] = results.across(folds)
+    for key, name in ANCHORS.items():
+        if others := anchors.get(key):
+            one = next(iter(others.values()))["metrics"]
+            found[f"{name}, {counted(others)}"] = results.across(others) if len(others) > 1 else one
+    return found
 
 
 def counted(folds: Mapping[str, Any]) -> str:
