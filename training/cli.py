@@ -29,6 +29,7 @@ from training.dataset import DataError, Objects, read
 from training.evaluate import evaluate as measure
 from training.evaluate import rounded, set_threads, shift
 from training.fit import finish, fit_fold, split_name
+from training.folds import FILE, FoldsError, gather
 from training.holdout import holdout as heldout
 from training.holdout import write
 from training.predict import predict as classify
@@ -138,6 +139,20 @@ def evaluate(
 
 
 @app.command()
+def folds(
+    recipe: Annotated[str, typer.Option(help="Name of a recipe that was fitted on all five folds.")] = "default",
+    runs: Annotated[Path, typer.Option(help="Folder of those runs.")] = Path("runs"),
+    artefact: ArtefactFolder = DEFAULT,
+) -> None:
+    """Keep what each fold's artefact found on its own test part beside the artefact that is shipped, as folds.json.
+
+    Example: misweeper-train folds --recipe default
+    """
+    gather(runs, recipe, artefact)
+    console.print(f"the folds of {recipe} are in {artefact / FILE}")
+
+
+@app.command()
 def predict(  # noqa: PLR0917 - options
     curves: Annotated[Path, typer.Argument(metavar="IN", help="Light curves, CSV or parquet.")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Table to write, CSV or parquet by its ending.")],
@@ -221,6 +236,6 @@ def main() -> None:
     """The command line. What the user can mend is one sentence and exit code 2; anything else is a traceback."""
     try:
         app()
-    except (DataError, RecipeError, ArtefactError, source.FetchError) as error:
+    except (DataError, RecipeError, ArtefactError, FoldsError, source.FetchError) as error:
         console.print(f"misweeper-train: {error}", markup=False, highlight=False)
         sys.exit(2)

@@ -29,7 +29,7 @@ def plasticc(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("command", ["fetch", "fit", "evaluate", "predict", "holdout"])
+@pytest.mark.parametrize("command", ["fetch", "fit", "folds", "evaluate", "predict", "holdout"])
 def test_help_teaches_by_example(run, command: str) -> None:
     assert f"misweeper-train {command}" in run(command, "--help").stdout
 
@@ -79,6 +79,7 @@ def test_fetch_from_a_folder(run, tmp_path: Path) -> None:
         ("fit", "--recipe", "nothing", "--data", "nowhere"),
         ("fit", "--data", "nowhere"),
         ("fetch", "--from", "nowhere", "--data", "cache"),
+        ("folds", "--runs", "nowhere"),
     ],
 )
 def test_what_the_user_can_mend_is_one_sentence_and_exit_code_2(
