@@ -195,6 +195,7 @@ def test_old_bug_2_an_artefact_whose_columns_differ_is_refused(tmp_path: Path) -
         ("fit", "--recipe", "nothing", "--data", "nowhere"),
         ("fit", "--data", "nowhere"),
         ("fetch", "--from", "nowhere", "--data", "cache"),
+        ("folds", "--runs", "nowhere"),
     ],
 )
 def test_what_the_user_can_mend_is_one_sentence_and_exit_code_2(
