@@ -58,9 +58,7 @@ FOLDS = """
 Errors of one fold are bootstrap, of several folds the standard deviation over them.
 
 {table}
-
-{runs}
-"""
+{runs}"""
 
 UNSEEN = """
 ## Classes it never saw
@@ -133,7 +131,7 @@ def folds(folder: Path) -> str:
     for number, fold in sorted(kept.items()):
         loss = f"{fold['metrics']['wll']['full']:.3f}"
         runs.append((number, loss, str(fold["seed"]), f"{fold['seconds'] / 60:.0f}"))
-    table = tables.markdown(runs) if kept else ""
+    table = f"\n{tables.markdown(runs)}\n" if kept else ""
     return FOLDS.format(table=tables.markdown(tables.comparison(folder)), runs=table)
 
 
