@@ -191,9 +191,11 @@ def precision_recall(path: Path, balanced: Probabilities, labels: NDArray[np.int
                 recall, precision = hits / hits[-1], hits / np.arange(1, len(own) + 1)
                 axis.step(recall, precision, where="post", color=COLOURS[0])
                 axis.axhline(own.mean(), color="grey", lw=0.8, ls=":")
-                axis.text(0.05, 0.2, f"average precision {precision[own].mean():.2f}", transform=axis.transAxes)
+                axis.set_title(f"{name}: {precision[own].mean():.2f}")
         axes.flat[-1].axis("off")
-        axes.flat[-1].text(0, 0.5, "full curves, balanced priors\ndotted: a random guess")
+        axes.flat[-1].text(
+            0, 0.5, "full curves, balanced priors\nin the titles: average precision\ndotted: a random guess"
+        )
 
 
 def anomaly_roc(path: Path, left_out: Mapping[str, Mapping[str, Any]]) -> None:
