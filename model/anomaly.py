@@ -1,8 +1,10 @@
-"""How little an object is like any class: P99 of the report, and a distance in the network's own space.
+"""How little an object is like any class: P99 of the report, and a distance to what the network has seen.
 
 P99 knows only the 14 probabilities; for objects of a class that was left out of training it says hardly more than
-chance. The distance to the nearest class in the space of the last hidden layer does (Lee et al. 2018,
-arXiv:1807.03888): Mahalanobis, with one covariance shared by all classes. Both need one read-out: O(1) an alert.
+chance. The last hidden layer keeps what tells the known classes apart and drops what would tell a new one. So the
+distance is taken before it, in what the head is given (pooled output of the LSTM and running statistics) and its first
+layer: principal directions, made of variance 1 within the classes, and the nearest of a few prototypes of each class.
+Both need one read-out: O(1) an alert.
 """
 
 from dataclasses import dataclass, replace
@@ -11,6 +13,10 @@ from typing import Self
 import torch
 from torch import Tensor
 
+LEAST_DOUBT = 2.0**-25  # half of what a float32 below 1 can still tell from 1; so class 99 is never 0 (old bug 3)
+DIRECTIONS = 32  # principal ones that are kept
+PROTOTYPES = 32  # of each class
+ROUNDS = 10  # of k-means
 SHRINKAGE = 1e-2  # of the covariance towards a multiple of the identity: keeps directions without variance finite
 
 
@@ -18,14 +24,14 @@ SHRINKAGE = 1e-2  # of the covariance towards a multiple of the identity: keeps 
 class AnomalyConstants:
     """All that `score` and the flag need."""
 
-    means: Tensor  # [C, E]: of each class that was trained on
-    whitening: Tensor  # [E, E]: makes the shared covariance the identity
+    projection: Tensor  # [E, D]: from features to where distances are taken
+    prototypes: Tensor  # [P, D]: of the classes that were trained on
     threshold: float  # scores above it are flagged
     false_alarm_rate: float  # share of validation read-outs of known classes above the threshold
 
     def to(self, device: torch.device) -> Self:
         """The same constants on a device."""
-        return replace(self, means=self.means.to(device), whitening=self.whitening.to(device))
+        return replace(self, projection=self.projection.to(device), prototypes=self.prototypes.to(device))
 
 
 def p99(probabilities: Tensor) -> Tensor:
@@ -34,25 +40,30 @@ def p99(probabilities: Tensor) -> Tensor:
     The product is at most (13/14)^14 = 0.354, for a uniform distribution, so the result is at most 0.261. For a
     row of 15 that sums to 1 multiply the 14 by (1 - p99).
     """
-    product = (1 - probabilities.double()).prod(dim=-1)
+    product = (1 - probabilities.double()).clamp_min(LEAST_DOUBT).prod(dim=-1)
     return (product / (1 + product)).float()
 
 
-def fit(embeddings: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Class means [C, E] and the whitening [E, E] of the covariance within classes, every class weighing the same.
+def fit(features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Projection [E, D] and prototypes [P, D]; every class weighs the same in the covariance.
 
     Args:
-        embeddings: [N, E] of training objects.
-        labels: [N]; C different ones occur.
+        features: [N, E] of training objects.
+        labels: [N]; those that occur have prototypes.
     """
-    wide = embeddings.double()
+    wide = features.double()
+    scale = wide.std(dim=0) + 1e-3
+    centred = (wide - wide.mean(dim=0)) / scale
+    _, directions = torch.linalg.eigh(centred.T @ centred / len(centred))  # by ascending variance
+    directions = directions[:, -DIRECTIONS:] / scale[:, None]
+    projected = wide @ directions
     present = sorted(set(labels.tolist()))
-    means = torch.stack([wide[labels == c].mean(dim=0) for c in present])
-    covariance = torch.stack([scatter(wide[labels == c]) for c in present]).mean(dim=0)
+    covariance = torch.stack([scatter(projected[labels == c]) for c in present]).mean(dim=0)
     size = len(covariance)
     covariance += SHRINKAGE * covariance.trace() / size * torch.eye(size, dtype=covariance.dtype)
-    whitening = torch.linalg.inv(torch.linalg.cholesky(covariance)).T
-    return means.float(), whitening.float().contiguous()
+    projection = directions @ torch.linalg.inv(torch.linalg.cholesky(covariance)).T
+    prototypes = torch.cat([centres(wide[labels == c] @ projection) for c in present])
+    return projection.float().contiguous(), prototypes.float().contiguous()
 
 
 def scatter(values: Tensor) -> Tensor:
@@ -61,10 +72,23 @@ def scatter(values: Tensor) -> Tensor:
     return offset.T @ offset / len(values)
 
 
-def score(embeddings: Tensor, constants: AnomalyConstants) -> Tensor:
-    """Distance [B] of embeddings [B, E] to the nearest class mean, in standard deviations."""
-    offsets = (embeddings[:, None] - constants.means) @ constants.whitening  # [B, C, E]
-    return offsets.square().sum(dim=2).amin(dim=1).sqrt()
+def centres(values: Tensor) -> Tensor:
+    """At most PROTOTYPES centres [K, D] of values [N, D] by k-means, always the same for the same values."""
+    chosen = torch.randperm(len(values), generator=torch.Generator().manual_seed(0))[:PROTOTYPES]
+    found = values[chosen]
+    for _ in range(ROUNDS):
+        nearest = torch.cdist(values, found).argmin(dim=1)
+        found = torch.stack(
+            [values[own].mean(dim=0) if (own := nearest == i).any() else found[i] for i in range(len(found))]
+        )
+    return found
+
+
+def score(features: Tensor, constants: AnomalyConstants) -> Tensor:
+    """Distance [B] of features [B, E] to the nearest prototype, in standard deviations within a class."""
+    placed, prototypes = (features @ constants.projection).double(), constants.prototypes.double()
+    squares = placed.square().sum(dim=1, keepdim=True) + prototypes.square().sum(dim=1) - 2 * placed @ prototypes.T
+    return squares.amin(dim=1).clamp_min(0).sqrt().float()
 
 
 def threshold_at(scores: Tensor, false_alarm_rate: float) -> float:

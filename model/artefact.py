@@ -25,7 +25,7 @@ from model.features import INPUTS, STATISTICS
 from model.network import LightCurveLSTM, NetworkConfig
 from model.taxonomy import CLASS_IDS
 
-FORMAT = 1
+FORMAT = 2
 WEIGHTS, MANIFEST, CARD = "weights.safetensors", "artefact.json", "MODEL_CARD.md"
 DEFAULT = Path(__file__).parent / "artefacts" / "default"
 
@@ -56,7 +56,7 @@ def save(folder: Path, artefact: Artefact) -> Artefact:
     folder.mkdir(parents=True, exist_ok=True)
     network, anomaly = artefact.network, artefact.anomaly
     tensors = {f"network.{k}": v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
-    tensors |= {"anomaly.means": anomaly.means.contiguous(), "anomaly.whitening": anomaly.whitening.contiguous()}
+    tensors |= {"anomaly.projection": anomaly.projection, "anomaly.prototypes": anomaly.prototypes}
     weights = safetensors.torch.save(tensors)
     manifest = {
         "format": FORMAT,
@@ -97,7 +97,9 @@ def load(folder: Path) -> Artefact:
         tensors = safetensors.torch.load(weights)
         network = LightCurveLSTM(NetworkConfig(**manifest["network"]))
         network.load_state_dict({k.removeprefix("network."): v for k, v in tensors.items() if k.startswith("network.")})
-        constants = AnomalyConstants(tensors["anomaly.means"], tensors["anomaly.whitening"], **manifest["anomaly"])
+        constants = AnomalyConstants(
+            tensors["anomaly.projection"], tensors["anomaly.prototypes"], **manifest["anomaly"]
+        )
     except (SafetensorError, RuntimeError, KeyError, TypeError) as error:
         reason = str(error).splitlines()[0]
         raise ArtefactError(f"{folder} was made by another version of misweeper ({reason}); train it again") from error

@@ -5,7 +5,7 @@ rounding alone (1e-5). Law 2: a run that goes on from a state gives what the who
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -85,11 +85,7 @@ class Classifier:
         self.digest = artefact.digest
         self._network = artefact.network.to(self.device).eval()
         self._temperature = artefact.temperature
-        self._anomaly = replace(
-            artefact.anomaly,
-            means=artefact.anomaly.means.to(self.device),
-            whitening=artefact.anomaly.whitening.to(self.device),
-        )
+        self._anomaly = artefact.anomaly.to(self.device)
         ratio = natural_prior_log_ratio(artefact.class_frequencies).to(self.device)
         self._prior_log_ratio = ratio if priors == "natural" else None
 
@@ -129,7 +125,7 @@ class Classifier:
         )
         output = self._network(inputs, statistics, torch.from_numpy(lengths).to(self.device), states, at)
         chances = probabilities(output.logits, self._temperature, self._prior_log_ratio)
-        scores = score(output.embedding.flatten(0, 1), self._anomaly)
+        scores = score(output.features.flatten(0, 1), self._anomaly)
         flags = scores > self._anomaly.threshold
         chances_np = chances.cpu().numpy()
         p99_list = p99(chances).cpu().tolist()

@@ -5,7 +5,9 @@ over one each give the same numbers, bit for bit (law 2): everything is a runnin
 from the carry. Row t depends on the observations up to t alone, so what is not yet observed cannot leak (law 9). Only
 differences of times are used.
 
-Fluxes are in FLUXCAL here (zero point 27.5 mag AB), luminosities are FLUXCAL x (d_L / Gpc)^2, times are days.
+The columns of the 2018 report, which look at whole curves and serve for comparison alone, are beside it in
+`report_features.py`. Fluxes are in FLUXCAL here (zero point 27.5 mag AB), luminosities are FLUXCAL x (d_L / Gpc)^2,
+times are days.
 """
 
 from collections.abc import Sequence
@@ -15,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.cosmology import luminosity_distance_gpc
-from model.observation import BANDS, FLUXCAL_NJY, OBSERVATION, Context, LightCurve
+from model.observation import BANDS, FLUXCAL_NJY, OBSERVATION, Context
 
 Floats = NDArray[np.float64]
 
@@ -41,15 +43,6 @@ STATISTICS = (
     "log_since_peak", "log_since_peak_rest", "max_snr", "asinh_max_flux", "asinh_min_flux",
     "asinh_max_luminosity", "asinh_min_luminosity", "log_rise", "photoz", "log_photoz", "photoz_err", "mwebv",
     "ddf", "galactic", "photoz_missing", "mwebv_missing", "ddf_missing",
-)  # fmt: skip
-
-MOMENTS = ("min", "max", "mean", "median", "std", "skew")
-REPORT_STATISTICS = (
-    "size", *(f"passband_{m}" for m in MOMENTS[:5]),
-    *(f"flux_{m}" for m in MOMENTS), *(f"flux_err_{m}" for m in MOMENTS), "detected_mean",
-    "flux_ratio_sq_sum", "flux_ratio_sq_skew", "flux_by_flux_ratio_sq_sum",
-    "flux_by_flux_ratio_sq_skew", "mjd_diff", "flux_diff", "flux_diff_by_mean", "flux_weighted_mean",
-    "flux_diff_by_weighted_mean", "hostgal_photoz", "hostgal_photoz_err", "mwebv",
 )  # fmt: skip
 
 # The carry: every running value by name, with its width and what it is before any observation.
@@ -310,36 +303,3 @@ def span(later: Floats, earlier: Floats) -> Floats:
 def seen(extreme: Floats) -> Floats:
     """A running extreme, 0 where there is none yet."""
     return np.where(np.isfinite(extreme), extreme, 0.0)
-
-
-def report_statistics(curve: LightCurve, context: Context) -> Floats:
-    """The 31 static features [31] of the 2018 report, under REPORT_STATISTICS; fluxes in FLUXCAL.
-
-    Standard deviation and skewness are pandas' (n - 1, and adjusted Fisher-Pearson), which the report's code used; they
-    are 0 where too few observations define them, as is a ratio whose divisor is 0. Missing context is NaN.
-    """
-    rows = curve.observations
-    flux, error = rows["flux_njy"] / FLUXCAL_NJY, rows["flux_err_njy"] / FLUXCAL_NJY
-    ratio2 = (flux / error) ** 2
-    extent = np.ptp(flux)
-    weighted_mean = (flux * ratio2).sum() / ratio2.sum() if ratio2.any() else 0.0
-    return np.array(
-        [
-            len(rows), *moments(rows["band"].astype(float))[:5], *moments(flux), *moments(error),
-            rows["detected"].mean(), ratio2.sum(), moments(ratio2)[5],
-            (flux * ratio2).sum(), moments(flux * ratio2)[5], np.ptp(rows["mjd_tai"]), extent,
-            extent / flux.mean() if flux.mean() else 0.0,
-            weighted_mean, extent / weighted_mean if weighted_mean else 0.0,
-            context.host_photoz, context.host_photoz_err, context.mwebv,
-        ],
-        dtype=np.float64,
-    )  # fmt: skip
-
-
-def moments(values: Floats) -> tuple[float, ...]:
-    """Minimum, maximum, mean, median, standard deviation and skewness of values [n]."""
-    n, mean = len(values), values.mean()
-    second, third = ((values - mean) ** 2).mean(), ((values - mean) ** 3).mean()
-    std = np.sqrt(second * n / (n - 1)) if n > 1 else 0.0
-    skew = np.sqrt(n * (n - 1)) / (n - 2) * third / second**1.5 if n > 2 and second > 0 else 0.0
-    return values.min(), values.max(), mean, np.median(values), std, skew

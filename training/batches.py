@@ -13,6 +13,7 @@ from model.scores import class_columns
 from model.taxonomy import CLASSES, METRIC_WEIGHTS
 from training.augment import augment
 from training.dataset import Objects
+from training.examples import Example, Pool
 from training.recipe import Recipe, Sampling
 
 
@@ -24,7 +25,7 @@ class Batch(NamedTuple):
     lengths: Tensor  # [B]
     readout: Tensor  # [B, R]
     weights: Tensor  # [B, R]: of each readout's loss
-    labels: Tensor  # [B]: columns of the taxonomy
+    targets: Tensor  # [B, R, 14]: probabilities to learn
 
 
 def class_draws(labels: NDArray[np.intp], power: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -43,13 +44,20 @@ def class_draws(labels: NDArray[np.intp], power: float) -> tuple[NDArray[np.floa
     return probability / probability.sum(), weights
 
 
-def epoch(data: Objects, recipe: Recipe, number: int) -> Iterator[Batch]:
-    """One epoch of training: the same for the same seed and number, whatever came before."""
+def epoch(objects: Objects, pool: Pool, recipe: Recipe, number: int) -> Iterator[Batch]:
+    """One epoch of training: the same for the same seed and number, whatever came before.
+
+    Args:
+        objects: to learn from.
+        pool: an example of each of them.
+        recipe: how.
+        number: of the epoch.
+    """
     rng = np.random.default_rng([recipe.seed, number])
-    labels = class_columns(data.labels)
+    labels = class_columns(objects.labels)
     probability, class_weights = class_draws(labels, recipe.sampling.class_power)
-    drawn = rng.choice(len(data), size=len(data), p=probability)
-    seen = [augment(data.curves[i], data.contexts[i], recipe.augmentation, rng) for i in drawn]
+    drawn = rng.choice(len(objects), size=len(objects), p=probability)
+    seen = [augment(pool[i].curve, pool[i].context, recipe.augmentation, rng) for i in drawn]
     curves = [curve for curve, _ in seen]
     size = recipe.optimiser.batch_size
     order = np.argsort([len(c) + rng.uniform(0, 8) for c in curves])
@@ -60,18 +68,33 @@ def epoch(data: Objects, recipe: Recipe, number: int) -> Iterator[Batch]:
         observations, lengths = pad([curves[i] for i in chosen])
         encoded = encode(observations, lengths, context)
         readout = draw_readouts(observations, lengths, recipe.sampling, rng)
-        target = labels[drawn[chosen]]
+        columns = labels[drawn[chosen]]
         weights = np.ones(readout.shape)
         weights[:, 0] = recipe.sampling.full_weight
-        weights *= class_weights[target][:, None] / weights.mean()
+        weights *= class_weights[columns][:, None] / weights.mean()
+        times = np.take_along_axis(observations["mjd_tai"], readout, axis=1)
+        targets = [
+            target(pool[i], column, at, recipe.distillation.weight)
+            for i, column, at in zip(drawn[chosen], columns, times, strict=True)
+        ]
         yield Batch(
             torch.from_numpy(encoded.inputs),
             torch.from_numpy(encoded.statistics),
             torch.from_numpy(lengths),
             torch.from_numpy(readout),
             torch.from_numpy(weights.astype(np.float32)),
-            torch.from_numpy(target),
+            torch.from_numpy(np.stack(targets)),
         )
+
+
+def target(example: Example, column: int, times: NDArray[np.float64], soft_weight: float) -> NDArray[np.float32]:
+    """What the network should say [R, 14] at times [R]: the class, mixed with what a teacher said at the time."""
+    result = np.zeros((len(times), len(CLASSES)), dtype=np.float32)
+    result[:, column] = 1.0
+    if example.soft is None:
+        return result
+    latest = np.searchsorted(example.curve["mjd_tai"], times, side="right") - 1
+    return (1 - soft_weight) * result + soft_weight * example.soft[latest]
 
 
 def draw_readouts(
@@ -116,6 +139,6 @@ def plain(data: Objects, readout: NDArray[np.int64], size: int = 128) -> Iterato
                 torch.from_numpy(lengths),
                 torch.from_numpy(readout[chosen]),
                 torch.ones(readout[chosen].shape),
-                torch.zeros(len(chosen), dtype=torch.long),
+                torch.zeros(*readout[chosen].shape, len(CLASSES)),
             ),
         )

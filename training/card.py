@@ -1,44 +1,30 @@
-"""The model card: what an artefact's record says, for people."""
+"""The model card: what an artefact's record and the files beside it say, for people."""
 
-from collections.abc import Mapping
-from typing import Any
+from itertools import takewhile
+from pathlib import Path
 
-from model.artefact import Artefact
-from model.taxonomy import CLASS_NAMES
-
-CUT_NAMES = {
-    "full": "full curve", "d0": "first detection", "d10": "+10 d", "d30": "+30 d", "d60": "+60 d",
-    "n10": "10 observations", "n20": "20 observations", "n40": "40 observations", "n80": "80 observations",
-}  # fmt: skip
-SCORE_NAMES = {
-    "accuracy": "accuracy, balanced priors",
-    "accuracy_natural": "accuracy, natural priors",
-    "macro_recall": "macro recall, balanced priors",
-    "macro_f1": "macro F1, balanced priors",
-    "ece": "calibration error, natural priors",
-    "ece_balanced": "calibration error, balanced priors and weights",
-}
-GROUPS = {"all": "", "deep fields": "ddf", "wide survey": "wfd", "no photo-z, mwebv, ddf": "missing_context"}
+from model.artefact import CARD, Artefact, load
+from training import results, tables
+from training.evaluate import rounded
+from training.recipe import RECIPES
 
 TEMPLATE = """\
 # {name}
 
 Classifies light curves in six bands into the 14 classes of PLAsTiCC, after every observation: a causal LSTM of
-{layers} x {hidden} units beside running statistics, {parameters:,} parameters. `misweeper-train fit` wrote this file
-from `artefact.json`, which holds the same figures and the recipe.
+{layers} x {hidden} units beside running statistics, {parameters:,} parameters. `misweeper-train card` wrote this file
+from `artefact.json`, which holds the same figures and the recipe, and from the JSON files beside it.
 
 ## Figures on objects it never saw
 
 {objects} objects: {split_name}.
 ± is one standard deviation over bootstrap resamples. Weighted log loss (WLL) as in PLAsTiCC, over the 14 known
-classes; a uniform guess has 2.639.
+classes; a uniform guess has 2.639. Scores below the losses are of full curves.
 
-{losses}
-
-{scores}
+{groups}
 
 {classes}
-{shift}
+{shift}{folds}{unseen}
 ## How it was made
 
 - Data: {data[name]}, doi:{data[doi]}, {data[licence]}; sha256 of what was read:
@@ -49,16 +35,16 @@ classes; a uniform guess has 2.639.
   Threads: {training[threads]}. Epoch {training[best_epoch]} was kept: the least validation WLL,
   mean of the full curve, +10, +30 and +60 d.
 - Temperature {temperature:.3f}, fitted on validation; one for all times.
-- Anomaly score: Mahalanobis distance to the nearest class in the last hidden layer. Flagged above {threshold:.2f},
-  which {rate:.1%} of validation read-outs exceed, and {flagged:.1%} of the test objects' full curves.
+- Anomaly score: distance to the nearest prototype of a class, in what the head is given and in its first layer.
+  Flagged above {threshold:.2f}, which {rate:.1%} of validation read-outs exceed, and {flagged:.1%} of the test
+  objects' full curves.
 - Versions: {versions}.
-
+{tried}
 ## Limits
 
 - Trained on simulated objects of 2018, brighter and nearer than a survey's: see the domain shift above.
 - Balanced priors give every class its weight in the metric. Natural priors are the training set's, not the sky's.
-- How well the anomaly score finds classes left out of training has not been measured for this artefact.
-"""
+{doubt}"""
 
 SHIFT = """
 Domain shift: {objects} unblinded supernovae of PLAsTiCC's test set (classes 42, 62, 90), full curves. Accuracy among
@@ -66,11 +52,40 @@ the 14 classes {accuracy:.3f} (balanced), {accuracy_natural:.3f} (natural); amon
 mean ln p {mean_ln_p:.3f} (both natural).
 """
 
+FOLDS = """
+## Beside others
 
-def card(artefact: Artefact) -> str:
-    """The text of MODEL_CARD.md; every figure in it is read from the artefact's record."""
+Errors of one fold are bootstrap, of several folds the standard deviation over them.
+
+{table}
+{runs}"""
+
+UNSEEN = """
+## Classes it never saw
+
+Networks of the same recipe, trained without one class ({epochs} epochs at most, one seed) on fold {fold}, asked about
+that class's test objects: AUROC against the known classes of the same group, galactic or extragalactic; the share
+flagged; WLL over the other 13 classes and class 99.
+
+{table}
+"""
+
+TRIED = """
+What the recipe's file says of what was tried:
+
+```
+{remarks}
+```
+"""
+
+DOUBT = "- How well the anomaly score finds classes left out of training has not been measured for this artefact.\n"
+
+
+def card(artefact: Artefact, folder: Path | None = None) -> str:
+    """The text of MODEL_CARD.md; every figure in it is from the artefact's record and from the files in `folder`."""
     record = artefact.record
     metrics, recipe = record["metrics"], record["recipe"]
+    left_out = results.read(folder, results.LEFT_OUT) if folder else {}
     return TEMPLATE.format(
         name=artefact.name,
         layers=recipe["network"]["layers"],
@@ -78,10 +93,13 @@ def card(artefact: Artefact) -> str:
         parameters=record["parameters"],
         objects=metrics["objects"],
         split_name=metrics["split"],
-        losses="\n".join(losses(metrics)),
-        scores="\n".join(scores(metrics)),
-        classes="\n".join(classes(metrics)),
+        groups=tables.markdown(tables.by_group(metrics)),
+        classes=tables.markdown(tables.by_class(metrics)),
         shift=SHIFT.format(**record["domain_shift"]) if "domain_shift" in record else "",
+        folds=folds(folder) if folder else "",
+        unseen=UNSEEN.format(
+            table=tables.markdown(tables.left_out(left_out)), **next(iter(left_out.values()))
+        ) if left_out else "",
         data=record["data"],
         split=record["split"],
         recipe=recipe,
@@ -92,39 +110,33 @@ def card(artefact: Artefact) -> str:
         rate=artefact.anomaly.false_alarm_rate,
         flagged=metrics["anomaly_flagged"],
         versions=", ".join(f"{k} {v}" for k, v in record["versions"].items()),
-    )
+        tried=tried(recipe["name"]),
+        doubt="" if left_out else DOUBT,
+    )  # fmt: skip
 
 
-def losses(metrics: Mapping[str, Any]) -> list[str]:
-    """WLL by time, for all objects and for groups of them."""
-    parts = {name: metrics[key] if key else metrics for name, key in GROUPS.items()}
-    parts = {name: part for name, part in parts.items() if part["objects"]}
-    rows = [
-        row("WLL", *(f"{name} ({part['objects']})" for name, part in parts.items())),
-        "|---" * (len(parts) + 1) + "|",
-    ]
-    for key, name in CUT_NAMES.items():
-        cells = [f"{part['wll'][key]:.3f}" for part in parts.values()]
-        cells[0] += f" ± {metrics['errors']['wll'][key]:.3f}"
-        rows.append(row(name, *cells))
-    return rows
+def tried(recipe: str) -> str:
+    """The remarks at the head of a recipe's file; empty where there is no such file."""
+    path = RECIPES / f"{recipe}.toml"
+    if not path.is_file():
+        return ""
+    head = takewhile(lambda line: line.startswith("#"), path.read_text(encoding="utf-8").splitlines())
+    return TRIED.format(remarks="\n".join(line.removeprefix("#").removeprefix(" ") for line in head))
 
 
-def scores(metrics: Mapping[str, Any]) -> list[str]:
-    """Scores of full curves."""
-    rows = [row(name, f"{metrics[key]:.3f} ± {metrics['errors'][key]:.3f}") for key, name in SCORE_NAMES.items()]
-    return [row("full curve", "all"), "|---|---|", *rows]
+def folds(folder: Path) -> str:
+    """The comparison, and every fold's seed and wall time."""
+    kept = results.read(folder, results.FOLDS)
+    runs = [("fold", "WLL, full curve", "seed", "minutes")]
+    for number, fold in sorted(kept.items()):
+        loss = f"{fold['metrics']['wll']['full']:.3f}"
+        runs.append((number, loss, str(fold["seed"]), f"{fold['seconds'] / 60:.0f}"))
+    table = f"\n{tables.markdown(runs)}\n" if kept else ""
+    return FOLDS.format(table=tables.markdown(tables.comparison(folder)), runs=table)
 
 
-def classes(metrics: Mapping[str, Any]) -> list[str]:
-    """Full curves by class."""
-    rows = [row("class", "objects", "recall", "precision", "log loss"), "|---|---|---|---|---|"]
-    for number, own in metrics["per_class"].items():
-        figures = (f"{own[key]:.2f}" for key in ("recall", "precision", "log_loss"))
-        rows.append(row(f"{number} {CLASS_NAMES[int(number)]}", str(own["objects"]), *figures))
-    return rows
-
-
-def row(*cells: str) -> str:
-    """A row of a table."""
-    return f"| {' | '.join(cells)} |"
+def write(folder: Path) -> None:
+    """Write the card and figures.json of the artefact in this directory. Raises ArtefactError or DataError."""
+    artefact = load(folder)
+    (folder / CARD).write_text(card(artefact, folder), encoding="utf-8")
+    results.write(folder, results.FIGURES, rounded(results.summary(folder, artefact.record["metrics"])))

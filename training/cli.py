@@ -2,49 +2,42 @@
 
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
+import torch
 import typer
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.table import Table
+from rich.progress import DownloadColumn, MofNCompleteColumn, TaskID, TextColumn
 
-from model.artefact import DEFAULT, ArtefactError, load
+from model.artefact import DEFAULT, Artefact, ArtefactError, load, save
+from training import comparing, paper, results, splits, tables
 from training import fetch as source
-from training import splits
-from training.card import CUT_NAMES
-from training.dataset import DataError, Objects, read
+from training.balancing import balance, before_and_after
+from training.console import bar, console, epochs, print_figures, print_table
+from training.dataset import Objects, read_metadata
 from training.evaluate import evaluate as measure
+from training.evaluate import figures as figures_of
 from training.evaluate import rounded, set_threads, shift
-from training.fit import finish, split_name
+from training.files import DataError, metadata_beside
+from training.fit import finish, fit_fold, split_name
+from training.folds import FoldsError
 from training.holdout import holdout as heldout
 from training.holdout import write
+from training.options import ArtefactFolder, Data, Fold, Threads, test_set, training_set
 from training.predict import predict as classify
 from training.recipe import RecipeError
 from training.recipe import load as load_recipe
-from training.train import train
 
+EXTRA = ("lightgbm", "matplotlib")  # of the extra `train`, for the commands `anchor` and `plots` alone
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-console = Console(stderr=True)
-
-Data = Annotated[Path | None, typer.Option(help="Folder with PLAsTiCC's files; by default where `fetch` puts them.")]
-Fold = Annotated[int, typer.Option(min=0, max=splits.FOLDS - 1, help="Which fifth of the objects is only tested on.")]
-Threads = Annotated[int, typer.Option(min=1, help="Threads; the same seed and threads give the same weights.")]
-ArtefactFolder = Annotated[
-    Path, typer.Option("--artefact", help="Directory of the artefact.", show_default="the shipped one")
-]
+app.command()(comparing.folds)
+app.command()(comparing.anchor)
+app.command("leave-out")(comparing.leave_out)
+app.command()(comparing.plots)
+app.command()(comparing.card)
 
 
 @app.command()
@@ -78,60 +71,100 @@ def fetch(
 def fit(  # noqa: PLR0917 - options
     recipe: Annotated[str, typer.Option(help="Name of a recipe in training/recipes.")] = "default",
     fold: Fold = 0,
-    out: Annotated[Path | None, typer.Option(help="Directory for the artefact; by default within --runs.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Directory for the artefact, or for anchors.json; by default within --runs.")
+    ] = None,
     runs: Annotated[Path, typer.Option(help="Folder for checkpoints and logs.")] = Path("runs"),
     data: Data = None,
     threads: Threads = 1,
 ) -> None:
     """Train a recipe on one fold, calibrate, evaluate on its test part, write an artefact; resumes after a kill.
 
+    The recipes `paper` and `paper-as-published` are the 2018 report's network: they leave figures, not an artefact.
+
     Example: misweeper-train fit --recipe default --fold 0
+
+    Example: misweeper-train fit --recipe paper --fold 0
     """
     set_threads(threads)
+    folder = runs / f"{recipe}-fold{fold}"
+    if recipe in paper.NAMES:
+        fit_paper(recipe, fold, training_set(data), folder, out or folder)
+        return
     chosen = load_recipe(recipe)
     objects = training_set(data)
-    split = splits.fold(objects.ids, objects.labels, splits.SEED, fold)
-    folder = runs / f"{recipe}-fold{fold}"
-    with bar(MofNCompleteColumn(), TextColumn("epochs")) as progress:
-        task = progress.add_task("training", total=chosen.optimiser.epochs)
-
-        def show(row: dict[str, float]) -> None:
-            figures = "  ".join(f"{name} {row[name]:.3f}" for name in ("loss", "full", "d10", "d30", "d60"))
-            progress.console.print(f"epoch {row['epoch']:.0f}  {figures}", highlight=False)
-            progress.update(task, completed=row["epoch"])
-
-        trained = train(chosen, objects.take(split.train), objects.take(split.validation), folder, show)
+    with epochs(chosen.optimiser.epochs) as show:
+        trained = fit_fold(chosen, objects, fold, runs, show)
     target = out or folder / "artefact"
     artefact = finish(chosen, trained, objects, fold, target, shifted=test_set(data))
     console.print(f"artefact {artefact.name} {artefact.digest[:12]} is in {target}")
-    print_table(artefact.record["metrics"])
+    print_figures(artefact.record["metrics"])
+
+
+def fit_paper(recipe: str, fold: int, objects: Objects, folder: Path, out: Path) -> None:
+    """The 2018 report's network: what it is compared with is kept in OUT/anchors.json."""
+    chosen = paper.load(recipe)
+    split = splits.fold(objects.ids, objects.labels, splits.SEED, fold)
+    training, validation, test = (objects.take(rows) for rows in split)
+    drawn = balance(training.labels, np.random.default_rng(chosen.seed))
+    counts = [(name, str(before), str(after)) for name, before, after in before_and_after(training.labels, drawn)]
+    print_table([("class", "before", "after"), *counts], "Balancing the training part")
+    with epochs(chosen.epochs) as show:
+        network, progress = paper.train(chosen, training, validation, folder, partial(show, "network"))
+    balanced, natural = paper.predict(network, training.labels, test)
+    found = figures_of(balanced, natural, test, split_name(fold))
+    kept = {"metrics": results.short(rounded(found)), "seconds": round(progress.seconds), "epochs": progress.epoch}
+    if chosen.softmax_inside:
+        kept["p99_zero"] = round(float((paper.published_p99(torch.from_numpy(balanced[:, 0])) == 0).float().mean()), 5)
+        console.print(f"class 99 is exactly 0 for {kept['p99_zero']:.1%} of the test objects (old bug 3)")
+    results.keep(out, results.ANCHORS, (recipe, str(fold)), kept)
+    console.print(f"figures of {recipe} are in {out / results.ANCHORS}")
+    print_figures(found)
 
 
 @app.command()
-def evaluate(
+def evaluate(  # noqa: PLR0917 - options
     artefact: ArtefactFolder = DEFAULT,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="File for one JSON object; - for standard output.")
     ] = None,
+    folds: Annotated[int, typer.Option(help="5: the artefact's recipe, a network a fold, from folds.json.")] = 1,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the README's table from kept figures.")] = False,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Put the figures into the artefact; its digest changes.")
+    ] = False,
     data: Data = None,
     threads: Threads = 1,
 ) -> None:
-    """Figures of an artefact on the test part of its own fold, which it never saw.
+    """Figures of an artefact on the test part of its own fold, which it never saw, beside those it is compared with.
 
     Example: misweeper-train evaluate --json -
+
+    Example: misweeper-train evaluate --folds 5
     """
     set_threads(threads)
+    if markdown:
+        sys.stdout.write(tables.markdown(tables.comparison(artefact)) + "\n")
+        return
     loaded = load(artefact)
-    objects = training_set(data)
-    split = loaded.record["split"]
-    rows = splits.fold(objects.ids, objects.labels, split["seed"], split["fold"]).test
-    figures = measure(loaded, objects.take(rows), split_name(split["fold"]))
-    shifted = test_set(data)
-    if shifted is not None:
-        figures["domain_shift"] = shift(loaded, shifted)
-    text = json.dumps(rounded(figures | {"artefact": loaded.name, "digest": loaded.digest}), indent=1)
+    if folds == 1:
+        found = held_out(loaded, data)
+        if keep:
+            loaded = save(artefact, replace(loaded, record={**loaded.record, **recorded(rounded(found))}))
+    elif len(kept := results.read(artefact, results.FOLDS)) == folds:
+        found = results.across(kept)
+    else:
+        raise DataError(
+            f"{artefact / results.FOLDS} holds {len(kept)} folds, not {folds}: "
+            f"fit the recipe on every fold, then run `misweeper-train folds`"
+        )
+    found |= results.unseen(artefact) | {"artefact": loaded.name, "digest": loaded.digest}
+    text = json.dumps(rounded(found | {"anchors": results.read(artefact, results.ANCHORS)}), indent=1)
     if json_file is None or str(json_file) != "-":
-        print_table(figures)
+        print_figures(found)
+        print_table(tables.comparison(artefact), "Beside others")
+        if rows := tables.left_out(results.read(artefact, results.LEFT_OUT)):
+            print_table(rows, "Classes left out of training")
     if json_file is not None and str(json_file) == "-":
         sys.stdout.write(text + "\n")
     elif json_file is not None:
@@ -142,21 +175,30 @@ def evaluate(
 def predict(  # noqa: PLR0917 - options
     curves: Annotated[Path, typer.Argument(metavar="IN", help="Light curves, CSV or parquet.")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Table to write, CSV or parquet by its ending.")],
-    metadata: Annotated[Path, typer.Option(help="The objects' metadata, CSV or parquet.")],
+    metadata: Annotated[
+        Path | None, typer.Option(help="The objects' metadata, CSV or parquet; by default those beside IN.")
+    ] = None,
     artefact: ArtefactFolder = DEFAULT,
     natural: Annotated[bool, typer.Option(help="Natural instead of balanced priors.")] = False,
     threads: Threads = 1,
 ) -> None:
     """Classify every object of a file; writes Kaggle's columns with class 99, rows summing to 1, in bounded memory.
 
-    Example: misweeper-train predict test_set.csv predictions.csv --metadata test_set_metadata.csv
+    An object's rows must stand together. Metadata are found by Kaggle's and Zenodo's names: test_set_metadata.csv
+    beside test_set.csv.
+
+    Example: misweeper-train predict test_set.csv predictions.csv
     """
     set_threads(threads)
     loaded = load(artefact)
+    known = read_metadata(metadata or metadata_beside(curves))
     with bar(MofNCompleteColumn(), TextColumn("objects")) as progress:
-        task = progress.add_task("classifying", total=None)
-        done = classify(loaded, curves, metadata, out, natural=natural, progress=lambda n: progress.advance(task, n))
+        task = progress.add_task("classifying", total=len(known.ids))
+        done = classify(loaded, curves, known, out, natural=natural, progress=lambda n: progress.advance(task, n))
+        progress.update(task, total=done)
     console.print(f"{done} objects are in {out}")
+    if lost := len(known.ids) - done:
+        console.print(f"{lost} objects of the metadata have no rows in {curves}", markup=False)
 
 
 @app.command()
@@ -174,54 +216,35 @@ def holdout(
     console.print(f"{table['object_id'].nunique()} objects, {len(table)} observations are in {out}")
 
 
-def training_set(data: Path | None) -> Objects:
-    """The 7,848 objects with known classes."""
-    folder = data or source.cache_folder()
-    return read(folder / source.TRAIN_CURVES, folder / source.TRAIN_METADATA)
+def recorded(found: dict[str, Any]) -> dict[str, Any]:
+    """Figures as an artefact's record holds them: the domain shift beside the metrics."""
+    metrics = {key: value for key, value in found.items() if key != "domain_shift"}
+    return {"metrics": metrics} | ({"domain_shift": found["domain_shift"]} if "domain_shift" in found else {})
 
 
-def test_set(data: Path | None) -> Objects | None:
-    """The 5,000 unblinded objects of the test set, if they are there (only the wheel has them)."""
-    folder = data or source.cache_folder()
-    if not (folder / source.SHIFT_CURVES).is_file():
-        return None
-    return read(folder / source.SHIFT_CURVES, folder / source.SHIFT_METADATA, label="true_target")
-
-
-def print_table(figures: dict[str, Any]) -> None:
-    """WLL by time and the scores of full curves."""
-    table = Table(title=f"{figures['objects']} held-out objects", title_justify="left")
-    table.add_column("figure")
-    table.add_column("value", justify="right")
-    table.add_column("±", justify="right")
-    errors = figures["errors"]
-    for key, name in CUT_NAMES.items():
-        table.add_row(f"WLL, {name}", f"{figures['wll'][key]:.3f}", f"{errors['wll'][key]:.3f}")
-    for key in ("accuracy", "accuracy_natural", "macro_recall", "macro_f1", "ece", "ece_balanced"):
-        table.add_row(key.replace("_", " "), f"{figures[key]:.3f}", f"{errors[key]:.3f}")
-    for key, value in figures.get("domain_shift", {}).items():
-        if key != "objects":
-            table.add_row(f"test set's supernovae, {key.replace('_', ' ')}", f"{value:.3f}", "")
-    Console().print(table)
-
-
-@contextmanager
-def bar(*amount: ProgressColumn) -> Iterator[Progress]:
-    """A progress bar on standard error."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        *amount,
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console) as progress:
-        yield progress
+def held_out(artefact: Artefact, data: Path | None) -> dict[str, Any]:
+    """The figures on the test part of the artefact's fold, and under domain shift."""
+    objects = training_set(data)
+    split = artefact.record["split"]
+    rows = splits.fold(objects.ids, objects.labels, split["seed"], split["fold"]).test
+    found = measure(artefact, objects.take(rows), split_name(split["fold"]))
+    shifted = test_set(data)
+    return found if shifted is None else found | {"domain_shift": shift(artefact, shifted)}
 
 
 def main() -> None:
     """The command line. What the user can mend is one sentence and exit code 2; anything else is a traceback."""
     try:
         app()
-    except (DataError, RecipeError, ArtefactError, source.FetchError) as error:
+    except (DataError, FoldsError, RecipeError, ArtefactError, source.FetchError) as error:
         console.print(f"misweeper-train: {error}", markup=False, highlight=False)
         sys.exit(2)
+    except ModuleNotFoundError as error:
+        if error.name not in EXTRA:
+            raise
+        console.print(f"misweeper-train: this needs {error.name}; pip install 'misweeper[train]'", markup=False)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from model.features import CONTEXT
 from model.observation import BANDS, FLUXCAL_NJY, OBSERVATION, LightCurve
+from training.files import DataError, tables
 
 CHUNK_ROWS = 500_000
 CURVE_COLUMNS = {"object_id": (), "mjd": (), "passband": (), "flux": (), "flux_err": (), "detected": ("detected_bool",)}
@@ -25,10 +25,6 @@ METADATA_COLUMNS = {
     "hostgal_photoz": (), "hostgal_photoz_err": (), "mwebv": (),
 }  # fmt: skip
 UNKNOWN = 0  # the label of an object whose class nobody says
-
-
-class DataError(ValueError):
-    """A table cannot be used; the message names the file, the line and the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +46,17 @@ class Objects:
         return Objects(self.ids[rows], self.labels[rows], self.contexts[rows], self.positions_deg[rows], curves)
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The metadata of N objects by object_id, and the file they are from."""
+
+    path: Path
+    ids: NDArray[np.int64]  # [N], ascending
+    labels: NDArray[np.int64]  # [N]
+    contexts: NDArray[np.void]  # [N] of dtype CONTEXT
+    positions_deg: NDArray[np.float64]  # [N, 2]
+
+
 def read(curves: Path, metadata: Path, label: str = "target") -> Objects:
     """All objects of two tables, in memory, by object_id; rows may be in any order.
 
@@ -63,19 +70,23 @@ def read(curves: Path, metadata: Path, label: str = "target") -> Objects:
     """
     known = read_metadata(metadata, label)
     rows = pd.concat(list(tables(curves, CURVE_COLUMNS, CHUNK_ROWS)))
-    return assemble(rows.sort_values("object_id", kind="stable"), known, curves, metadata)
+    objects = assemble(rows.sort_values("object_id", kind="stable"), known, curves)
+    if len(objects) != len(known.ids):
+        lost = np.setdiff1d(known.ids, objects.ids)[0]
+        raise DataError(f"{curves}: object {lost} of {metadata} has no rows; the file is cut off, fetch it again")
+    return objects
 
 
-def stream(curves: Path, metadata: Path, chunk_rows: int = CHUNK_ROWS) -> Iterator[Objects]:
+def stream(curves: Path, known: Known, chunk_rows: int = CHUNK_ROWS) -> Iterator[Objects]:
     """Blocks of whole objects, in bounded memory: an object cut by a chunk's edge waits for its rest (old bug 6).
 
-    An object's rows must stand together, as they do in all releases.
+    An object's rows must stand together, as they do in all releases. Metadata may hold objects that have no rows: the
+    test set's light curves come in eleven files.
 
     Raises:
         DataError: as `read` does, and where an object's rows stand apart.
     """
-    known = read_metadata(metadata, "target")
-    done = np.zeros(len(known), dtype=bool)
+    done = np.zeros(len(known.ids), dtype=bool)
     rest: pd.DataFrame | None = None
     for table in tables(curves, CURVE_COLUMNS, chunk_rows):
         rows = table if rest is None else pd.concat([rest, table])
@@ -83,82 +94,60 @@ def stream(curves: Path, metadata: Path, chunk_rows: int = CHUNK_ROWS) -> Iterat
         split = len(rows) - int(last.to_numpy()[::-1].argmin() if not last.all() else len(rows))
         rest = rows.iloc[split:]
         if split:
-            yield once(assemble(rows.iloc[:split], known, curves, metadata, whole=False), known, done, curves)
+            yield block(rows.iloc[:split], known, done, curves)
     if rest is not None:
-        yield once(assemble(rest, known, curves, metadata, whole=False), known, done, curves)
+        yield block(rest, known, done, curves)
 
 
-def once(objects: Objects, known: pd.DataFrame, done: NDArray[np.bool_], path: Path) -> Objects:
-    """The objects, marked as done. Raises DataError where one was done before."""
-    at = known.index.get_indexer(pd.Index(objects.ids))
-    if done[at].any():
+def block(rows: pd.DataFrame, known: Known, done: NDArray[np.bool_], path: Path) -> Objects:
+    """The objects of these rows, marked as done. Raises DataError where one was done before."""
+    objects = assemble(rows, known, path)
+    at = np.searchsorted(known.ids, objects.ids)
+    again = done[at]
+    again[np.setdiff1d(np.arange(len(at)), np.unique(at, return_index=True)[1])] = True
+    if again.any():
+        name = objects.ids[again][0]
+        own = np.flatnonzero(rows["object_id"].to_numpy() == name)
+        apart = own[0] if done[at[again][0]] else own[np.flatnonzero(np.diff(own) > 1)[0] + 1]
         raise DataError(
-            f"{path}: the rows of object {objects.ids[done[at]][0]} stand apart; sort the file by object_id"
+            f"{path}, line {rows.index[apart] + 2}: rows of object {name} stand apart from its others; "
+            "sort the file by object_id"
         )
     done[at] = True
     return objects
 
 
-def read_metadata(path: Path, label: str) -> pd.DataFrame:
-    """The metadata by object_id, with a column `label`. Raises DataError."""
-    known = pd.concat(list(tables(path, METADATA_COLUMNS, CHUNK_ROWS, optional=label)))
-    known = known.rename(columns={label: "label"}).assign(**({} if label in known else {"label": UNKNOWN}))
-    twice = known["object_id"].duplicated()
-    if twice.any():
-        raise DataError(f"{path}: object {known['object_id'][twice].iloc[0]} is there twice; keep one row of it")
-    return known.set_index("object_id")
+def read_metadata(path: Path, label: str = "target") -> Known:
+    """The metadata of all objects, 49 bytes each. Raises DataError."""
+    parts = [metadata_of(rows, path, label) for rows in tables(path, METADATA_COLUMNS, CHUNK_ROWS, optional=label)]
+    ids, labels, contexts, positions = (np.concatenate(part) for part in zip(*parts, strict=True))
+    order = np.argsort(ids, kind="stable")
+    twice = np.flatnonzero(np.diff(ids[order]) == 0)
+    if len(twice):
+        line = order[twice[0] + 1] + 2
+        raise DataError(f"{path}, line {line}: object {ids[order][twice[0]]} is there twice; keep one row of it")
+    return Known(path, ids[order], labels[order], contexts[order], positions[order])
 
 
-def tables(
-    path: Path, columns: dict[str, tuple[str, ...]], chunk_rows: int, optional: str | None = None
-) -> Iterator[pd.DataFrame]:
-    """The chunks of a CSV or parquet table, its columns under our names. Raises DataError."""
-    if not path.is_file():
-        raise DataError(f"{path} is not there; run `misweeper-train fetch`")
-    if path.stat().st_size == 0:
-        raise DataError(f"{path} is empty; fetch or export it again")
-    head = pq.read_schema(path).names if path.suffix == ".parquet" else list(csv(path, nrows=0).columns)
-    names = {}
-    for name, others in columns.items():
-        spelled = next((n for n in (name, *others) if n in head), None)
-        if spelled is None:
-            raise DataError(f"{path}: there is no column {' or '.join((name, *others))}, only {', '.join(head)}")
-        names[spelled] = name
-    wanted = [*names, *([optional] if optional and optional in head else [])]
-    empty = True
-    try:
-        for chunk in chunks(path, wanted, chunk_rows):
-            if len(chunk) == 0:
-                continue
-            empty = False
-            yield chunk.rename(columns=names).apply(pd.to_numeric, errors="coerce")
-    except (ValueError, pd.errors.ParserError) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(f"{path} is damaged ({error}); fetch or export it again") from error
-    if empty:
-        raise DataError(f"{path} has a header and no rows; fetch or export it again")
+def metadata_of(rows: pd.DataFrame, path: Path, label: str) -> tuple[NDArray[Any], ...]:
+    """Ids, labels, contexts and positions of these rows; an empty redshift, mwebv or ddf is one nobody knows."""
+    refuse(rows, ~np.isfinite(rows["object_id"]), path, "no object_id", "the file is damaged there, fetch it again")
+    refuse(rows, ~rows["ddf"].isin([0, 1, np.nan]), path, "a ddf other than 0 or 1", "use 0 or 1, or leave it empty")
+    context = np.empty(len(rows), dtype=CONTEXT)
+    context["host_photoz"] = rows["hostgal_photoz"]
+    context["host_photoz_err"] = rows["hostgal_photoz_err"]
+    context["mwebv"] = rows["mwebv"]
+    context["ddf"] = rows["ddf"].fillna(-1).astype(int)
+    labels = rows[label].fillna(UNKNOWN) if label in rows else pd.Series(UNKNOWN, rows.index)
+    return (
+        rows["object_id"].to_numpy(np.int64),
+        labels.to_numpy(np.int64),
+        context,
+        rows[["ra", "decl"]].to_numpy(np.float64),
+    )
 
 
-def chunks(path: Path, columns: list[str], rows: int) -> Iterator[pd.DataFrame]:
-    """The table in pieces, numbered through."""
-    if path.suffix != ".parquet":
-        with csv(path, usecols=columns, chunksize=rows) as reader:
-            yield from reader
-        return
-    done = 0
-    with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(rows, columns=columns):
-            yield batch.to_pandas().set_index(pd.RangeIndex(done, done + len(batch)))
-            done += len(batch)
-
-
-def csv(path: Path, **options: Any) -> Any:  # noqa: ANN401 - a table or an iterator of tables, as the options say
-    """pandas.read_csv for PLAsTiCC: metadata are padded with spaces."""
-    return pd.read_csv(path, skipinitialspace=True, **options)
-
-
-def assemble(rows: pd.DataFrame, known: pd.DataFrame, path: Path, metadata: Path, *, whole: bool = True) -> Objects:
+def assemble(rows: pd.DataFrame, known: Known, path: Path) -> Objects:
     """Objects of rows that stand together by object. Raises DataError."""
     check(rows, path)
     ids = rows["object_id"].to_numpy(np.int64)
@@ -170,41 +159,34 @@ def assemble(rows: pd.DataFrame, known: pd.DataFrame, path: Path, metadata: Path
     observations["detected"] = rows["detected"].astype(bool)
     starts = np.flatnonzero(np.concatenate([[True], ids[1:] != ids[:-1]]))
     unique = ids[starts]
-    at = known.index.get_indexer(pd.Index(unique))
-    if (at < 0).any():
+    at = np.searchsorted(known.ids, unique).clip(max=len(known.ids) - 1)
+    if (strange := known.ids[at] != unique).any():
+        line = rows.index[starts[strange][0]] + 2
         raise DataError(
-            f"{metadata}: object {unique[at < 0][0]} of {path.name} is not in it; the two files do not match"
+            f"{path}, line {line}: object {unique[strange][0]} is not in {known.path}; "
+            "name the metadata that belong to these light curves"
         )
-    if whole and len(unique) != len(known):
-        lost = known.index.difference(pd.Index(unique))[0]
-        raise DataError(
-            f"{path}: object {lost} of {metadata.name} has no rows; the download is cut off, fetch it again"
-        )
-    meta = known.iloc[at]
-    context = np.empty(len(unique), dtype=CONTEXT)
-    context["host_photoz"] = meta["hostgal_photoz"]
-    context["host_photoz_err"] = meta["hostgal_photoz_err"]
-    context["mwebv"] = meta["mwebv"]
-    context["ddf"] = meta["ddf"].fillna(-1).astype(int)
     curves = tuple(LightCurve.of(c).observations for c in np.split(observations, starts[1:]))
-    return Objects(unique, meta["label"].to_numpy(np.int64), context, meta[["ra", "decl"]].to_numpy(np.float64), curves)
+    return Objects(unique, known.labels[at], known.contexts[at], known.positions_deg[at], curves)
 
 
 def check(rows: pd.DataFrame, path: Path) -> None:
     """Raise DataError at the first impossible value; lines are those of a text editor."""
-    for bad, why, remedy in (
-        (~np.isfinite(rows["object_id"]), "no number", "the file is damaged there, fetch or export it again"),
-        (~np.isfinite(rows["mjd"]) | (rows["mjd"] <= 0), "an mjd that is no time", "remove the row"),
-        (~np.isfinite(rows["flux"]), "a flux that is no number", "remove the row"),
-        (
-            ~np.isfinite(rows["flux_err"]) | (rows["flux_err"] <= 0),
-            "an error not above 0 or infinite",
-            "remove the row",
-        ),
-        (~rows["passband"].isin(range(len(BANDS))), "an unknown passband", "use 0 to 5 for u g r i z y"),
-        (~rows["detected"].isin([0, 1]), "a detected flag other than 0 or 1", "use 0 or 1"),
-    ):
-        if bad.any():
-            first = rows.loc[bad].iloc[0]
-            line = int(rows.index.to_numpy()[bad.to_numpy().argmax()]) + 2
-            raise DataError(f"{path}, line {line}: object {first['object_id']:.0f} has {why}; {remedy}")
+    for column in CURVE_COLUMNS:
+        remedy = "remove the row, or fetch the file again if it ends there"
+        refuse(rows, rows[column].isna(), path, f"no number as its {column}", remedy)
+    refuse(rows, ~np.isfinite(rows["mjd"]) | (rows["mjd"] <= 0), path, "an mjd that is no time", "remove the row")
+    refuse(rows, ~np.isfinite(rows["flux"]), path, "an infinite flux", "remove the row")
+    error = rows["flux_err"]
+    refuse(rows, ~np.isfinite(error) | (error <= 0), path, "an error not above 0 or infinite", "remove the row")
+    bands = range(len(BANDS))
+    refuse(rows, ~rows["passband"].isin(bands), path, "an unknown passband", "use 0 to 5 for u g r i z y")
+    refuse(rows, ~rows["detected"].isin([0, 1]), path, "a detected flag other than 0 or 1", "use 0 or 1")
+
+
+def refuse(rows: pd.DataFrame, bad: "pd.Series[bool]", path: Path, why: str, remedy: str) -> None:
+    """Raise DataError where a row is bad."""
+    if bad.any():
+        first = int(bad.to_numpy().argmax())
+        name = rows["object_id"].iloc[first]
+        raise DataError(f"{path}, line {rows.index[first] + 2}: object {name:.0f} has {why}; {remedy}")

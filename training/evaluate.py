@@ -11,7 +11,7 @@ from model import anomaly
 from model.artefact import Artefact
 from model.calibration import natural_prior_log_ratio, probabilities
 from model.features import CONTEXT
-from model.scores import accuracy, class_columns, weighted_log_loss
+from model.scores import accuracy, class_columns
 from model.taxonomy import CLASS_IDS
 from training import metrics
 from training.batches import cut
@@ -28,44 +28,53 @@ Probabilities = NDArray[np.float32]  # [N, cuts, 14]
 
 
 def evaluate(artefact: Artefact, objects: Objects, split: str) -> dict[str, Any]:
-    """Every figure of the objects [N].
-
-    WLL, macro recall and F1 are with balanced priors, as the metric has it; `accuracy` too, `accuracy_natural` with the
-    class frequencies of the training part. `ece` is of natural priors over the objects as they occur, `ece_balanced` of
-    balanced priors over the objects weighted alike. `errors` are standard deviations over bootstrap resamples.
-    """
+    """Every figure of an artefact on objects [N]: `figures`, the same with no context known, and the flag's rate."""
     balanced, natural, scores = predict(artefact, objects)
-    columns = class_columns(objects.labels)
-
-    def score(rows: NDArray[np.intp]) -> dict[str, float]:
-        p, q, c = balanced[rows, 0], natural[rows, 0], columns[rows]
-        losses = {
-            f"wll_{name}": weighted_log_loss(balanced[rows, i], objects.labels[rows]) for i, name in enumerate(CUTS)
-        }
-        return losses | {
-            "accuracy": accuracy(p, objects.labels[rows]),
-            "accuracy_natural": accuracy(q, objects.labels[rows]),
-            "macro_recall": metrics.macro_recall(p, c),
-            "macro_f1": metrics.macro_f1(p, c),
-            "ece": metrics.calibration_error(q, c),
-            "ece_balanced": metrics.calibration_error(p, c, metrics.balanced_weights(c)),
-        }
-
-    everything = score(np.arange(len(objects)))
     unknown = replace(objects, contexts=np.full(len(objects), NOTHING_KNOWN))
     blind, blind_natural, _ = predict(artefact, unknown)
-    deep = objects.contexts["ddf"] == 1
-    return {
-        "split": split,
-        "objects": len(objects),
-        **grouped(everything),
-        "errors": grouped(metrics.bootstrap(score, columns)),
-        "per_class": per_class(balanced[:, 0], columns),
-        "ddf": part(balanced, natural, objects, deep),
-        "wfd": part(balanced, natural, objects, ~deep),
-        "missing_context": part(blind, blind_natural, objects, np.ones(len(objects), dtype=bool)),
+    return figures(balanced, natural, objects, split) | {
+        "missing_context": group(blind, blind_natural, objects.labels),
         "anomaly_flagged": float((scores > artefact.anomaly.threshold).mean()),
     }
+
+
+def figures(balanced: Probabilities, natural: Probabilities, objects: Objects, split: str) -> dict[str, Any]:
+    """Figures of anybody's probabilities [N, cuts, 14] after the observations of CUTS.
+
+    WLL, `accuracy`, macro recall and F1 are with balanced priors, as the metric has it; `accuracy_natural` and `ece`
+    with the class frequencies of the training part; `training.metrics.scores` says how each is computed. They are of
+    full curves; `by_time` has them at every cut. `errors` are standard deviations over bootstrap resamples.
+    """
+    deep = objects.contexts["ddf"] == 1
+    parts = {"ddf": deep, "wfd": ~deep}
+    return {
+        "split": split,
+        **group(balanced, natural, objects.labels),
+        "per_class": per_class(balanced[:, 0], class_columns(objects.labels)),
+        **{name: group(balanced[mask], natural[mask], objects.labels[mask]) for name, mask in parts.items()},
+    }
+
+
+def group(balanced: Probabilities, natural: Probabilities, labels: NDArray[np.int64]) -> dict[str, Any]:
+    """The figures of some objects [N], with their errors."""
+    if len(labels) == 0:
+        return {"objects": 0}
+    columns = class_columns(labels)
+    draws = metrics.resampled(columns)
+    found, errors = {}, {}
+    for i, name in enumerate(CUTS):
+        pair = balanced[:, i], natural[:, i], columns
+        found[name] = {key: float(value[0]) for key, value in metrics.scores(*pair, metrics.once(columns)).items()}
+        errors[name] = {key: float(value.std()) for key, value in metrics.scores(*pair, draws).items()}
+    return {"objects": len(labels), **by_score(found), "errors": by_score(errors)}
+
+
+def by_score(cuts: dict[str, dict[str, float]]) -> dict[str, Any]:
+    """{"full": {"wll": x, "ece": y}} as {"wll": {"full": x}, "ece": y, "by_time": {"ece": {"full": y}}}."""
+    names = [name for name in cuts["full"] if name != "wll"]
+    times = {name: {cut_name: values[name] for cut_name, values in cuts.items()} for name in names}
+    losses = {cut_name: values["wll"] for cut_name, values in cuts.items()}
+    return {"wll": losses, **{name: cuts["full"][name] for name in names}, "by_time": times}
 
 
 def shift(artefact: Artefact, objects: Objects) -> dict[str, float]:
@@ -86,46 +95,39 @@ def shift(artefact: Artefact, objects: Objects) -> dict[str, float]:
 
 def predict(artefact: Artefact, objects: Objects) -> tuple[Probabilities, Probabilities, NDArray[np.float32]]:
     """Probabilities with balanced and with natural priors [N, cuts, 14], anomaly scores of the full curves [N]."""
-    places = np.array([[max(cut(curve, **how) - 1, 0) for how in CUTS.values()] for curve in objects.curves])  # type: ignore[arg-type]
-    logits, embeddings = read_out(artefact.network, objects, places)
+    logits, embeddings = read_out(artefact.network, objects, lengths(objects) - 1)
     ratio = natural_prior_log_ratio(artefact.class_frequencies)
     balanced = probabilities(logits, artefact.temperature).numpy()
     natural = probabilities(logits, artefact.temperature, ratio).numpy()
     return balanced, natural, anomaly.score(embeddings[:, 0], artefact.anomaly).numpy()
 
 
-def part(balanced: Probabilities, natural: Probabilities, objects: Objects, mask: NDArray[np.bool_]) -> dict[str, Any]:
-    """The main figures of some of the objects."""
-    if not mask.any():
-        return {"objects": 0}
-    labels = objects.labels[mask]
-    return {
-        "objects": int(mask.sum()),
-        "wll": {name: weighted_log_loss(balanced[mask, i], labels) for i, name in enumerate(CUTS)},
-        "accuracy": accuracy(balanced[mask, 0], labels),
-        "accuracy_natural": accuracy(natural[mask, 0], labels),
-    }
+def lengths(objects: Objects) -> NDArray[np.int64]:
+    """How many observations [N, cuts] each of CUTS leaves of each object, at least 1."""
+    return np.array([[max(cut(curve, **how), 1) for how in CUTS.values()] for curve in objects.curves])  # type: ignore[arg-type]
 
 
 def per_class(full: NDArray[np.float32], columns: NDArray[np.intp]) -> dict[str, dict[str, float]]:
-    """By PLAsTiCC class: objects, recall, precision as they occur, and the mean log loss."""
+    """By PLAsTiCC class: objects, recall, precision as they occur, F1, the mean log loss, and what errors they have.
+
+    The errors of recall and log loss are those of a mean over so many objects.
+    """
     result = {}
-    chosen = full.argmax(axis=1)
+    chosen, loss = full.argmax(axis=1), metrics.log_loss(full, columns)
     for c in np.unique(columns):
-        own = columns == c
+        own, claimed = columns == c, chosen == c
+        hits, size = int((own & claimed).sum()), int(own.sum())
+        recall = hits / size
         result[str(CLASS_IDS[c])] = {
-            "objects": int(own.sum()),
-            "recall": float((chosen[own] == c).mean()),
-            "precision": float(own[chosen == c].mean()) if (chosen == c).any() else 0.0,
-            "log_loss": float(-np.log(np.clip(full[own, c], 1e-15, 1)).mean()),
+            "objects": size,
+            "recall": recall,
+            "recall_error": float(np.sqrt(recall * (1 - recall) / size)),
+            "precision": hits / int(claimed.sum()) if claimed.any() else 0.0,
+            "f1": 2 * hits / (size + int(claimed.sum())),
+            "log_loss": float(loss[own].mean()),
+            "log_loss_error": float(loss[own].std() / np.sqrt(size)),
         }
     return result
-
-
-def grouped(scores: dict[str, float]) -> dict[str, Any]:
-    """{"wll_full": x, "ece": y} as {"wll": {"full": x}, "ece": y}."""
-    losses = {name.removeprefix("wll_"): value for name, value in scores.items() if name.startswith("wll_")}
-    return {"wll": losses} | {name: value for name, value in scores.items() if not name.startswith("wll_")}
 
 
 def rounded(value: Any) -> Any:  # noqa: ANN401 - any JSON

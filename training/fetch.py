@@ -5,12 +5,14 @@ unblinded objects of its test set. It is unpacked, never installed. Every step i
 there with the right digest, so an interrupted fetch goes on where it stopped.
 """
 
+import gzip
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -107,9 +109,14 @@ def copy_from(source: Path, folder: Path) -> None:
             raise FetchError(
                 f"{source} holds none of {', '.join((name, *others))}: name the folder with PLAsTiCC's files"
             )
-        if found.suffix == ".gz":
-            raise FetchError(f"{found} is compressed: run `gunzip {found.name}` first")
-        shutil.copyfile(found, folder / name)
+        partial = (folder / name).with_suffix(".partial")
+        try:
+            with (gzip.open if found.suffix == ".gz" else open)(found, "rb") as packed, partial.open("wb") as plain:
+                shutil.copyfileobj(packed, plain, CHUNK_BYTES)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            partial.unlink()
+            raise FetchError(f"{found} is damaged or cut off ({error}): download it again") from error
+        partial.replace(folder / name)
 
 
 def sha256(path: Path, progress: Progress | None = None) -> str:

@@ -12,16 +12,18 @@ from model import anomaly
 from model.artefact import Artefact
 from model.calibration import natural_prior_log_ratio, probabilities
 from model.taxonomy import ANOMALY_CLASS, CLASS_IDS
-from training.dataset import CHUNK_ROWS, Objects, stream
+from training.dataset import CHUNK_ROWS, Known, Objects, stream
+from training.files import DataError
 from training.train import read_out
 
+FORMATS = (".csv", ".parquet")
 COLUMNS = ["object_id", *(f"class_{c}" for c in (*CLASS_IDS, ANOMALY_CLASS))]
 
 
 def predict(
     artefact: Artefact,
     curves: Path,
-    metadata: Path,
+    known: Known,
     out: Path,
     *,
     natural: bool = False,
@@ -33,7 +35,7 @@ def predict(
     Args:
         artefact: the classifier.
         curves: light curves, CSV or parquet, an object's rows together.
-        metadata: of the same objects.
+        known: their metadata; may hold other objects too.
         out: the table to write, CSV or parquet by its ending; rows in the order of `curves`, each summing to 1.
         natural: natural instead of balanced priors.
         chunk_rows: rows read at a time; changes nothing in the result.
@@ -43,12 +45,14 @@ def predict(
         how many objects there were.
 
     Raises:
-        DataError: the input cannot be used.
+        DataError: the input cannot be used, or the table has another ending.
     """
+    if out.suffix not in FORMATS:
+        raise DataError(f"{out}: the table is written as {' or '.join(FORMATS)}; name OUT with one of these endings")
     done, writer = 0, None
     partial = out.with_name(out.name + ".partial")
     try:
-        for block in stream(curves, metadata, chunk_rows):
+        for block in stream(curves, known, chunk_rows):
             table = classify(artefact, block, natural=natural)
             if out.suffix == ".parquet":
                 arrow = pa.Table.from_pandas(table, preserve_index=False)

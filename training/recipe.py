@@ -2,7 +2,7 @@
 
 import tomllib
 from importlib.resources import files
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -23,24 +23,24 @@ class Network(Part):
     """Sizes of the network."""
 
     hidden: int = 128
-    layers: int = 2
+    layers: int = 1
     head: int = 192
     embedding: int = 64
-    dropout: float = 0.15
+    dropout: float = 0.0  # between layers
     head_dropout: float = 0.25
 
 
 class Optimiser(Part):
     """AdamW with a cosine schedule counted in epochs, and an average of the weights."""
 
-    epochs: int = 50  # of the schedule
-    patience: int = 12  # epochs without a better validation loss after which a run stops early
-    batch_size: int = 64
+    epochs: int = 30  # of the schedule
+    patience: int = 30  # epochs without a better validation loss after which a run stops early
+    batch_size: int = 32
     learning_rate: float = 2e-3
     warmup_epochs: float = 1.0
     weight_decay: float = 1e-2
     clip_norm: float = 1.0
-    average: float = 0.997
+    average: float = 0.998
     precision: Literal["float32", "bfloat16"] = "bfloat16"
 
 
@@ -56,17 +56,24 @@ class Sampling(Part):
 class Augmentation(Part):
     """What is done to a curve before each epoch."""
 
-    farther_share: float = 0.0  # of curves that are moved farther away
     late_start: float = 0.1  # of curves that begin later, with their first detection at the latest
     thin_share: float = 0.5  # of curves that lose observations
     thin_most: float = 0.4  # of its observations that such a curve loses at most
     flux_noise: float = 0.5  # extra noise, at most so many errors
     photoz_noise: float = 0.5  # of curves whose photo-z is redrawn by its error
-    context_noise: float = 0.0  # relative noise of mwebv and of the photo-z's error
+    context_noise: float = 0.1  # relative noise of mwebv and of the photo-z's error
     missing_photoz: float = 0.1
     missing_mwebv: float = 0.1
     missing_ddf: float = 0.1
     missing_all: float = 0.1
+
+
+class Distillation(Part):
+    """What the network learns from teachers, beside the classes."""
+
+    teachers: int = 2  # networks of the same recipe with other seeds
+    patience: int = 3  # theirs: without soft labels they learn the objects by heart
+    weight: float = 0.7  # of their mean in what the network should say; the rest is the class itself
 
 
 class Recipe(Part):
@@ -78,15 +85,25 @@ class Recipe(Part):
     optimiser: Optimiser = Optimiser()
     sampling: Sampling = Sampling()
     augmentation: Augmentation = Augmentation()
+    distillation: Distillation = Distillation()
 
 
 def load(name: str) -> Recipe:
     """A recipe by name. Raises RecipeError that names what there is, or what is wrong."""
+    described = settings(name)
+    try:
+        return Recipe(name=name, **described)
+    except ValueError as error:
+        raise RecipeError(f"recipe {name}: {error}") from error
+
+
+def settings(name: str) -> dict[str, Any]:
+    """What the recipe's file says. Raises RecipeError."""
     path = RECIPES / f"{name}.toml"
     if not path.is_file():
         known = sorted(f.name.removesuffix(".toml") for f in RECIPES.iterdir() if f.name.endswith(".toml"))
         raise RecipeError(f"no recipe {name!r}; there are: {', '.join(known)}")
     try:
-        return Recipe(name=name, **tomllib.loads(path.read_text()))
-    except ValueError as error:
+        return tomllib.loads(path.read_text())
+    except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"recipe {name}: {error}") from error

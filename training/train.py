@@ -19,12 +19,15 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from model.calibration import fit_temperature, probabilities
 from model.features import encode, pad
 from model.network import LightCurveLSTM, NetworkConfig
 from model.scores import class_columns, weighted_log_loss
 from model.taxonomy import CLASSES
 from training.batches import Batch, cut, epoch, plain
 from training.dataset import Objects
+from training.examples import Pool, plain_pool
+from training.metrics import balanced_weights
 from training.recipe import Recipe, RecipeError
 
 CUTS_DAYS = (None, 10.0, 30.0, 60.0)  # after the first detection; None: the full curve
@@ -48,19 +51,22 @@ def train(
     validation: Objects,
     folder: Path,
     on_epoch: Callable[[dict[str, float]], None] = lambda _: None,
+    *,
+    pool: Pool | None = None,
 ) -> tuple[LightCurveLSTM, Progress]:
     """Train, or go on with what `folder` holds.
 
     Args:
         recipe: how.
         training: objects to learn from.
-        validation: objects to choose the epoch by; none of them is in training.
+        validation: objects to choose the epoch by, none of them in training.
         folder: for checkpoints and log.csv.
         on_epoch: told the figures of each epoch.
+        pool: an example of each training object; None for them without a teacher.
 
     Returns:
-        the averaged network of the epoch with the least validation loss (mean of WLL at full, +10, +30, +60 days), and
-        how the run went.
+        the averaged network of the epoch with the least validation loss (mean of WLL at full, +10, +30, +60 days, after
+        its best temperature), and how the run went.
 
     Raises:
         RecipeError: the folder holds a run of another recipe.
@@ -77,6 +83,7 @@ def train(
     if progress.recipe not in ({}, recipe.model_dump()):
         raise RecipeError(f"{folder} holds a run of another recipe; delete it, or choose another folder by --runs")
     progress.recipe = recipe.model_dump()
+    examples = plain_pool(training) if pool is None else pool
     steps = math.ceil(len(training) / settings.batch_size)
     for number in range(progress.epoch, settings.epochs):
         if number - progress.best_epoch >= settings.patience:
@@ -85,7 +92,7 @@ def train(
         torch.manual_seed(recipe.seed * 100_003 + number)  # dropout
         network.train()
         losses = []
-        for i, batch in enumerate(epoch(training, recipe, number)):
+        for i, batch in enumerate(epoch(training, examples, recipe, number)):
             done = number + i / steps
             for group in optimiser.param_groups:
                 group["lr"] = settings.learning_rate * schedule(done, settings.warmup_epochs, settings.epochs)
@@ -110,8 +117,7 @@ def step(network: LightCurveLSTM, optimiser: torch.optim.Optimizer, batch: Batch
     """One step of gradient descent; the batch's loss."""
     with torch.autocast("cpu", torch.bfloat16, enabled=recipe.optimiser.precision == "bfloat16"):
         output = network(batch.inputs, batch.statistics, None, readout=batch.readout)
-    labels = batch.labels[:, None].expand_as(batch.readout)
-    losses = nn.functional.cross_entropy(output.logits.flatten(0, 1), labels.flatten(), reduction="none")
+    losses = nn.functional.cross_entropy(output.logits.flatten(0, 1), batch.targets.flatten(0, 1), reduction="none")
     loss = (losses * batch.weights.flatten()).mean()
     optimiser.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
@@ -136,14 +142,14 @@ def follow(average: nn.Module, network: nn.Module, keep: float) -> None:
 
 @torch.no_grad()
 def read_out(network: LightCurveLSTM, data: Objects, readout: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-    """Logits [N, R, 14] and embeddings [N, R, E] after chosen observations [N, R] of every object."""
+    """Logits [N, R, 14] and features [N, R, E] after chosen observations [N, R] of every object."""
     network.eval()
     logits = torch.empty(*readout.shape, len(CLASSES))
-    embedding = torch.empty(*readout.shape, network.config.embedding)
+    features = torch.empty(*readout.shape, network.features)
     for chosen, batch in plain(data, readout):
         output = network(batch.inputs, batch.statistics, None, readout=batch.readout)
-        logits[chosen], embedding[chosen] = output.logits, output.embedding
-    return logits, embedding
+        logits[chosen], features[chosen] = output.logits, output.features
+    return logits, features
 
 
 def cuts(data: Objects) -> NDArray[np.int64]:
@@ -152,13 +158,29 @@ def cuts(data: Objects) -> NDArray[np.int64]:
 
 
 def validate(network: LightCurveLSTM, data: Objects) -> dict[str, float]:
-    """WLL at every cut, their mean, and accuracy on full curves."""
+    """WLL at every cut, their mean, and accuracy on full curves, all after the best temperature for these objects.
+
+    Without it an early epoch would be kept for being unsure, not for being right.
+    """
     logits, _ = read_out(network, data, cuts(data))
-    probabilities = logits.softmax(dim=2).numpy()
+    temperature = best_temperature(logits, data.labels)
+    chances = probabilities(logits, temperature).numpy()
     names = ["full" if days is None else f"d{days:.0f}" for days in CUTS_DAYS]
-    score = {name: weighted_log_loss(probabilities[:, i], data.labels) for i, name in enumerate(names)}
-    hits = probabilities[:, 0].argmax(axis=1) == class_columns(data.labels)
-    return score | {"mean": float(np.mean(list(score.values()))), "accuracy": float(hits.mean())}
+    score = {name: weighted_log_loss(chances[:, i], data.labels) for i, name in enumerate(names)}
+    hits = chances[:, 0].argmax(axis=1) == class_columns(data.labels)
+    return score | {
+        "mean": float(np.mean(list(score.values()))),
+        "temperature": temperature,
+        "accuracy": float(hits.mean()),
+    }
+
+
+def best_temperature(logits: Tensor, classes: NDArray[np.integer]) -> float:
+    """The temperature for logits [N, R, 14] of objects of known classes [N], every class with its metric weight."""
+    columns = class_columns(classes)
+    labels = torch.from_numpy(columns)[:, None].expand(logits.shape[:2]).flatten()
+    weights = torch.from_numpy(balanced_weights(columns))[:, None].expand(logits.shape[:2]).flatten()
+    return fit_temperature(logits.flatten(0, 1), labels, weights)
 
 
 def set_scaler(network: LightCurveLSTM, data: Objects) -> None:

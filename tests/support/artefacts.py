@@ -18,6 +18,8 @@ def untrained(hidden: int = 8, temperature: float = 1.2) -> Artefact:
         network=network,
         temperature=temperature,
         class_frequencies=torch.full((len(CLASSES),), 1 / len(CLASSES)),
-        anomaly=AnomalyConstants(torch.zeros(len(CLASSES), 8), torch.eye(8), threshold=3.0, false_alarm_rate=0.01),
+        anomaly=AnomalyConstants(
+            torch.eye(network.features, 8), torch.zeros(len(CLASSES), 8), threshold=3.0, false_alarm_rate=0.01
+        ),
         record={"recipe": "none"},
     )

@@ -35,14 +35,38 @@ def constants(embeddings: torch.Tensor, labels: torch.Tensor) -> AnomalyConstant
     return AnomalyConstants(*fit(embeddings, labels), threshold=0.0, false_alarm_rate=0.01)
 
 
-def test_the_distance_is_mahalanobis() -> None:
+def test_the_distance_is_to_the_nearest_prototype_in_standard_deviations() -> None:
     torch.manual_seed(0)
     scale = torch.tensor([1.0, 1.5, 0.8])
     labels = torch.arange(3000) % 3
-    embeddings = torch.randn(3000, 3) * scale + 40 * labels[:, None] * scale
-    fitted = constants(embeddings, labels)
-    along = fitted.means[0] + 5 * scale * torch.eye(3)  # 5 standard deviations along each axis in turn
-    assert score(along[:2], fitted).tolist() == pytest.approx([5, 5], rel=0.1)
+    centres = 40 * labels[:, None] * scale
+    fitted = constants(torch.randn(3000, 3) * scale + centres, labels)
+    near = score(centres[:3] + 0.5 * scale, fitted)
+    far = score(centres[:3] + 8 * scale * torch.eye(3), fitted)
+    assert (near < 1).all()
+    assert far.tolist() == pytest.approx([6.5] * 3, abs=2)
+
+
+def test_a_class_of_two_kinds_has_prototypes_of_both() -> None:
+    torch.manual_seed(0)
+    kinds = torch.randn(4000, 2) + 30 * (torch.arange(4000) % 2)[:, None] * torch.tensor([1.0, 0.0])
+    fitted = constants(kinds, torch.zeros(4000, dtype=torch.long))
+    between = torch.tensor([[15.0, 0.0]])
+    assert float(score(between, fitted)[0]) > 2 * float(score(kinds, fitted).quantile(0.99))
+
+
+def test_prototypes_are_always_the_same() -> None:
+    features, labels = torch.rand(300, 5), torch.arange(300) % 14
+    for one, other in zip(fit(features, labels), fit(features, labels), strict=True):
+        assert one.equal(other)
+
+
+def test_law_5_companions_change_no_score() -> None:
+    torch.manual_seed(0)
+    features = torch.randn(200, 20)
+    fitted = constants(features, torch.arange(200) % 14)
+    together = score(features, fitted)
+    assert torch.allclose(torch.cat([score(row[None], fitted) for row in features]), together, atol=2e-3)
 
 
 def test_a_far_object_is_flagged_and_1_percent_of_known_ones() -> None:
@@ -62,7 +86,9 @@ def test_a_direction_without_variance_is_finite() -> None:
     assert score(embeddings, fitted).isfinite().all()
 
 
-def test_a_class_that_was_left_out_has_no_mean() -> None:
-    labels = torch.arange(120) % 14
+def test_a_class_that_was_left_out_has_no_prototype() -> None:
+    labels = torch.arange(1400) % 14
     kept = labels != 3
-    assert len(fit(torch.randn(120, 4)[kept], labels[kept])[0]) == 13
+    features = torch.nn.functional.one_hot(labels, 14) * 50.0 + torch.randn(1400, 14)
+    fitted = constants(features[kept], labels[kept])
+    assert score(features[labels == 3], fitted).min() > score(features[kept], fitted).max()

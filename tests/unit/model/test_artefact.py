@@ -27,7 +27,7 @@ def test_old_bug_4_what_is_saved_is_what_is_loaded(tmp_path: Path) -> None:
     read = load(tmp_path)
     assert read.temperature == made.temperature
     assert torch.equal(read.network.input_mean, made.network.input_mean), "the scaler travels with the weights"
-    assert torch.equal(read.anomaly.whitening, made.anomaly.whitening)
+    assert torch.equal(read.anomaly.prototypes, made.anomaly.prototypes)
     for name, value in made.network.state_dict().items():
         assert torch.equal(read.network.state_dict()[name], value)
 
@@ -82,7 +82,7 @@ def test_old_bug_2_columns_in_another_order_are_refused(folder: Path, key: str) 
 @pytest.mark.parametrize(
     ("key", "value", "why"),
     [
-        ("format", 2, "format 2"),
+        ("format", 1, "format 1"),
         ("temperature", 0, "temperature"),
         ("temperature", float("nan"), "temperature"),
         ("class_frequencies", [0.5, 0.5], "class_frequencies"),

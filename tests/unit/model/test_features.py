@@ -1,20 +1,17 @@
 """Laws 1, 2 and 9 of the one feature function."""
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from model.features import (
     CARRY_SIZE,
     INPUTS,
-    REPORT_STATISTICS,
     STATISTICS,
     contexts,
     encode,
     pad,
-    report_statistics,
 )
-from model.observation import FLUXCAL_NJY, OBSERVATION, Context, LightCurve, Observation
+from model.observation import FLUXCAL_NJY, Context, LightCurve, Observation
 from tests.support.curves import context_rows, curve
 
 LENGTHS = (1, 2, 3, 17, 60, 120)
@@ -115,24 +112,3 @@ def test_a_column_by_hand():
     assert statistics["log_since_peak"] == pytest.approx(np.log1p(4))
     assert statistics["detected_fraction"] == pytest.approx(2 / 3)
     assert (statistics["photoz"], statistics["galactic"], statistics["photoz_missing"]) == (1, 0, 0)
-
-
-def test_the_reports_31_statistics_are_pandas():
-    rows = curve(40)
-    got = dict(zip(REPORT_STATISTICS, report_statistics(LightCurve(rows), Context(0.3, 0.1, 0.05)), strict=True))
-    assert len(got) == 31
-    flux = pd.Series(rows["flux_njy"] / FLUXCAL_NJY)
-    error = pd.Series(rows["flux_err_njy"] / FLUXCAL_NJY)
-    ratio2 = (flux / error) ** 2
-    for name in ("min", "max", "mean", "median", "std", "skew"):
-        assert got[f"flux_{name}"] == pytest.approx(getattr(flux, name)())
-        assert got[f"flux_err_{name}"] == pytest.approx(getattr(error, name)())
-    assert got["flux_ratio_sq_skew"] == pytest.approx(ratio2.skew())
-    assert got["flux_weighted_mean"] == pytest.approx((flux * ratio2).sum() / ratio2.sum())
-    assert (got["size"], got["hostgal_photoz"]) == (40, 0.3)
-
-
-def test_the_reports_statistics_of_one_observation_are_numbers():
-    one = np.zeros(1, OBSERVATION)
-    one["flux_err_njy"], one["mjd_tai"] = 1, 59_000
-    assert np.isfinite(report_statistics(LightCurve(one), Context(0.0, 0.0, 0.0))).all()

@@ -70,3 +70,13 @@ def test_the_host_rules_classes_out(network, batch):
 
 def test_the_shipped_size_is_below_a_million():
     assert sum(p.numel() for p in LightCurveLSTM(NetworkConfig()).parameters()) < 1_000_000
+
+
+@torch.no_grad()
+def test_old_bug_1_the_network_gives_logits_and_no_probabilities(network, batch):
+    before = network.classes[-1].weight.clone()
+    try:
+        network.classes[-1].weight.mul_(1000)
+        assert network(*batch).logits.max() > 20, "a softmax inside would hold them below 1"
+    finally:
+        network.classes[-1].weight.copy_(before)

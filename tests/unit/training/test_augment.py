@@ -3,11 +3,11 @@ import pytest
 
 from model.features import CONTEXT
 from tests.support.plasticc import objects
-from training.augment import augment, augment_context, augment_curve, farther
+from training.augment import augment, augment_context, augment_curve
 from training.recipe import Augmentation
 
 STILL = Augmentation(
-    farther_share=0, late_start=0, thin_share=0, flux_noise=0, photoz_noise=0, context_noise=0,
+    late_start=0, thin_share=0, flux_noise=0, photoz_noise=0, context_noise=0,
     missing_photoz=0, missing_mwebv=0, missing_ddf=0, missing_all=0,
 )  # fmt: skip
 
@@ -45,7 +45,7 @@ def test_noise_that_is_added_is_in_the_error(rng) -> None:
 
 
 def test_our_galaxy_stays_our_galaxy_and_others_never_enter_it(rng) -> None:
-    always = STILL.model_copy(update={"photoz_noise": 1, "farther_share": 1})
+    always = STILL.model_copy(update={"photoz_noise": 1})
     far = np.array((0.01, 2.0, 0.1, 1), dtype=CONTEXT)
     near = np.array((0.0, 0.0, 0.1, 1), dtype=CONTEXT)
     for _ in range(200):
@@ -58,25 +58,3 @@ def test_law_9_everything_can_be_missing(rng) -> None:
     nothing = augment_context(known, STILL.model_copy(update={"missing_all": 1}), rng)
     assert np.isnan([nothing["host_photoz"], nothing["host_photoz_err"], nothing["mwebv"]]).all()
     assert nothing["ddf"] == -1
-
-
-def test_a_farther_object_is_dimmer_slower_and_as_noisy(rng) -> None:
-    curve = np.repeat(objects(per_class=1).curves[-1][:1], 4000)
-    curve["mjd_tai"] = 60_000 + np.arange(len(curve))
-    curve["flux_njy"], curve["detected"] = 5000, True
-    context = np.array((0.4, 0.02, 0.1, 1), dtype=CONTEXT)
-    seen, moved = farther(curve, context, rng)
-    stretch = (1 + moved["host_photoz"]) / 1.4
-    assert 1 < stretch <= 1.2 + 1e-6
-    assert seen["mjd_tai"][-1] - 60_000 == pytest.approx((len(curve) - 1) * stretch)
-    assert seen["flux_njy"].mean() < 4000
-    assert seen["flux_err_njy"].tolist() == curve["flux_err_njy"].tolist()
-    share = seen["flux_njy"].mean() / 5000
-    assert seen["flux_njy"].std() == pytest.approx(curve["flux_err_njy"][0] * np.sqrt(1 - share**2), rel=0.1)
-
-
-def test_an_object_that_nobody_would_detect_stays(rng) -> None:
-    curve = objects(per_class=1).curves[-1].copy()
-    curve["flux_njy"] = 2 * curve["flux_err_njy"]
-    seen, _ = farther(curve, np.array((0.4, 0.02, 0.1, 1), dtype=CONTEXT), rng)
-    assert seen is curve

@@ -1,3 +1,4 @@
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -6,7 +7,8 @@ import pytest
 
 from model.observation import FLUXCAL_NJY
 from tests.support.plasticc import tables, write
-from training.dataset import UNKNOWN, DataError, read, stream
+from training.dataset import UNKNOWN, read, read_metadata, stream
+from training.files import DataError
 
 
 @pytest.mark.parametrize("zenodo", [False, True])
@@ -50,7 +52,7 @@ def test_rows_in_any_order_give_the_same_curves(tmp_path: Path) -> None:
 @pytest.mark.parametrize("chunk_rows", [1, 2, 3, 4, 5, 7, 12, 100])
 def test_old_bug_6_no_chunk_cuts_an_object(tmp_path: Path, chunk_rows: int) -> None:
     paths = write(tmp_path, *tables(each=5))
-    blocks = list(stream(*paths, chunk_rows=chunk_rows))
+    blocks = list(stream(paths[0], read_metadata(paths[1]), chunk_rows))
     whole = read(*paths)
     assert [i for block in blocks for i in block.ids] == whole.ids.tolist()
     for one, other in zip([c for b in blocks for c in b.curves], whole.curves, strict=True):
@@ -72,6 +74,21 @@ def test_an_object_with_one_observation_and_no_flux(tmp_path: Path) -> None:
     assert [len(c) for c in data.curves] == [1]
 
 
+def test_all_zero_flux_is_data_like_any_other(tmp_path: Path) -> None:
+    curves, metadata = tables()
+    data = read(*write(tmp_path, curves.assign(flux=0), metadata))
+    assert [c["flux_njy"].tolist() for c in data.curves] == [[0.0] * 4] * 3
+
+
+def test_what_metadata_leave_empty_is_unknown(tmp_path: Path) -> None:
+    curves, metadata = tables()
+    empty = metadata.assign(hostgal_photoz=np.nan, hostgal_photoz_err=np.nan, mwebv=np.nan, ddf=np.nan)
+    context = read(*write(tmp_path, curves, empty)).contexts
+    assert np.isnan(context["host_photoz"]).all()
+    assert np.isnan(context["mwebv"]).all()
+    assert context["ddf"].tolist() == [-1] * 3
+
+
 @pytest.mark.parametrize(
     ("column", "value", "why"),
     [
@@ -79,51 +96,86 @@ def test_an_object_with_one_observation_and_no_flux(tmp_path: Path) -> None:
         ("flux_err", 0.0, "error"),
         ("flux_err", -1.0, "error"),
         ("flux", np.nan, "flux"),
+        ("flux", np.inf, "flux"),
         ("mjd", 0.0, "mjd"),
+        ("mjd", "yesterday", "mjd"),
         ("passband", 6, "passband"),
+        ("passband", -1, "passband"),
+        ("passband", "r", "passband"),
         ("detected", 2, "detected"),
     ],
 )
-def test_an_impossible_value_names_file_line_and_remedy(tmp_path: Path, column: str, value: float, why: str) -> None:
+def test_an_impossible_value_names_file_line_and_remedy(
+    tmp_path: Path, column: str, value: float | str, why: str
+) -> None:
     curves, metadata = tables()
-    curves[column] = curves[column].astype(float)
+    curves[column] = curves[column].astype(object)
     curves.loc[6, column] = value
     with pytest.raises(DataError, match=rf"curves.csv, line 8: object 5 has .*{why}.*; (remove|use)"):
         read(*write(tmp_path, curves, metadata))
 
 
-def test_a_missing_column_is_named(tmp_path: Path) -> None:
+def test_a_ddf_that_is_neither_names_file_line_and_remedy(tmp_path: Path) -> None:
     curves, metadata = tables()
-    with pytest.raises(DataError, match="no column detected or detected_bool"):
-        read(*write(tmp_path, curves.drop(columns="detected"), metadata))
+    metadata.loc[1, "ddf"] = 3
+    with pytest.raises(DataError, match=r"metadata.csv, line 3: object 5 has a ddf .*; use 0 or 1"):
+        read(*write(tmp_path, curves, metadata))
 
 
-def test_files_that_are_not_there_empty_or_cut_off(tmp_path: Path) -> None:
+def test_a_download_cut_off_between_objects(tmp_path: Path) -> None:
+    curves, metadata = tables()
+    with pytest.raises(DataError, match=r"curves.csv: object 9 of .*metadata.csv has no rows; .* cut off, fetch it"):
+        read(*write(tmp_path, curves.iloc[:8], metadata))
+
+
+def test_a_download_cut_off_within_a_row(tmp_path: Path) -> None:
     curves, metadata = write(tmp_path, *tables())
-    with pytest.raises(DataError, match="misweeper-train fetch"):
-        read(tmp_path / "nothing.csv", metadata)
     text = curves.read_text()
-    curves.write_text("")
-    with pytest.raises(DataError, match="is empty"):
-        read(curves, metadata)
-    curves.write_text(text.splitlines()[0] + "\n")
-    with pytest.raises(DataError, match="no rows"):
-        read(curves, metadata)
-    curves.write_text(text[: len(text) // 2])
-    with pytest.raises(DataError, match=r"line|cut off|damaged"):
+    curves.write_text(text[: text.rindex(",1.5,")])
+    with pytest.raises(DataError, match=r"curves.csv, line 13: object 9 has no number as its flux_err; .* if it ends"):
         read(curves, metadata)
 
 
 def test_tables_that_do_not_belong_together(tmp_path: Path) -> None:
     curves, metadata = tables()
-    with pytest.raises(DataError, match=r"object 9 of .* is not in it"):
+    with pytest.raises(DataError, match=r"curves.csv, line 10: object 9 is not in .*metadata.csv; name the metadata"):
         read(*write(tmp_path, curves, metadata.iloc[:2]))
-    with pytest.raises(DataError, match="object 9 is there twice"):
+    with pytest.raises(DataError, match=r"metadata.csv, line 5: object 9 is there twice; keep one"):
         read(*write(tmp_path, curves, pd.concat([metadata, metadata.iloc[2:]])))
 
 
-def test_an_object_whose_rows_stand_apart_cannot_be_streamed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("chunk_rows", [3, 100])
+def test_an_object_whose_rows_stand_apart_cannot_be_streamed(tmp_path: Path, chunk_rows: int) -> None:
     curves, metadata = tables()
-    apart = pd.concat([curves.iloc[2:], curves.iloc[:2]])
-    with pytest.raises(DataError, match="object 3 stand apart"):
-        list(stream(*write(tmp_path, apart, metadata), chunk_rows=3))
+    paths = write(tmp_path, pd.concat([curves.iloc[2:], curves.iloc[:2]]), metadata)
+    with pytest.raises(DataError, match=r"curves.csv, line 12: rows of object 3 stand apart .*; sort the file by"):
+        list(stream(paths[0], read_metadata(paths[1]), chunk_rows))
+
+
+def test_shuffled_rows_cannot_be_streamed(tmp_path: Path) -> None:
+    curves, metadata = tables(each=20)
+    paths = write(tmp_path, curves.sample(frac=1, random_state=0), metadata)
+    with pytest.raises(DataError, match=r"line \d+: rows of object \d stand apart .*; sort the file by object_id"):
+        list(stream(paths[0], read_metadata(paths[1]), 7))
+
+
+def test_metadata_may_hold_objects_that_other_files_show(tmp_path: Path) -> None:
+    curves, metadata = tables()
+    paths = write(tmp_path, curves.iloc[:4], metadata)
+    assert [b.ids.tolist() for b in stream(paths[0], read_metadata(paths[1]))] == [[3]]
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_memory_does_not_grow_with_the_file(tmp_path: Path, ending: str) -> None:
+    def peak(objects: int) -> int:
+        curves, metadata = tables(ids=tuple(range(objects)), each=30)
+        path, known = tmp_path / f"c.{ending}", read_metadata(write(tmp_path, curves, metadata)[1])
+        curves.to_parquet(path, row_group_size=500) if ending == "parquet" else curves.to_csv(path, index=False)
+        tracemalloc.start()
+        assert sum(len(block) for block in stream(path, known, chunk_rows=500)) == objects
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return most
+
+    peak(50)  # what is allocated once
+    assert peak(800) < 1.6 * peak(100)  # of eight times the rows

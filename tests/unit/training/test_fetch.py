@@ -68,9 +68,20 @@ def test_kaggles_and_zenodos_files_are_found(tmp_path: Path, names) -> None:
 def test_a_folder_without_them_says_what_is_missing(tmp_path: Path) -> None:
     with pytest.raises(fetch.FetchError, match=r"training_set\.csv"):
         fetch.copy_from(tmp_path, tmp_path / "cache")
-    (tmp_path / "plasticc_train_lightcurves.csv.gz").write_bytes(b"")
-    with pytest.raises(fetch.FetchError, match="gunzip"):
+
+
+def test_zenodos_compressed_files_are_unpacked_and_a_damaged_one_is_refused(tmp_path: Path) -> None:
+    names = [names[-1] for names in fetch.OTHER_NAMES.values()]
+    for name, table in zip(names, tables(zenodo=True), strict=True):
+        table.to_csv(tmp_path / name, index=False)
+    fetch.copy_from(tmp_path, tmp_path / "cache")
+    data = read(tmp_path / "cache" / fetch.TRAIN_CURVES, tmp_path / "cache" / fetch.TRAIN_METADATA)
+    assert data.ids.tolist() == [3, 5, 9]
+    packed = tmp_path / names[0]
+    packed.write_bytes(packed.read_bytes()[:40])
+    with pytest.raises(fetch.FetchError, match=r"lightcurves.csv.gz is damaged or cut off .* download it again"):
         fetch.copy_from(tmp_path, tmp_path / "cache")
+    assert not list((tmp_path / "cache").glob("*.partial"))
 
 
 def test_the_cache_folder_is_the_users(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -1,15 +1,17 @@
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from model.artefact import load
+from model.artefact import DEFAULT, load
 from model.taxonomy import CLASS_IDS
 from tests.support.plasticc import objects
-from training import splits
+from training import plots, results, splits, tables
 from training.calibrate import FALSE_ALARM_RATE, calibrate, spread
+from training.card import tried, write
 from training.dataset import Objects
 from training.evaluate import CUTS, evaluate, shift
 from training.fit import digest, finish
@@ -121,3 +123,96 @@ def test_old_bug_7_no_test_object_reaches_training(data: Objects) -> None:
     tested = {c.tobytes() for c in data.take(split.test).curves}
     trained = {c.tobytes() for c in (*data.take(split.train).curves, *data.take(split.validation).curves)}
     assert not tested & trained
+
+
+@pytest.fixture
+def shipped(folder: Path, tmp_path: Path) -> Path:
+    """The artefact with figures of every kind beside it."""
+    target = Path(shutil.copytree(folder, tmp_path / "artefact"))
+    metrics = load(folder).record["metrics"]
+    for k in ("0", "1"):
+        kept = {"metrics": results.short(metrics), "seed": 7, "seconds": 90}
+        results.keep(target, results.FOLDS, (k,), kept)
+        results.keep(target, results.ANCHORS, ("lightgbm", k), kept)
+    results.keep(target, results.ANCHORS, ("paper", "0"), kept)
+    unseen = {"fold": 0, "epochs": 3, "objects": 4, "others": 50, "flagged": 0.25, "wll_with_99": 0.9}
+    for c, area in (("15", 0.7), ("64", 0.8), ("95", 0.9)):
+        results.keep(target, results.LEFT_OUT, (c,), unseen | {"anomaly_auroc": area, "p99_auroc": 0.5})
+    return target
+
+
+def test_the_comparison_has_a_column_for_everybody_and_says_which_folds(shipped: Path) -> None:
+    rows = tables.comparison(shipped)
+    assert rows[0] == (
+        "", "misweeper, fold 0", "misweeper, 2 folds", "LightGBM, 2 folds", "the 2018 report's network, mended, fold 0",
+    )  # fmt: skip
+    assert {len(cells) for cells in rows} == {5}
+    cells = {name: rest for name, *rest in rows[1:]}
+    metrics = load(shipped).record["metrics"]
+    own = f"{metrics['wll']['d30']:.3f}"
+    assert cells["WLL, +30 d"][0] == f"{own} ± {metrics['errors']['wll']['d30']:.3f}"
+    assert cells["WLL, +30 d"][1] == f"{own} ± 0.000"
+    assert cells["AUROC of unseen classes, anomaly score"][0] == "0.800"
+
+
+def test_the_card_tells_of_folds_seeds_and_unseen_classes(shipped: Path) -> None:
+    without = (shipped / "MODEL_CARD.md").read_text()
+    assert "has not been measured" in without
+    write(shipped)
+    card = (shipped / "MODEL_CARD.md").read_text()
+    assert "has not been measured" not in card
+    assert tables.markdown(tables.comparison(shipped)) in card
+    assert "| 1 | " in card
+    assert " | 7 | 2 |" in card
+    assert "| 95 SLSN-I | 4 of 54 | 0.90 | 0.50 | 0.25 | 0.90 |" in card
+
+
+def test_the_card_says_what_was_tried_and_left_out() -> None:
+    assert "The report does not say how many epochs" in tried("paper")
+    assert tried("no such recipe") == ""
+
+
+def test_held_out_figures_and_those_of_the_folds_have_the_same_keys(shipped: Path) -> None:
+    write(shipped)
+    figures = json.loads((shipped / "figures.json").read_text())
+    agreed = {"split", "objects", "wll", "accuracy", "accuracy_natural", "macro_recall", "macro_f1", "ece"}
+    for part in ("held_out", "folds"):
+        assert agreed <= set(figures[part])
+        assert {"full", "d10", "d30", "d60"} <= set(figures[part]["wll"])
+        assert figures[part]["anomaly_auroc"] == {"15": 0.7, "64": 0.8, "95": 0.9}
+    assert figures["held_out"]["wll"] == load(shipped).record["metrics"]["wll"]
+
+
+def test_every_score_has_a_value_and_an_error_at_every_cut(folder: Path) -> None:
+    metrics = load(folder).record["metrics"]
+    for part in (metrics, metrics["ddf"], metrics["wfd"], metrics["missing_context"]):
+        for key in ("accuracy", "accuracy_natural", "macro_recall", "macro_f1", "ece"):
+            assert set(part["by_time"][key]) == set(part["errors"]["by_time"][key]) == set(CUTS)
+            assert part["by_time"][key]["full"] == part[key]
+
+
+def test_a_readmes_table_is_replaced_between_its_marks() -> None:
+    text = f"before\n{tables.START}\nold\n{tables.END}\nafter"
+    assert tables.replaced(text, "| new |") == f"before\n{tables.START}\n| new |\n{tables.END}\nafter"
+
+
+def test_the_readme_says_what_the_shipped_artefact_and_the_files_beside_it_say() -> None:
+    readme = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
+    table = tables.markdown(tables.comparison(DEFAULT))
+    assert tables.replaced(readme, table) == readme, "run `misweeper-train card --readme README.md`"
+
+
+def test_every_figure_is_drawn_and_one_without_numbers_is_named(shipped: Path, data: Objects, tmp_path: Path) -> None:
+    (shipped / results.LEFT_OUT).unlink()
+    run = tmp_path / "runs" / "paper-fold0"
+    run.mkdir(parents=True)
+    (run / "log.csv").write_text("epoch,loss,full,accuracy,seconds\n1,2.5,2.0,0.3,1\n2,2.0,1.5,0.4,2\n")
+    missing = plots.draw(tmp_path / "figures", shipped, data, tmp_path / "runs")
+    assert [sentence.split(":")[0] for sentence in missing] == ["anomaly_roc.png"]
+    curve = {"false_alarm_rates": [0, 0.5, 1], "anomaly_found": [0, 0.8, 1], "p99_found": [0, 0.5, 1]}
+    found = curve | {"anomaly_auroc": 0.7, "p99_auroc": 0.5, "objects": 4}
+    plots.anomaly_roc(tmp_path / "figures" / "anomaly_roc.png", {"15": found, "64": found})
+    assert {f.name for f in (tmp_path / "figures").iterdir()} == {
+        "anomaly_roc.png", "class_counts.png", "confusion.png", "light_curves.png", "loss_by_time.png",
+        "precision_recall.png", "reliability.png", "training_curves.png",
+    }  # fmt: skip

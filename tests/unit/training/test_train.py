@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from model.network import LightCurveLSTM, NetworkConfig
-from model.scores import weighted_log_loss
+from model.scores import class_columns, weighted_log_loss
 from tests.support.plasticc import objects
 from training.recipe import Augmentation, Network, Optimiser, Recipe, RecipeError, Sampling
-from training.train import cuts, read_out, schedule, set_scaler, train
+from training.train import best_temperature, cuts, read_out, schedule, set_scaler, train
 
 RECIPE = Recipe(
     name="small",
@@ -109,3 +109,13 @@ def test_the_schedule_rises_then_falls() -> None:
     assert rates.index(max(rates)) in range(9, 12)
     assert rates[-1] < 0.02
     assert rates[0] > 0
+
+
+def test_an_epoch_is_judged_after_its_best_temperature() -> None:
+    torch.manual_seed(0)
+    data = objects(per_class=20)
+    columns = torch.from_numpy(class_columns(data.labels))
+    logits = torch.randn(len(data), 4, 14) + 2 * torch.nn.functional.one_hot(columns, 14)[:, None]
+    assert best_temperature(3 * logits, data.labels) == pytest.approx(
+        3 * best_temperature(logits, data.labels), rel=1e-3
+    )

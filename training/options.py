@@ -1,0 +1,31 @@
+"""Options that several commands share, and the data they name."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from training import fetch as source
+from training import splits
+from training.dataset import Objects, read
+
+Data = Annotated[Path | None, typer.Option(help="Folder with PLAsTiCC's files; by default where `fetch` puts them.")]
+Fold = Annotated[int, typer.Option(min=0, max=splits.FOLDS - 1, help="Which fifth of the objects is only tested on.")]
+Threads = Annotated[int, typer.Option(min=1, help="Threads; the same seed and threads give the same weights.")]
+ArtefactFolder = Annotated[
+    Path, typer.Option("--artefact", help="Directory of the artefact.", show_default="the shipped one")
+]
+
+
+def training_set(data: Path | None) -> Objects:
+    """The 7,848 objects with known classes."""
+    folder = data or source.cache_folder()
+    return read(folder / source.TRAIN_CURVES, folder / source.TRAIN_METADATA)
+
+
+def test_set(data: Path | None) -> Objects | None:
+    """The 5,000 unblinded objects of the test set, if they are there (only the wheel has them)."""
+    folder = data or source.cache_folder()
+    if not (folder / source.SHIFT_CURVES).is_file():
+        return None
+    return read(folder / source.SHIFT_CURVES, folder / source.SHIFT_METADATA, label="true_target")
