@@ -57,12 +57,7 @@ def serve(settings: Settings, stop: threading.Event) -> None:
             out_of_range=settings.kafka.out_of_range,
         )
         try:
-            sink = KafkaSink(
-                settings.kafka.client(),
-                f"{settings.kafka.group_id}.{settings.worker}",
-                source.group_metadata,
-                lambda why: note_trouble(state, why),
-            )
+            sink = build_sink(settings, source, state)
             pipeline = Pipeline(
                 source=source,
                 batching=Batching(
@@ -176,12 +171,27 @@ def connect_kafka(settings: Settings) -> AdminClient:
     return admin
 
 
+def build_sink(settings: Settings, source: KafkaSource, state: health.Health) -> KafkaSink:
+    """The transactional producer of this worker."""
+    name = f"{settings.kafka.group_id}.{settings.worker}"
+    try:
+        return KafkaSink(settings.kafka.client(), name, source.group_metadata, lambda why: note_trouble(state, why))
+    except (KafkaException, TimeoutError) as error:
+        raise StartupError(
+            f"no transactions as {name} ({error}); look at Kafka, and at the rights of this user"
+        ) from error
+
+
 def await_outputs(admin: AdminClient, settings: Settings, state: health.Health, stop: threading.Event) -> None:
     """Wait until the topics that are written to exist: a worker may start before them."""
     said: list[str] = []
     while not stop.is_set():
         state.turned()
-        missing = missing_topics(admin, settings.outputs.topics)
+        try:
+            missing = missing_topics(admin, settings.outputs.topics)
+        except KafkaException as error:
+            note_trouble(state, str(error))
+            continue
         if not missing:
             return
         if missing != said:

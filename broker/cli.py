@@ -51,8 +51,6 @@ def run() -> None:
     Example: MISWEEPER_KAFKA__BOOTSTRAP_SERVERS=kafka:9092 MISWEEPER_REDIS__URL=redis://redis:6379 misweeper run
     """
     settings = Settings.load()
-    from broker.assembly import serve  # noqa: PLC0415 - torch takes seconds to import: not for --help
-
     stop = threading.Event()
 
     def on_signal(number: int, _: object) -> None:
@@ -66,6 +64,8 @@ def run() -> None:
 
     signal.signal(signal.SIGTERM, on_signal)
     signal.signal(signal.SIGINT, on_signal)
+    from broker.assembly import serve  # noqa: PLC0415 - torch takes seconds to import: not for --help
+
     serve(settings, stop)
 
 

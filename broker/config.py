@@ -30,8 +30,10 @@ class Kafka(Section):
         ("alerts",), min_length=1, description="Comma-separated names, or regular expressions that begin with ^."
     )
     start: Literal["earliest", "latest"] = Field("earliest", description="Where a group without offsets begins.")
-    out_of_range: Literal["earliest", "latest", "stop"] = Field(
-        "earliest", description="Where it goes on when retention has taken its offset, or a topic was made anew."
+    out_of_range: Literal["safe", "earliest", "latest", "stop"] = Field(
+        "safe",
+        description="Where it goes on when there is nothing at its offset; safe: at the earliest if retention took it, "
+        "else it stops and asks.",
     )
     security_protocol: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = "plaintext"
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"

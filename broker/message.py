@@ -28,7 +28,11 @@ class Record(NamedTuple):
 
 
 def received(message: "KafkaMessage") -> Message:
-    """What a consumer got, as we know it."""
+    """What a consumer got, as we know it; without headers where one has a name that is no UTF-8."""
+    try:
+        headers = tuple(message.headers() or ())
+    except (SystemError, UnicodeDecodeError):
+        headers = ()
     return Message(
         topic=message.topic() or "",
         partition=message.partition() or 0,
@@ -36,5 +40,5 @@ def received(message: "KafkaMessage") -> Message:
         timestamp_ms=message.timestamp()[1],
         key=message.key(),
         value=message.value(),
-        headers=tuple(message.headers() or ()),  # type: ignore[arg-type]  # a consumer's headers are pairs
+        headers=headers,  # type: ignore[arg-type]  # a consumer's headers are pairs
     )

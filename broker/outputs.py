@@ -65,10 +65,14 @@ class Outputs:
         return self._letter(message, read_ms, fate="dead_letter", reason=reason, detail=detail, value=value)
 
     def shrink(self) -> bool:
-        """Keep less of a message in a dead letter from now on, since Kafka refused one. Whether that was possible."""
+        """Keep less of a message in dead letters, since Kafka refused one. Whether that was possible."""
         before = self.largest_value, self.largest_envelope
         self.largest_value, self.largest_envelope = (max(SMALLEST, size // 4) for size in before)
         return (self.largest_value, self.largest_envelope) != before
+
+    def grow(self) -> None:
+        """Keep as much again as at first."""
+        self.largest_value, self.largest_envelope = LARGEST_VALUE, LARGEST_ENVELOPE
 
     def duplicate(self, message: Message, read_ms: int) -> Record:
         """A compact record of an alert that came before; its bytes are in the source topic."""

@@ -78,6 +78,7 @@ class Pipeline:
             try:
                 if batch := self.batching.next(self.source):
                     self.process(batch)
+                    self.outputs.grow()
                 else:
                     self.memory.ping()
                 pause_s = FIRST_PAUSE_S

@@ -22,7 +22,8 @@ from broker.message import Message, Record
 from broker.source import next_offsets
 from broker.transactions import TRY_S, bounded, insist
 
-GIVE_UP_S = 240.0  # then the process ends, before the group expels it (max.poll.interval.ms is 300 s)
+GIVE_UP_S = 30.0  # of each phase; then the source is polled before the next try, for the group expels who does not
+FENCED_AGAIN_S = 60.0  # so soon it is another worker of this name; else a transaction took longer than it may
 
 
 class KafkaSink:
@@ -58,8 +59,8 @@ class KafkaSink:
             **config,
             "transactional.id": worker,
         }
-        self._refused: KafkaError | None = None
-        self._producer = self._connect()
+        self._fenced_at = -FENCED_AGAIN_S
+        self._producer: Producer | None = self._connect()
 
     def commit(self, records: Sequence[Record], batch: Sequence[Message]) -> None:
         """Publish the records and commit the batch's offsets, all or nothing.
@@ -67,27 +68,27 @@ class KafkaSink:
         Raises TransientError after an abort, or where nobody knows whether the commit took effect: then the batch must
         be read again from where the group stands. KafkaException when another producer of the same worker took over.
         """
-        self._refused = None
+        refused: list[KafkaError] = []
         group = self._group_metadata()
         try:
-            self._producer.begin_transaction()  # 2
+            producer = self._producer = self._producer or self._connect()
+            producer.begin_transaction()  # 2
             for record in records:  # 3
-                self._produce(record)
-            offsets, send = next_offsets(batch), self._producer.send_offsets_to_transaction
-            bounded(lambda: send(offsets, group, TRY_S))  # 4
-            self._insist(self._producer.commit_transaction)  # 5
+                produce(producer, record, refused)
+            bounded(lambda: producer.send_offsets_to_transaction(next_offsets(batch), group, TRY_S))  # 4
+            self._insist(producer.commit_transaction)  # 5
         except KafkaException as error:
             self._recover(error.args[0])
-            why = self._refused or error.args[0]
+            why = (*refused, error.args[0])[0]
             kind = TooLargeError if why.code() == KafkaError.MSG_SIZE_TOO_LARGE else TransientError
             raise kind("kafka", why.str()) from error
         except TimeoutError as error:
-            self._replace()
+            self._leave()
             raise TransientError("kafka", str(error)) from error
 
     def _recover(self, error: KafkaError) -> None:
-        """Leave no transaction open: abort it, or, where the producer is broken for good, begin with a new one."""
-        if not error.fatal():
+        """Leave no transaction open: abort it, or, where the producer is broken, begin with a new one next time."""
+        if self._producer is not None and not error.fatal():
             try:
                 self._insist(self._producer.abort_transaction)
             except KafkaException as worse:
@@ -97,42 +98,38 @@ class KafkaSink:
             else:
                 return
         if error.code() == KafkaError._FENCED:  # noqa: SLF001 - librdkafka's name
-            raise KafkaException(error)
-        self._replace()
+            if monotonic() - self._fenced_at < FENCED_AGAIN_S:
+                raise KafkaException(error)
+            self._fenced_at = monotonic()
+        self._leave()
 
-    def _replace(self) -> None:
-        """Leave the producer to itself and begin with a new one, which fences it off."""
-        self._producer.purge()
-        self._producer = self._connect()
+    def _leave(self) -> None:
+        """Leave the producer to itself. The next one fences it off, and ends what it has begun."""
+        if self._producer is not None:
+            self._producer.purge()
+        self._producer = None
 
     def _connect(self) -> Producer:
         """A new producer, whose first act is to abort what an earlier one of this worker left open."""
-        began = monotonic()
-        while True:
-            producer = Producer(self._config)
-            try:
-                self._insist(producer.init_transactions)
-            except TimeoutError as error:
-                if monotonic() - began > GIVE_UP_S:
-                    raise
-                self._on_trouble(str(error))
-            else:
-                return producer
+        producer = Producer(self._config)
+        self._insist(producer.init_transactions)
+        return producer
 
     def _insist(self, call: Callable[[float], object]) -> None:
         insist(call, GIVE_UP_S, self._on_trouble)
 
-    def _produce(self, record: Record) -> None:
-        while True:
-            try:
-                self._producer.produce(
-                    record.topic, record.value, record.key, headers=record.headers, on_delivery=self._delivered
-                )
-            except BufferError:  # the queue is full: give it time to drain
-                self._producer.poll(0.05)
-            else:
-                return
 
-    def _delivered(self, error: KafkaError | None, _: object) -> None:
-        if error is not None and self._refused is None:
-            self._refused = error
+def produce(producer: Producer, record: Record, refused: list[KafkaError]) -> None:
+    """Hand one record over, as soon as there is room; what Kafka refuses later is told in `refused`."""
+
+    def delivered(error: KafkaError | None, _: object) -> None:
+        if error is not None:
+            refused.append(error)
+
+    while True:
+        try:
+            producer.produce(record.topic, record.value, record.key, headers=record.headers, on_delivery=delivered)
+        except BufferError:  # the queue is full: give it time to drain
+            producer.poll(0.05)
+        else:
+            return

@@ -1,7 +1,7 @@
 """Read: a consumer group's share of the topics.
 
-Offsets are never committed here: the sink commits them, in the transaction that publishes what they led to. A batch is
-done again from where Kafka says that the group stands: a commit may have taken effect although its answer was lost.
+Offsets of alerts are never committed here: the sink does it, in the transaction that publishes what they led to. A
+batch is done again from where Kafka says that the group stands: a commit may take effect though its answer is lost.
 Rebalances happen inside `read` and `back_off` alone, where no transaction is open. Where a partition has nothing at the
 offset to go on from (retention took it, the topic was made anew), what happens is configured, never silent.
 """
@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 from confluent_kafka import (
-    OFFSET_BEGINNING,
-    OFFSET_END,
     OFFSET_INVALID,
     Consumer,
     KafkaError,
@@ -30,7 +28,6 @@ log = structlog.get_logger(__name__)
 
 FETCH_WAIT_MS = 10
 ANSWER_S = 1.0  # how long Kafka may take to answer a question
-OFFSETS = {"earliest": OFFSET_BEGINNING, "latest": OFFSET_END}
 NOT_THERE_YET = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC}  # noqa: SLF001 - librdkafka's names
 
 
@@ -43,7 +40,8 @@ class KafkaSource:
         on_assignment: called with the partitions now held, after each change.
         on_out_of_range: called where offsets are left out, or read again, because there is nothing at the one wanted.
         start: earliest or latest, where the group has no offset yet.
-        out_of_range: earliest, latest or stop, where there is nothing at its offset.
+        out_of_range: where there is nothing at its offset: earliest, latest, stop, or safe, which goes on at the
+            earliest where retention passed the group by, and stops where the log is shorter than what was read.
     """
 
     def __init__(
@@ -54,7 +52,7 @@ class KafkaSource:
         on_out_of_range: Callable[[], None] = lambda: None,
         *,
         start: str = "earliest",
-        out_of_range: str = "earliest",
+        out_of_range: str = "safe",
     ) -> None:
         self._start, self._out_of_range = start, out_of_range
         self._on_out_of_range = on_out_of_range
@@ -144,14 +142,19 @@ class KafkaSource:
 
     def _go_back(self) -> None:
         """Seek in each partition to what is to be read again, if it is not committed. Raises TransientError."""
-        committed = self._ask_committed([TopicPartition(*place) for place in self._again])
-        for p in committed:
-            first = max(self._again[p.topic, p.partition], p.offset)  # p.offset is negative where nothing is committed
-            self._consumer.seek(TopicPartition(p.topic, p.partition, first))
+        committed = self._ask_committed([TopicPartition(*place) for place in self._again.keys() - self._unplaced])
+        try:
+            for p in committed:
+                first = max(self._again[p.topic, p.partition], p.offset)  # p.offset is negative where there is none
+                self._consumer.seek(TopicPartition(p.topic, p.partition, first))
+        except KafkaException as error:
+            raise TransientError("kafka", error.args[0].str()) from error
         self._again.clear()
 
     def _ask_committed(self, places: list[TopicPartition]) -> list[TopicPartition]:
         """The group's offsets, once no transaction holds them; negative where it has none. Raises TransientError."""
+        if not places:
+            return []
         try:
             committed = self._consumer.committed(places, ANSWER_S)
         except KafkaException as error:
@@ -181,22 +184,39 @@ class KafkaSource:
             log.warning("Kafka", error=error.str())
 
     def _place(self) -> None:
-        """Begin where a partition has not been read by the group, or has nothing at its offset any more."""
+        """Begin where a partition has not been read by the group, or has nothing at its offset any more.
+
+        The place is committed, so that whoever comes next begins there too. Raises TransientError, StartupError.
+        """
         self._unplaced &= self._assigned
         for p in self._ask_committed([TopicPartition(*place) for place in self._unplaced]):
-            begin = self._start
-            if p.offset >= 0:
-                begin, partition = self._out_of_range, f"{p.topic}[{p.partition}]"
-                if begin == "stop":
-                    raise StartupError(
-                        f"{partition} has nothing at the group's offset {p.offset}; find out what became of it, "
-                        "then set MISWEEPER_KAFKA__OUT_OF_RANGE to earliest or latest"
-                    )
-                log.error("offset out of range", partition=partition, offset=p.offset, going_on_at=begin)
-                self._on_out_of_range()
+            try:
+                low, high = self._consumer.get_watermark_offsets(p, ANSWER_S)
+                begin = TopicPartition(p.topic, p.partition, self._beginning(p, low, high))
+                self._consumer.commit(offsets=[begin], asynchronous=False)
+            except KafkaException as error:
+                raise TransientError("kafka", error.args[0].str()) from error
             self._consumer.incremental_unassign([p])  # a partition that has stopped cannot seek
-            self._consumer.incremental_assign([TopicPartition(p.topic, p.partition, OFFSETS[begin])])
-        self._unplaced.clear()
+            self._consumer.incremental_assign([begin])
+            self._unplaced.discard((p.topic, p.partition))
+
+    def _beginning(self, p: TopicPartition, low: int, high: int) -> int:
+        """The offset to begin at, for a partition that has those from `low` to before `high`. Raises StartupError."""
+        ends = {"earliest": low, "latest": high}
+        if p.offset < 0:
+            return ends[self._start]
+        policy = self._out_of_range
+        if policy == "safe":
+            policy = "earliest" if p.offset < low else "stop"
+        partition = f"{p.topic}[{p.partition}]"
+        if policy == "stop":
+            raise StartupError(
+                f"{partition} has the offsets {low} to {high}, the group stands at {p.offset}; find out why, then set "
+                "MISWEEPER_KAFKA__OUT_OF_RANGE: earliest where the topic was made anew, latest where its end was lost"
+            )
+        log.error("offset out of range", partition=partition, offset=p.offset, going_on_at=ends[policy])
+        self._on_out_of_range()
+        return ends[policy]
 
     def _on_assign(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         self._consumer.incremental_assign(partitions)

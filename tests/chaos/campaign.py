@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from confluent_kafka import Producer
+from confluent_kafka import KafkaError, Producer
 from confluent_kafka.admin import AdminClient
 
 from broker import spans
@@ -25,7 +25,8 @@ BY_STEP = 0.7  # share of the workers that die by their own hand; the others liv
 LONGEST_LIFE = 12  # micro-batches until a worker dies of its step
 TROUBLE = 0.05  # chance that something is done to a worker, four times a second
 AHEAD = 12_000  # alerts that wait for the workers at most
-PAUSE_S = 8.0  # longer than the session and, for Kafka, than a transaction may take
+PAUSES_S = (3.0, 8.0, 13.0)  # the second is longer than the session, the third than a transaction may take
+EXPECTED = (0, 3, -signal.SIGTERM)  # told to leave: done, not done in time, not yet begun
 QUIET_S = 240.0  # the rest must be classified by then
 
 
@@ -35,6 +36,7 @@ class Worked:
 
     worker: Worker
     step: str | None = None  # that it will die of
+    told_to_leave: bool = False
     paused_until: float = 0.0
 
     @property
@@ -67,6 +69,7 @@ class Campaign:
     say: Callable[[str], None]
     happened: Counter[str] = field(default_factory=Counter)
     sent: int = 0
+    faults: list[str] = field(default_factory=list)  # what must not happen at all
     _over: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
@@ -109,6 +112,8 @@ class Campaign:
         for one in crew:  # no more deaths
             one.worker.stop(signal.SIGKILL)
             self._start(one, None)
+        if not self.enough:
+            self.faults.append("the campaign ended before its time")
         eventually(lambda: self.waiting(settings, admin) == 0, QUIET_S)
         for one in crew:
             assert one.worker.stop() == 0, one.worker.log()[-3000:]
@@ -124,20 +129,28 @@ class Campaign:
         """Until there are enough alerts and enough kills, never far ahead of the workers."""
         producer = Producer({**settings.kafka.client(), "enable.idempotence": True, "linger.ms": 5})
         (topic,) = settings.kafka.topics
-        for key, value in alerts(self.seed):
+
+        def delivered(error: KafkaError | None, _: object) -> None:
+            if error is None:
+                self.sent += 1
+            else:
+                self.faults.append(f"Kafka did not take an alert: {error.str()}")
+
+        for number, (key, value) in enumerate(alerts(self.seed)):
             if self.enough:
                 break
-            if self.sent % 2000 == 0:
+            if number % 2000 == 0:
                 while not self._over.is_set() and self._far_ahead(settings, admin):
                     time.sleep(0.2)
             while True:
                 try:
-                    producer.produce(topic, value, key)
+                    producer.produce(topic, value, key, on_delivery=delivered)
                     break
                 except BufferError:
                     producer.poll(0.1)
-            self.sent += 1
-        assert producer.flush(60) == 0, "Kafka did not take all alerts"
+            producer.poll(0)
+        if left := producer.flush(60):
+            self.faults.append(f"Kafka did not take {left} alerts")
 
     def _far_ahead(self, settings: Settings, admin: AdminClient) -> bool:
         try:
@@ -154,12 +167,14 @@ class Campaign:
             self._note(f"killed: {one.step or 'at any time'}")
         else:
             self._note(f"ended: exit code {code}")
+            if code not in EXPECTED or not one.told_to_leave:
+                self.faults.append(f"a worker ended with exit code {code}:\n{one.worker.log()[-2000:]}")
         taken = [other.step for other in crew if other is not one]
         rarest = min((step for step in STEPS if step not in taken), key=lambda step: self.happened[f"killed: {step}"])
         self._start(one, rarest if self._rng.random() < BY_STEP else None)
 
     def _start(self, one: Worked, step: str | None) -> None:
-        one.step = step
+        one.step, one.told_to_leave = step, False
         one.worker.arguments = (step, str(self._rng.randint(1, LONGEST_LIFE))) if step else ()
         one.worker.start()
 
@@ -172,12 +187,14 @@ class Campaign:
             process.send_signal(signal.SIGKILL)
         elif self._rng.random() < 0.3:
             self._note("told to leave")
+            one.told_to_leave = True
             process.send_signal(signal.SIGTERM)
         else:
             self._note("paused")
-            one.paused_until = time.monotonic() + 1.5 * PAUSE_S
+            pause_s = self._rng.choice(PAUSES_S)
+            one.paused_until = time.monotonic() + pause_s + 2
             process.send_signal(signal.SIGSTOP)
-            going_on = threading.Timer(PAUSE_S, process.send_signal, (signal.SIGCONT,))
+            going_on = threading.Timer(pause_s, process.send_signal, (signal.SIGCONT,))
             going_on.daemon = True
             going_on.start()
 
@@ -192,7 +209,7 @@ class Campaign:
             server.restart()
         else:
             server.pause()
-            time.sleep(PAUSE_S if self._rng.random() < 0.5 else 2 * PAUSE_S)
+            time.sleep(self._rng.choice(PAUSES_S))
             server.resume()
 
     def _note(self, event: str) -> None:

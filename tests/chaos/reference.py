@@ -11,6 +11,7 @@ from itertools import islice
 import numpy as np
 import redis
 from confluent_kafka.admin import AdminClient
+from numpy.typing import ArrayLike, NDArray
 
 from broker import spans
 from broker.config import Settings
@@ -40,6 +41,7 @@ class Reference:
     classifier: Classifier
     store: InMemoryLightCurves = field(default_factory=InMemoryLightCurves)
     answers: dict[tuple[int, int], np.ndarray] = field(default_factory=dict)  # by partition and offset
+    compared: int = 0  # states
 
     @classmethod
     def of(cls, settings: Settings, admin: AdminClient) -> "Reference":
@@ -58,7 +60,9 @@ class Reference:
                     if answer is not None:
                         verdict = of_share[answer.run].verdicts[answer.verdict]
                         place = arrival.message.partition, arrival.message.offset
-                        self.answers[place] = verdict.probabilities
+                        self.answers[place] = answered(
+                            verdict.probabilities, answer.observations, verdict.anomaly_score
+                        )
         return self
 
     def differing_answers(self, settings: Settings, admin: AdminClient) -> Iterator[str]:
@@ -68,9 +72,10 @@ class Reference:
             for message in messages:
                 place = source(message.headers)[1:]
                 record = decode(message.value, SCHEMA)
-                probabilities = np.array([c["probability"] for c in record["classifications"]])
+                chances = [c["probability"] for c in record["classifications"]]
+                ours = answered(chances, record["observations"], record["anomalyScore"])
                 expected = self.answers.get(place)
-                if expected is None or np.abs(probabilities - expected).max() > PROBABILITY:
+                if expected is None or not np.allclose(ours, expected, rtol=PROBABILITY, atol=PROBABILITY):
                     yield f"classification of {place}"
                 seen.add(place)
         yield from (f"classification of {place}" for place in self.answers.keys() - seen)
@@ -103,10 +108,16 @@ class Reference:
                 context = Context(photoz, photoz_err, mwebv, None if ddf < 0 else bool(ddf))
                 believed[name] = Run(None, curve_of(seen), context, (0,))
         outcomes = self.classifier.classify(list(believed.values()))
+        self.compared += len(believed)
         for name, outcome in zip(believed, outcomes, strict=True):
             ours, expected = numbers(states[name][PACKED_HEADER.size :]), numbers(outcome.state)
             if not np.allclose(ours, expected, rtol=STATE, atol=STATE, equal_nan=True):
                 yield name
+
+
+def answered(probabilities: ArrayLike, observations: int, anomaly_score: float) -> NDArray[np.float32]:
+    """What is compared of a classification [16]."""
+    return np.array([*probabilities, observations, anomaly_score], dtype=np.float32)
 
 
 def numbers(body: bytes) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 import threading
 import time
+from contextlib import suppress
+from itertools import cycle
 
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
@@ -53,8 +55,9 @@ def source(kafka, topics, topic_prefix):
 
 @pytest.fixture
 def sink(kafka, source, topic_prefix, monkeypatch):
-    monkeypatch.setattr(transactions, "NEVER_S", 1.0)
-    return KafkaSink({"bootstrap.servers": kafka}, topic_prefix, source.group_metadata)
+    sink = KafkaSink({"bootstrap.servers": kafka}, topic_prefix, source.group_metadata)
+    monkeypatch.setattr(transactions, "NEVER_S", 3.0)
+    return sink
 
 
 def send(kafka, topic, values, partition=0):
@@ -119,9 +122,41 @@ def test_a_call_that_never_returns_costs_its_producer_and_the_batch_is_done_agai
     assert published(kafka, topics[1]) == [b"answer to 0", b"answer to 1"]
 
 
-def test_an_expelled_worker_cannot_commit(source):
+def test_a_worker_that_is_no_member_cannot_commit(source):
     with pytest.raises(TransientError, match="expelled"):  # not yet a member: as one that lost its session
         source.group_metadata()
+
+
+def test_a_transaction_that_took_too_long_is_done_again(kafka, topics, source, topic_prefix):
+    sink = KafkaSink({"bootstrap.servers": kafka, "transaction.timeout.ms": 1000}, topic_prefix, source.group_metadata)
+    send(kafka, topics[0], [b"0", b"1"])
+    batch = read(source, 2)
+
+    def late(call, *arguments):
+        call(*arguments)
+        time.sleep(14)  # Kafka looks for such transactions every 10 s
+
+    sink._producer = Troubled(sink._producer, send_offsets_to_transaction=late)
+    with pytest.raises(TransientError):
+        sink.commit(answers(batch, topics[1]), batch)
+    source.rewind(batch)
+    again = read(source, 2)
+    sink.commit(answers(again, topics[1]), again)
+    assert published(kafka, topics[1]) == [b"answer to 0", b"answer to 1"]
+
+
+def test_of_two_living_workers_of_one_name_one_ends(kafka, topics, source, topic_prefix):
+    first, second = (KafkaSink({"bootstrap.servers": kafka}, topic_prefix, source.group_metadata) for _ in range(2))
+    send(kafka, topics[0], [b"0"])
+    batch = read(source, 1)
+    with pytest.raises(KafkaException):  # each is fenced by the other, again and again
+        fight((first, second), answers(batch, topics[1]), batch)
+
+
+def fight(sinks, records, batch):
+    for sink in cycle(sinks):
+        with suppress(TransientError):  # fenced once: it may have been too slow
+            sink.commit(records, batch)
 
 
 def test_partitions_that_come_back_after_a_pause_are_read(kafka, topics, source, topic_prefix):
@@ -186,10 +221,32 @@ def test_an_offset_out_of_range_is_counted_and_goes_on_as_configured(kafka, topi
     source.close()
 
 
-def test_an_offset_out_of_range_may_end_the_service(kafka, topics, topic_prefix):
+@pytest.mark.parametrize("policy", ["stop", "safe"])
+def test_a_log_that_is_shorter_than_what_was_read_ends_the_service(kafka, topics, topic_prefix, policy):
     send(kafka, topics[0], [b"0"])
     begin_behind(kafka, topics[0], topic_prefix, 1000)
-    source, _ = make_source(kafka, topics, topic_prefix, out_of_range="stop")
-    with pytest.raises(StartupError, match="nothing at the group's offset 1000"):
+    source, _ = make_source(kafka, topics, topic_prefix, out_of_range=policy)
+    with pytest.raises(StartupError, match="has the offsets 0 to 1, the group stands at 1000"):
         read(source, 1)
     source.close()
+
+
+def test_what_retention_took_is_counted_and_left_out(kafka, topics, topic_prefix, topic_names):
+    send(kafka, topics[0], [b"0", b"1", b"2"])
+    begin_behind(kafka, topics[0], topic_prefix, 0)
+    for future in topic_names.admin.delete_records([TopicPartition(topics[0], 0, 2)]).values():
+        future.result(10)
+    source, counted = make_source(kafka, topics, topic_prefix)
+    assert [m.value for m in read(source, 1)] == [b"2"]
+    assert counted == [1]
+    source.close()
+
+
+def test_a_first_place_is_kept_for_whoever_comes_next(kafka, topics, topic_prefix):
+    first, _ = make_source(kafka, topics, topic_prefix, start="latest")
+    assert read(first, 1, seconds=5.0) == []
+    first.close()
+    send(kafka, topics[0], [b"while nobody was there"])
+    second, _ = make_source(kafka, topics, topic_prefix, start="latest")
+    assert [m.value for m in read(second, 1)] == [b"while nobody was there"]
+    second.close()
