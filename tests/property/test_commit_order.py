@@ -45,7 +45,7 @@ from model.observation import LightCurve
 from model.taxonomy import CLASS_IDS
 from schemas.catalogue import load
 from tests.support.alerts import record, wire
-from tests.support.echo import expected, fingerprint
+from tests.support.echo import ORIGIN_BYTES, expected, fingerprint
 from tests.support.kafka_double import KafkaDouble
 from tests.support.reading import READ
 from tests.support.stepping import DIE, FAIL, GO, STEPS, Worker
@@ -81,6 +81,9 @@ alerts = st.builds(
 )
 messages = st.lists(st.tuples(st.integers(0, PARTITIONS - 1), alerts | st.just(b"\x02poison")), min_size=1, max_size=5)
 which = st.integers(0, MOST_WORKERS - 1)
+faults = st.lists(
+    st.tuples(which, st.sampled_from(list(STEPS)), st.sampled_from([FAIL, FAIL, DIE])), min_size=1, max_size=6
+)
 
 
 class CommitOrder(RuleBasedStateMachine):
@@ -129,25 +132,16 @@ class CommitOrder(RuleBasedStateMachine):
         worker.take = take
         self.take_turns([worker], 1, steps)
 
-    @precondition(lambda self: self.workers)
-    @rule(which=which, new=messages, step=st.sampled_from([name for name, server in STEPS.items() if server]))
-    def fail_at(self, which, new, step):
-        """Go on to a step and be refused there."""
-        worker = self.pick(which)
+    @rule(faults=faults, new=messages, noticed=st.sampled_from([True, True, False]))
+    def go_wrong(self, faults, new, noticed):
+        """Go on to a step and be refused or killed there; sooner or later the group and the transactions time out."""
         self.produce(new)
-        self.resume_until(worker, step)
-        if worker.alive:
-            self.resume(worker, FAIL)
-
-    @precondition(lambda self: self.workers)
-    @rule(which=which, new=messages, step=st.sampled_from(list(STEPS)), noticed=st.sampled_from([True, True, False]))
-    def die_at(self, which, new, step, noticed):
-        """Go on to a step and be killed there; sooner or later the group and the transactions time out."""
-        worker = self.pick(which)
-        self.produce(new)
-        self.resume_until(worker, step)
-        if worker.alive:
-            self.resume(worker, DIE)
+        for which, step, order in faults:
+            if self.workers:
+                worker = self.pick(which)
+                self.resume_until(worker, step)
+                if worker.alive and worker.step == step:
+                    self.resume(worker, order)
         if noticed:
             self.notice_the_dead()
 
@@ -246,8 +240,7 @@ class CommitOrder(RuleBasedStateMachine):
             header, log = Header(*PACKED_HEADER.unpack_from(state)), entries(self.store.logs[key])
             if log[header.entries - 1].tobytes() == header.last_entry:
                 curve = curve_of(log[: header.entries])
-                assert state[PACKED_HEADER.size + 1 :] == curve.tobytes()
-                assert state[PACKED_HEADER.size :][:1] == header.artefact[:1]
+                assert state[PACKED_HEADER.size + ORIGIN_BYTES :] == curve.tobytes()
                 assert header.observations == len(curve)
 
     def published(self) -> Iterator[tuple[tuple[int, int], dict]]:
@@ -319,5 +312,5 @@ def read(message: Message):
 
 TestCommitOrder = CommitOrder.TestCase
 TestCommitOrder.settings = settings(
-    max_examples=120, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=200, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
 )

@@ -12,6 +12,7 @@ from model.observation import Context, LightCurve, Observation
 from model.taxonomy import CLASSES
 
 Judge = Callable[[bytes, Context], Any]
+ORIGIN_BYTES = 8
 
 
 def bare(seen: bytes, context: Context) -> Any:
@@ -26,17 +27,23 @@ def fingerprint(seen: bytes, context: Context) -> Verdict:
     return Verdict(numbers[: len(CLASSES)].astype(np.float32), float(p99), float(anomaly_score), flag % 8 == 0)
 
 
+def origin(digest: str, context: Context) -> bytes:
+    """What a state was made with, apart from the curve."""
+    return shake_128(f"{digest[:16]} {context}".encode()).digest(ORIGIN_BYTES)
+
+
 def echo(runs: Sequence[Run], digest: str, judge: Judge = bare) -> list[Outcome]:
-    """One outcome a run; a state begins with the first digit of the artefact's digest, then comes the curve."""
+    """One outcome a run; a state begins with its origin, then comes the curve."""
     outcomes = []
     for run in runs:
-        assert run.state is None or run.state[:1] == digest[:1].encode(), "the state of another model"
-        seen = (run.state or b"")[1:]
+        made = origin(digest, run.context)
+        assert run.state is None or run.state.startswith(made), "the state of another model or context"
+        seen = (run.state or made)[len(made) :]
         verdicts = []
         for i, row in enumerate(run.observations):
             seen += row.tobytes()
             verdicts += [judge(seen, run.context)] * run.readouts.count(i)
-        outcomes.append(Outcome(verdicts, digest[:1].encode() + seen))
+        outcomes.append(Outcome(verdicts, made + seen))
     return outcomes
 
 
