@@ -27,6 +27,7 @@ TROUBLE = 0.05  # chance that something is done to a worker, four times a second
 AHEAD = 12_000  # alerts that wait for the workers at most
 PAUSES_S = (3.0, 8.0, 13.0)  # the second is longer than the session, the third than a transaction may take
 EXPECTED = (0, 3, -signal.SIGTERM)  # told to leave: done, not done in time, not yet begun
+AWAY = 2  # exit code of a worker that was started while a server was away
 QUIET_S = 240.0  # the rest must be classified by then
 
 
@@ -167,7 +168,7 @@ class Campaign:
             self._note(f"killed: {one.step or 'at any time'}")
         else:
             self._note(f"ended: exit code {code}")
-            if code not in EXPECTED or not one.told_to_leave:
+            if code != AWAY and not (one.told_to_leave and code in EXPECTED):
                 self.faults.append(f"a worker ended with exit code {code}:\n{one.worker.log()[-2000:]}")
         taken = [other.step for other in crew if other is not one]
         rarest = min((step for step in STEPS if step not in taken), key=lambda step: self.happened[f"killed: {step}"])
