@@ -32,6 +32,7 @@ from model.classifier import Classifier, DeviceError
 log = structlog.get_logger(__name__)
 
 CONNECT_S = 10.0
+KAFKA_MS = 20.0  # an alert waits for the next fetch, an answer for its transaction's markers
 
 
 def serve(settings: Settings, stop: threading.Event) -> None:
@@ -61,7 +62,10 @@ def serve(settings: Settings, stop: threading.Event) -> None:
             pipeline = Pipeline(
                 source=source,
                 batching=Batching(
-                    max_size=settings.batch.max_size, max_wait_ms=settings.batch.max_wait_ms, clock=time.monotonic
+                    max_size=settings.batch.max_size,
+                    max_wait_ms=settings.batch.max_wait_ms,
+                    clock=time.monotonic,
+                    way_ms=KAFKA_MS,
                 ),
                 read_alert=AlertReader(settings.limits.max_message_bytes),
                 memory=Memory(store, classifier.digest),

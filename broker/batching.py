@@ -24,12 +24,13 @@ class Batching:
     Args:
         max_size: messages in a batch at most.
         max_wait_ms: how long a message waits for its answer, where a batch takes no longer than half of it.
+        way_ms: of this, how long alert and answer are on their way through Kafka; at most half of it.
         clock: monotonic seconds.
     """
 
-    def __init__(self, *, max_size: int, max_wait_ms: float, clock: Callable[[], float]) -> None:
+    def __init__(self, *, max_size: int, max_wait_ms: float, clock: Callable[[], float], way_ms: float = 0.0) -> None:
         self._max_size = max_size
-        self._max_wait_s = max_wait_ms / 1000
+        self._max_wait_s = max(max_wait_ms - way_ms, max_wait_ms / 2) / 1000
         self._clock = clock
         self._closed_at = clock()
 

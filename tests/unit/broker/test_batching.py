@@ -63,3 +63,11 @@ def test_an_idle_service_waits_and_never_spins():
     line.now = 50.0
     assert collector.next(line) == []
     assert line.asked[-1] == 0.1
+
+
+@pytest.mark.parametrize(("way_ms", "waits_s"), [(20.0, 0.08), (500.0, 0.05)])
+def test_the_way_through_kafka_is_taken_off_the_wait(way_ms, waits_s):
+    line = Line([0.03])
+    collector = Batching(max_size=4, max_wait_ms=100, clock=lambda: line.now, way_ms=way_ms)
+    assert len(collector.next(line)) == 1
+    assert line.now == pytest.approx(waits_s)
