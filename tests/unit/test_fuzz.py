@@ -35,6 +35,9 @@ def test_a_packet_follows_from_seed_and_number_alone():
     forth = [packet(9, number) for number in range(300)]
     assert [packet(9, number) for number in reversed(range(300))] == forth[::-1]
     assert [packet(10, number) for number in range(300)] != forth
+    code = "from tests.fuzz.mutations import packet; print([packet(9, number) for number in range(300)])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == str(forth), "another process makes others"
 
 
 @pytest.mark.parametrize(
