@@ -195,6 +195,7 @@ def await_outputs(admin: AdminClient, settings: Settings, state: health.Health, 
             missing = missing_topics(admin, settings.outputs.topics)
         except KafkaException as error:
             note_trouble(state, str(error))
+            stop.wait(1.0)
             continue
         if not missing:
             return

@@ -6,14 +6,27 @@ names its checkpoint and comes last, by renaming, so that a kill at any moment l
 
 import csv
 import json
+import math
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from training.train import Progress
+
+@dataclass
+class Progress:
+    """Where a run stands; what a checkpoint's JSON holds."""
+
+    epoch: int = 0  # whole epochs done
+    best_epoch: int = 0
+    best_score: float = math.inf
+    seconds: float = 0.0
+    history: list[dict[str, float]] = field(default_factory=list)
+    recipe: dict[str, Any] = field(default_factory=dict)  # what the run was begun with
 
 
 def save(folder: Path, networks: Mapping[str, nn.Module], optimiser: Optimizer, progress: Progress) -> None:

@@ -16,12 +16,13 @@ from model.network import LightCurveLSTM
 from training import splits
 from training.calibrate import calibrate
 from training.card import card
+from training.checkpoint import Progress
 from training.dataset import Objects
 from training.distil import soften, teacher_of
 from training.evaluate import evaluate, rounded, shift
 from training.examples import plain_pool
 from training.recipe import Recipe
-from training.train import Progress, train
+from training.train import train
 
 OnEpoch = Callable[[str, dict[str, float]], None]  # which network, figures of the epoch just done
 

@@ -21,11 +21,10 @@ from model.report_features import REPORT_INPUTS, REPORT_STATISTICS, report_input
 from model.scores import accuracy, class_columns, weighted_log_loss
 from model.taxonomy import CLASSES, METRIC_WEIGHTS
 from training.balancing import balance
-from training.checkpoint import resume, save
+from training.checkpoint import Progress, resume, save
 from training.dataset import Objects
 from training.evaluate import Probabilities, lengths
 from training.recipe import Part, RecipeError, settings
-from training.train import Progress
 
 NAMES = ("paper", "paper-as-published")
 SHARED_PADDING = 256  # curves of like length that are padded together

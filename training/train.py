@@ -4,14 +4,10 @@ Everything random follows from the recipe's seed and the epoch's number, so a ru
 whole epoch and ends in the same weights.
 """
 
-import csv
-import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -25,24 +21,13 @@ from model.network import LightCurveLSTM, NetworkConfig
 from model.scores import class_columns, weighted_log_loss
 from model.taxonomy import CLASSES
 from training.batches import Batch, cut, epoch, plain
+from training.checkpoint import Progress, resume, save
 from training.dataset import Objects
 from training.examples import Pool, plain_pool
 from training.metrics import balanced_weights
 from training.recipe import Recipe, RecipeError
 
 CUTS_DAYS = (None, 10.0, 30.0, 60.0)  # after the first detection; None: the full curve
-
-
-@dataclass
-class Progress:
-    """Where a run stands; what a checkpoint's JSON holds."""
-
-    epoch: int = 0  # whole epochs done
-    best_epoch: int = 0
-    best_score: float = math.inf
-    seconds: float = 0.0
-    history: list[dict[str, float]] = field(default_factory=list)
-    recipe: dict[str, Any] = field(default_factory=dict)  # what the run was begun with
 
 
 def train(
@@ -79,7 +64,7 @@ def train(
     average.load_state_dict(network.state_dict())
     settings = recipe.optimiser
     optimiser = torch.optim.AdamW(network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
-    progress = resume(folder, network, average, optimiser)
+    progress = resume(folder, {"network": network, "average": average}, optimiser)
     if progress.recipe not in ({}, recipe.model_dump()):
         raise RecipeError(f"{folder} holds a run of another recipe; delete it, or choose another folder by --runs")
     progress.recipe = recipe.model_dump()
@@ -106,7 +91,7 @@ def train(
         if score["mean"] < progress.best_score:
             progress.best_score, progress.best_epoch = score["mean"], number + 1
             save_file(average.state_dict(), folder / "best.safetensors")
-        save(folder, network, average, optimiser, progress)
+        save(folder, {"network": network, "average": average}, optimiser, progress)
         on_epoch(row)
     best = LightCurveLSTM(network.config)
     best.load_state_dict(load_file(folder / "best.safetensors"))
@@ -198,39 +183,3 @@ def set_scaler(network: LightCurveLSTM, data: Objects) -> None:
         scale = np.sqrt(np.maximum(second / count - mean**2, 0))
         getattr(network, f"{name}_mean").copy_(torch.from_numpy(mean))
         getattr(network, f"{name}_scale").copy_(torch.from_numpy(np.where(scale > 1e-3, scale, 1.0)))
-
-
-def save(
-    folder: Path, network: nn.Module, average: nn.Module, optimiser: torch.optim.Optimizer, progress: Progress
-) -> None:
-    """Write a checkpoint; the JSON comes last and by renaming, so that a kill leaves a whole one behind."""
-    tensors = {f"network.{k}": v for k, v in network.state_dict().items()}
-    tensors |= {f"average.{k}": v for k, v in average.state_dict().items()}
-    for i, moments in optimiser.state_dict()["state"].items():
-        tensors |= {f"optimiser.{i}.{k}": v.clone() for k, v in moments.items()}
-    name = f"checkpoint-{progress.epoch % 2}.safetensors"
-    save_file(tensors, folder / name)
-    (folder / "progress.tmp").write_text(json.dumps(vars(progress) | {"checkpoint": name}))
-    (folder / "progress.tmp").replace(folder / "progress.json")
-    with (folder / "log.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, progress.history[0])
-        writer.writeheader()
-        writer.writerows(progress.history)
-
-
-def resume(folder: Path, network: nn.Module, average: nn.Module, optimiser: torch.optim.Optimizer) -> Progress:
-    """Take up a folder's checkpoint, if it has one."""
-    path = folder / "progress.json"
-    if not path.exists():
-        return Progress()
-    kept = json.loads(path.read_text())
-    tensors = load_file(folder / kept.pop("checkpoint"))
-    network.load_state_dict({k.removeprefix("network."): v for k, v in tensors.items() if k.startswith("network.")})
-    average.load_state_dict({k.removeprefix("average."): v for k, v in tensors.items() if k.startswith("average.")})
-    moments: dict[int, dict[str, Tensor]] = {}
-    for key, value in tensors.items():
-        if key.startswith("optimiser."):
-            _, i, name = key.split(".")
-            moments.setdefault(int(i), {})[name] = value
-    optimiser.load_state_dict(optimiser.state_dict() | {"state": moments})
-    return Progress(**kept)
