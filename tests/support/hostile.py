@@ -37,7 +37,7 @@ def history(count: int, claimed: int | None = None) -> bytes:
 
 def container(block: bytes, codec: bytes = b"null", schema: bytes | None = None, count: int = 1) -> bytes:
     """A container with one block, taken as it is."""
-    schema = json.dumps(load("observation")).encode() if schema is None else schema
+    schema = json.dumps(load("observation"), sort_keys=True).encode() if schema is None else schema
     header = b"Obj\x01" + zigzag(2) + text(b"avro.schema") + text(schema) + text(b"avro.codec") + text(codec) + b"\x00"
     return header + SYNC + zigzag(count) + text(block) + SYNC
 
