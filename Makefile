@@ -39,7 +39,7 @@ fuzz: $(READY) ## a million hostile packets through decode and adapt; SHORT=1: 5
 chaos: $(READY) ## workers, Kafka and Redis killed under load, every offset recounted; SHORT=1: minutes, not an hour
 	$(BIN)/python -m tests.chaos $(if $(SHORT),--alerts 20000 --kills 15)
 
-train: $(READY) ## fetch PLAsTiCC, train the default recipe, evaluate it (hours on two cores)
+train: $(READY) ## fetch PLAsTiCC, train the default recipe, evaluate it (ten minutes on one core)
 	$(BIN)/misweeper-train fetch
 	$(BIN)/misweeper-train fit
 	$(BIN)/misweeper-train evaluate

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from training.detection import detection_chance
 from training.recipe import Augmentation
 
 SMALLEST_PHOTOZ = 0.005  # 0 would mean our Galaxy
@@ -28,7 +29,15 @@ def augment_curve(curve: NDArray[np.void], recipe: Augmentation, rng: np.random.
     extra = rng.uniform(0, recipe.flux_noise)
     noisy["flux_njy"] += extra * rng.standard_normal(len(noisy), dtype=np.float32) * noisy["flux_err_njy"]
     noisy["flux_err_njy"] *= np.sqrt(1 + extra**2)
+    noisy["detected"] = still_detected(curve, noisy, rng)
     return noisy
+
+
+def still_detected(curve: NDArray[np.void], noisy: NDArray[np.void], rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Which detections [T] are left by more noise; all of them rather than none."""
+    before, after = (detection_chance(c["flux_njy"] / c["flux_err_njy"]) for c in (curve, noisy))
+    left: NDArray[np.bool_] = curve["detected"] & (rng.random(len(curve)) * before < after)
+    return left if left.any() else curve["detected"]
 
 
 def augment_context(context: np.void, recipe: Augmentation, rng: np.random.Generator) -> np.void:

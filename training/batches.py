@@ -13,7 +13,7 @@ from model.scores import class_columns
 from model.taxonomy import CLASSES, METRIC_WEIGHTS
 from training.augment import augment
 from training.dataset import Objects
-from training.examples import Example, Pool
+from training.examples import Pool, show
 from training.recipe import Recipe, Sampling
 
 
@@ -25,7 +25,7 @@ class Batch(NamedTuple):
     lengths: Tensor  # [B]
     readout: Tensor  # [B, R]
     weights: Tensor  # [B, R]: of each readout's loss
-    targets: Tensor  # [B, R, 14]: probabilities to learn
+    columns: Tensor  # [B]: of their classes
 
 
 def class_draws(labels: NDArray[np.intp], power: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -49,7 +49,7 @@ def epoch(objects: Objects, pool: Pool, recipe: Recipe, number: int) -> Iterator
 
     Args:
         objects: to learn from.
-        pool: an example of each of them.
+        pool: the examples of each of them.
         recipe: how.
         number: of the epoch.
     """
@@ -57,7 +57,8 @@ def epoch(objects: Objects, pool: Pool, recipe: Recipe, number: int) -> Iterator
     labels = class_columns(objects.labels)
     probability, class_weights = class_draws(labels, recipe.sampling.class_power)
     drawn = rng.choice(len(objects), size=len(objects), p=probability)
-    seen = [augment(pool[i].curve, pool[i].context, recipe.augmentation, rng) for i in drawn]
+    shown = [show(pool[i], recipe.redshift.share, rng) for i in drawn]
+    seen = [augment(example.curve, example.context, recipe.augmentation, rng) for example in shown]
     curves = [curve for curve, _ in seen]
     size = recipe.optimiser.batch_size
     order = np.argsort([len(c) + rng.uniform(0, 8) for c in curves])
@@ -72,29 +73,14 @@ def epoch(objects: Objects, pool: Pool, recipe: Recipe, number: int) -> Iterator
         weights = np.ones(readout.shape)
         weights[:, 0] = recipe.sampling.full_weight
         weights *= class_weights[columns][:, None] / weights.mean()
-        times = np.take_along_axis(observations["mjd_tai"], readout, axis=1)
-        targets = [
-            target(pool[i], column, at, recipe.distillation.weight)
-            for i, column, at in zip(drawn[chosen], columns, times, strict=True)
-        ]
         yield Batch(
             torch.from_numpy(encoded.inputs),
             torch.from_numpy(encoded.statistics),
             torch.from_numpy(lengths),
             torch.from_numpy(readout),
             torch.from_numpy(weights.astype(np.float32)),
-            torch.from_numpy(np.stack(targets)),
+            torch.from_numpy(columns),
         )
-
-
-def target(example: Example, column: int, times: NDArray[np.float64], soft_weight: float) -> NDArray[np.float32]:
-    """What the network should say [R, 14] at times [R]: the class, mixed with what a teacher said at the time."""
-    result = np.zeros((len(times), len(CLASSES)), dtype=np.float32)
-    result[:, column] = 1.0
-    if example.soft is None:
-        return result
-    latest = np.searchsorted(example.curve["mjd_tai"], times, side="right") - 1
-    return (1 - soft_weight) * result + soft_weight * example.soft[latest]
 
 
 def draw_readouts(
@@ -126,6 +112,7 @@ def cut(curve: NDArray[np.void], days: float | None = None, observations: int | 
 
 def plain(data: Objects, readout: NDArray[np.int64], size: int = 128) -> Iterator[tuple[NDArray[np.intp], Batch]]:
     """Every object once, as it is, bucketed by length: its indices and a batch. `readout` is [N, R]."""
+    columns = class_columns(data.labels)
     order = np.argsort([len(c) for c in data.curves], kind="stable")
     for start in range(0, len(order), size):
         chosen = order[start : start + size]
@@ -139,6 +126,6 @@ def plain(data: Objects, readout: NDArray[np.int64], size: int = 128) -> Iterato
                 torch.from_numpy(lengths),
                 torch.from_numpy(readout[chosen]),
                 torch.ones(readout[chosen].shape),
-                torch.zeros(*readout[chosen].shape, len(CLASSES)),
+                torch.from_numpy(columns[chosen]),
             ),
         )

@@ -94,7 +94,7 @@ def fit(  # noqa: PLR0917 - options
     chosen = load_recipe(recipe)
     objects = training_set(data)
     with epochs(chosen.optimiser.epochs) as show:
-        trained = fit_fold(chosen, objects, fold, runs, show)
+        trained = fit_fold(chosen, objects, fold, folder, partial(show, "network"))
     target = out or folder / "artefact"
     artefact = finish(chosen, trained, objects, fold, target, shifted=test_set(data))
     console.print(f"artefact {artefact.name} {artefact.digest[:12]} is in {target}")

@@ -52,11 +52,13 @@ def print_figures(figures: dict[str, Any]) -> None:
 def epochs(total: int) -> Iterator[Callable[[str, dict[str, float]], None]]:
     """A progress bar for each network; what to tell its name and each epoch's figures."""
     with bar(MofNCompleteColumn(), TextColumn("epochs")) as progress:
+        preparing = progress.add_task("preparing", total=None)
         tasks: dict[str, TaskID] = {}
 
         def show(network: str, row: dict[str, float]) -> None:
             figures = "  ".join(f"{k} {v:.3f}" for k, v in row.items() if k not in {"epoch", "seconds"})
             progress.console.print(f"{network}, epoch {row['epoch']:.0f}  {figures}", highlight=False)
+            progress.update(preparing, visible=False)
             if network not in tasks:
                 tasks[network] = progress.add_task(network, total=total)
             progress.update(tasks[network], completed=row["epoch"])

@@ -3,7 +3,6 @@
 import platform
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -18,45 +17,32 @@ from training.calibrate import calibrate
 from training.card import card
 from training.checkpoint import Progress
 from training.dataset import Objects
-from training.distil import soften, teacher_of
 from training.evaluate import evaluate, rounded, shift
-from training.examples import plain_pool
 from training.recipe import Recipe
 from training.train import train
-
-OnEpoch = Callable[[str, dict[str, float]], None]  # which network, figures of the epoch just done
 
 DOI = "10.5281/zenodo.2539456"
 
 
 def fit_fold(
-    recipe: Recipe, objects: Objects, k: int, runs: Path, on_epoch: OnEpoch = lambda *_: None
+    recipe: Recipe,
+    objects: Objects,
+    k: int,
+    folder: Path,
+    on_epoch: Callable[[dict[str, float]], None] = lambda _: None,
 ) -> tuple[LightCurveLSTM, Progress]:
-    """Train the teachers, then the network that learns from them, on fold k; each goes on where it was killed.
+    """Train on fold k, or go on where it was killed.
 
     Args:
         recipe: how.
         objects: all of them; the test part of fold k is not looked at.
         k: the fold.
-        runs: folder for checkpoints and logs, a folder in it for each network.
-        on_epoch: told of each epoch.
-
-    Returns:
-        what `train` returns, its seconds those of the whole.
+        folder: for checkpoints and log.csv.
+        on_epoch: told the figures of each epoch.
     """
     split = splits.fold(objects.ids, objects.labels, splits.SEED, k)
     training, validation = objects.take(split.train), objects.take(split.validation)
-    pool, teachers, seconds = plain_pool(training), [], 0.0
-    name = f"{recipe.name}-fold{k}"
-    for i in range(1, 1 + recipe.distillation.teachers):
-        tell = partial(on_epoch, f"teacher {i}")
-        network, progress = train(teacher_of(recipe, i), training, validation, runs / f"{name}-teacher{i}", tell)
-        teachers.append(network)
-        seconds += progress.seconds
-    if teachers:
-        pool = soften(pool, teachers, validation)
-    network, progress = train(recipe, training, validation, runs / name, partial(on_epoch, "network"), pool=pool)
-    return network, replace(progress, seconds=seconds + progress.seconds)
+    return train(recipe, training, validation, folder, on_epoch)
 
 
 def finish(

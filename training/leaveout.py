@@ -20,7 +20,7 @@ from training.calibrate import calibrate
 from training.dataset import Objects
 from training.evaluate import predict
 from training.metrics import auroc, found_at, log_loss
-from training.recipe import Distillation, Recipe
+from training.recipe import Recipe
 from training.splits import SEED, fold
 from training.train import train
 
@@ -78,10 +78,9 @@ def parts(objects: Objects, k: int, left_out: int) -> tuple[Objects, Objects, Ob
 
 
 def shortened(recipe: Recipe, epochs: int) -> Recipe:
-    """The same recipe with so many epochs at most, and without teachers: they have seen the class."""
+    """The same recipe with so many epochs at most."""
     fewer = recipe.optimiser.model_copy(update={"epochs": min(epochs, recipe.optimiser.epochs)})
-    alone = Distillation(teachers=0, weight=0.0)
-    return recipe.model_copy(update={"optimiser": fewer, "distillation": alone})
+    return recipe.model_copy(update={"optimiser": fewer})
 
 
 def loss_with_99(

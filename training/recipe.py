@@ -68,12 +68,14 @@ class Augmentation(Part):
     missing_all: float = 0.1
 
 
-class Distillation(Part):
-    """What the network learns from teachers, beside the classes."""
+class Redshift(Part):
+    """Versions of each object at other redshifts, made once, of which an epoch draws."""
 
-    teachers: int = 2  # networks of the same recipe with other seeds
-    patience: int = 3  # theirs: without soft labels they learn the objects by heart
-    weight: float = 0.7  # of their mean in what the network should say; the rest is the class itself
+    share: float = 0.4  # of the draws of an object that has versions
+    versions: int = 6  # of each object
+    nearest: float = 0.8  # new redshifts, in units of the old one
+    farthest: float = 2.2
+    most_stretch: float = 1.5  # of time
 
 
 class Recipe(Part):
@@ -85,7 +87,7 @@ class Recipe(Part):
     optimiser: Optimiser = Optimiser()
     sampling: Sampling = Sampling()
     augmentation: Augmentation = Augmentation()
-    distillation: Distillation = Distillation()
+    redshift: Redshift = Redshift()
 
 
 def load(name: str) -> Recipe:

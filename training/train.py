@@ -23,9 +23,9 @@ from model.taxonomy import CLASSES
 from training.batches import Batch, cut, epoch, plain
 from training.checkpoint import Progress, resume, save
 from training.dataset import Objects
-from training.examples import Pool, plain_pool
 from training.metrics import balanced_weights
 from training.recipe import Recipe, RecipeError
+from training.redshift import whole_pool
 
 CUTS_DAYS = (None, 10.0, 30.0, 60.0)  # after the first detection; None: the full curve
 
@@ -36,8 +36,6 @@ def train(
     validation: Objects,
     folder: Path,
     on_epoch: Callable[[dict[str, float]], None] = lambda _: None,
-    *,
-    pool: Pool | None = None,
 ) -> tuple[LightCurveLSTM, Progress]:
     """Train, or go on with what `folder` holds.
 
@@ -47,7 +45,6 @@ def train(
         validation: objects to choose the epoch by, none of them in training.
         folder: for checkpoints and log.csv.
         on_epoch: told the figures of each epoch.
-        pool: an example of each training object; None for them without a teacher.
 
     Returns:
         the averaged network of the epoch with the least validation loss (mean of WLL at full, +10, +30, +60 days, after
@@ -68,7 +65,7 @@ def train(
     if progress.recipe not in ({}, recipe.model_dump()):
         raise RecipeError(f"{folder} holds a run of another recipe; delete it, or choose another folder by --runs")
     progress.recipe = recipe.model_dump()
-    examples = plain_pool(training) if pool is None else pool
+    pool = whole_pool(training, recipe.redshift, recipe.seed)
     steps = math.ceil(len(training) / settings.batch_size)
     for number in range(progress.epoch, settings.epochs):
         if number - progress.best_epoch >= settings.patience:
@@ -77,7 +74,7 @@ def train(
         torch.manual_seed(recipe.seed * 100_003 + number)  # dropout
         network.train()
         losses = []
-        for i, batch in enumerate(epoch(training, examples, recipe, number)):
+        for i, batch in enumerate(epoch(training, pool, recipe, number)):
             done = number + i / steps
             for group in optimiser.param_groups:
                 group["lr"] = settings.learning_rate * schedule(done, settings.warmup_epochs, settings.epochs)
@@ -102,7 +99,8 @@ def step(network: LightCurveLSTM, optimiser: torch.optim.Optimizer, batch: Batch
     """One step of gradient descent; the batch's loss."""
     with torch.autocast("cpu", torch.bfloat16, enabled=recipe.optimiser.precision == "bfloat16"):
         output = network(batch.inputs, batch.statistics, None, readout=batch.readout)
-    losses = nn.functional.cross_entropy(output.logits.flatten(0, 1), batch.targets.flatten(0, 1), reduction="none")
+    columns = batch.columns[:, None].expand(batch.readout.shape)
+    losses = nn.functional.cross_entropy(output.logits.flatten(0, 1), columns.flatten(), reduction="none")
     loss = (losses * batch.weights.flatten()).mean()
     optimiser.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]

@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 
 from model.features import CONTEXT
+from model.observation import OBSERVATION
 from tests.support.plasticc import objects
 from training.augment import augment, augment_context, augment_curve
+from training.detection import detection_chance
 from training.recipe import Augmentation
 
 STILL = Augmentation(
@@ -42,6 +44,19 @@ def test_noise_that_is_added_is_in_the_error(rng) -> None:
     noisy = augment_curve(curve, STILL.model_copy(update={"flux_noise": 2.0}), rng)
     added = np.sqrt(noisy["flux_err_njy"].astype(float) ** 2 - curve["flux_err_njy"].astype(float) ** 2)
     assert (noisy["flux_njy"] - curve["flux_njy"]).std() == pytest.approx(added[0], rel=0.03)
+
+
+def test_more_noise_hides_detections_as_the_survey_would(rng) -> None:
+    curve = np.zeros(20_000, dtype=OBSERVATION)
+    curve["flux_njy"], curve["flux_err_njy"], curve["detected"] = 900.0, 100.0, True  # S/N 9: nearly all detected
+    seen = [augment_curve(curve, STILL.model_copy(update={"flux_noise": 2.0}), rng) for _ in range(20)]
+    for noisy in seen:
+        snr = noisy["flux_njy"] / noisy["flux_err_njy"]
+        assert noisy["detected"].mean() == pytest.approx(detection_chance(snr).mean(), abs=0.03)
+        assert not (noisy["detected"] & (snr < 0)).any()
+    lost = curve[:1].copy()
+    lost["flux_njy"] = 0
+    assert augment_curve(lost, STILL.model_copy(update={"flux_noise": 2.0}), rng)["detected"].all()
 
 
 def test_our_galaxy_stays_our_galaxy_and_others_never_enter_it(rng) -> None:

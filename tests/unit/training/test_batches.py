@@ -5,9 +5,9 @@ from model.features import encode, pad
 from model.scores import class_columns
 from model.taxonomy import METRIC_WEIGHTS
 from tests.support.plasticc import objects
-from training.batches import class_draws, cut, draw_readouts, epoch, plain, target
-from training.examples import Example, plain_pool
-from training.recipe import Distillation, Optimiser, Recipe, Sampling
+from training.batches import class_draws, cut, draw_readouts, epoch, plain
+from training.examples import Example, plain_pool, show
+from training.recipe import Optimiser, Recipe, Sampling
 
 RECIPE = Recipe(name="small", optimiser=Optimiser(batch_size=8), sampling=Sampling(readouts=5))
 
@@ -76,27 +76,11 @@ def test_law_1_plain_batches_are_what_encode_gives() -> None:
     assert set(class_columns(data.labels)) == set(range(14))
 
 
-def test_a_target_mixes_the_class_with_what_the_teacher_said_at_the_time() -> None:
-    data = objects(per_class=1)
-    curve = data.curves[0]
-    soft = np.full((len(curve), 14), 1 / 14, dtype=np.float16)
-    soft[2] = np.eye(14)[5]
-    example = Example(curve, data.contexts[0], soft)
-    mixed = target(example, 3, curve["mjd_tai"][[2, 4]], 0.5)
-    assert mixed.sum(axis=1) == pytest.approx([1, 1], abs=1e-3)
-    assert mixed[0, [3, 5]].tolist() == [0.5, 0.5]
-    assert mixed[1, 3] == pytest.approx(0.5 + 0.5 / 14, abs=1e-3)
-    assert target(example._replace(soft=None), 3, curve["mjd_tai"][[2]], 0.5)[0].tolist() == np.eye(14)[3].tolist()
-
-
-def test_a_thinned_curve_keeps_its_teachers_labels_in_time() -> None:
-    data = objects(per_class=2)
-    pool = [
-        Example(curve, context, (np.arange(len(curve))[:, None] == np.arange(14)).astype(np.float16))
-        for curve, context in zip(data.curves, data.contexts, strict=True)
-    ]
-    recipe = RECIPE.model_copy(update={"distillation": Distillation(weight=1.0)})
-    for batch in epoch(data, pool, recipe, 0):
-        assert (batch.targets.sum(dim=2) == 1).all()
-        last = batch.targets[:, 0].argmax(dim=1)
-        assert (last >= batch.lengths - 1).all()  # the last of what is left is no earlier in the whole curve
+def test_versions_are_drawn_as_often_as_the_recipe_says() -> None:
+    data = objects(per_class=4)
+    options = [Example(curve, data.contexts[0]) for curve in data.curves[:4]]
+    rng = np.random.default_rng(0)
+    drawn = [show(options, 0.3, rng) for _ in range(3000)]
+    assert sum(one is options[0] for one in drawn) / 3000 == pytest.approx(0.7, abs=0.03)
+    assert {id(one) for one in drawn} == {id(one) for one in options}
+    assert show(options[:1], 1.0, rng) is options[0]

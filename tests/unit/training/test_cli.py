@@ -41,8 +41,7 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     own = tmp_path / "recipes"
     own.mkdir()
     (own / "tiny.toml").write_text(
-        "[network]\nhidden = 8\nlayers = 1\nhead = 8\nembedding = 4\n[optimiser]\nepochs = 2\n"
-        "[distillation]\nteachers = 1"
+        "[network]\nhidden = 8\nlayers = 1\nhead = 8\nembedding = 4\n[optimiser]\nepochs = 2\n[redshift]\nversions = 1"
     )
     for name in paper.NAMES:
         real = tomllib.loads((Path(recipe.__file__).parent / "recipes" / f"{name}.toml").read_text())

@@ -14,10 +14,9 @@ from training.calibrate import FALSE_ALARM_RATE, calibrate, spread
 from training.card import tried, write
 from training.dataset import Objects
 from training.evaluate import CUTS, evaluate, shift
-from training.fit import digest, finish
+from training.fit import digest, finish, fit_fold
 from training.predict import COLUMNS, classify
 from training.recipe import Network, Optimiser, Recipe, Sampling
-from training.train import train
 
 RECIPE = Recipe(
     name="small",
@@ -35,8 +34,7 @@ def data() -> Objects:
 @pytest.fixture(scope="module")
 def folder(data: Objects, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("fit")
-    split = splits.fold(data.ids, data.labels, splits.SEED, 0)
-    trained = train(RECIPE, data.take(split.train), data.take(split.validation), folder / "run")
+    trained = fit_fold(RECIPE, data, 0, folder / "run")
     finish(RECIPE, trained, data, 0, folder / "artefact", shifted=data)
     return folder / "artefact"
 
@@ -49,6 +47,16 @@ def test_the_record_says_where_it_came_from(folder: Path, data: Objects) -> None
     assert record["data"]["sha256"] == digest(data)
     assert record["training"]["epochs"] == 8
     assert "domain_shift" in record
+
+
+def test_old_bug_7_nobody_sees_a_test_object(data: Objects, tmp_path: Path) -> None:
+    network, _ = fit_fold(RECIPE, data, 0, tmp_path / "whole")
+    test = set(splits.fold(data.ids, data.labels, splits.SEED, 0).test)
+    changed = tuple(c[:1] if i in test else c for i, c in enumerate(data.curves))
+    other = Objects(data.ids, data.labels, data.contexts, data.positions_deg, changed)
+    again, _ = fit_fold(RECIPE, other, 0, tmp_path / "changed")
+    for name, value in network.state_dict().items():
+        assert value.equal(again.state_dict()[name]), name
 
 
 def test_the_artefact_is_the_one_evaluated(folder: Path, data: Objects) -> None:

@@ -8,7 +8,7 @@ from training.recipe import Recipe, RecipeError, load
 def test_the_shipped_recipe_spells_out_every_setting() -> None:
     default = load("default")
     assert default.name == "default"
-    for part in ("network", "optimiser", "sampling", "augmentation", "distillation"):
+    for part in ("network", "optimiser", "sampling", "augmentation", "redshift"):
         own = getattr(default, part)
         assert own.model_fields_set == set(type(own).model_fields), f"[{part}] leaves a setting to the code"
 
