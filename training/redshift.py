@@ -27,6 +27,7 @@ Floats = NDArray[np.float64]
 WAVELENGTH_SCALE_NM = 600.0  # Avocado's
 TIME_SCALES_DAYS = (12.0, 35.0, 100.0)  # of which each object has the likeliest
 LEAST_ERROR = 0.01  # of the flux: keeps the covariance of the brightest objects invertible
+LARGEST_PHOTOZ = 3.0  # PLAsTiCC's
 TRIES = 4  # to move an object so that it is still detected
 
 
@@ -126,9 +127,10 @@ def draw(
 ) -> Example | None:
     """One version, or None where nobody would have detected it."""
     z = float(context["host_photoz"])
-    nearest, farthest = z * recipe.nearest, min(z * recipe.farthest, (1 + z) * recipe.most_stretch - 1)
+    nearest = z * recipe.nearest
+    farthest = min(z * recipe.farthest, (1 + z) * recipe.most_stretch - 1, max(z, LARGEST_PHOTOZ))
     for _ in range(TRIES):
-        moved_z = float(np.exp(rng.uniform(np.log(nearest), np.log(max(farthest, nearest)))))
+        moved_z = float(np.exp(rng.uniform(np.log(nearest), np.log(farthest))))
         seen = move(curve, known, (z, moved_z), rng)
         if seen["detected"].sum() >= FEWEST:
             moved = context.copy()
