@@ -60,7 +60,7 @@ def anchor(
 
 def leave_out(  # noqa: PLR0917 - options
     classes: Annotated[list[int] | None, typer.Argument(metavar="[CLASS]...", show_default="15 64 95 53 88")] = None,
-    epochs_most: Annotated[int, typer.Option("--epochs", min=1, help="Epochs of each network at most.")] = 20,
+    epochs_most: Annotated[int, typer.Option("--epochs", min=1, help="Epochs of each network at most.")] = 30,
     artefact: ArtefactFolder = DEFAULT,
     runs: Annotated[Path, typer.Option(help="Folder for checkpoints and logs.")] = Path("runs"),
     data: Data = None,

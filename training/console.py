@@ -63,7 +63,10 @@ def epochs(total: int) -> Iterator[Callable[[str, dict[str, float]], None]]:
                 tasks[network] = progress.add_task(network, total=total)
             progress.update(tasks[network], completed=row["epoch"])
 
-        yield show
+        try:
+            yield show
+        finally:
+            progress.update(preparing, visible=False)
 
 
 @contextmanager

@@ -11,5 +11,5 @@ FEWEST = 2  # detections of an object, or it is none
 
 def detection_chance(snr: NDArray[np.floating]) -> NDArray[np.float64]:
     """How often an observation of signal-to-noise [...], of either sign, is a detection."""
-    size = torch.from_numpy(np.abs(np.asarray(snr, dtype=np.float64)))
+    size = torch.as_tensor(snr, dtype=torch.float64).abs()
     return np.asarray(MOST * torch.special.ndtr((size / HALF_SNR).log() / SPREAD))

@@ -33,8 +33,8 @@ class Network(Part):
 class Optimiser(Part):
     """AdamW with a cosine schedule counted in epochs, and an average of the weights."""
 
-    epochs: int = 30  # of the schedule
-    patience: int = 30  # epochs without a better validation loss after which a run stops early
+    epochs: int = 60  # of the schedule
+    patience: int = 60  # epochs without a better validation loss after which a run stops early
     batch_size: int = 32
     learning_rate: float = 2e-3
     warmup_epochs: float = 1.0
@@ -57,9 +57,9 @@ class Augmentation(Part):
     """What is done to a curve before each epoch."""
 
     late_start: float = 0.1  # of curves that begin later, with their first detection at the latest
-    thin_share: float = 0.5  # of curves that lose observations
-    thin_most: float = 0.4  # of its observations that such a curve loses at most
-    flux_noise: float = 0.5  # extra noise, at most so many errors
+    thin_share: float = 0.7  # of curves that lose observations
+    thin_most: float = 0.7  # of its observations that such a curve loses at most
+    flux_noise: float = 1.0  # extra noise, at most so many errors; it hides detections
     photoz_noise: float = 0.5  # of curves whose photo-z is redrawn by its error
     context_noise: float = 0.1  # relative noise of mwebv and of the photo-z's error
     missing_photoz: float = 0.1

@@ -111,7 +111,7 @@ def whole_pool(objects: Objects, recipe: Redshift, seed: int) -> list[list[Examp
 def versions(objects: Objects, recipe: Redshift, seed: int) -> list[list[Example]]:
     """By object [N]: up to `recipe.versions` of it at other redshifts; none of those whose redshift nobody knows.
 
-    They follow from the seed, the object and its id alone.
+    They follow from the recipe, the seed, the object and its id alone, at the same number of threads.
     """
     result: list[list[Example]] = [[] for _ in range(len(objects))]
     for i in np.flatnonzero(objects.contexts["host_photoz"] > 0) if recipe.versions else ():

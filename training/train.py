@@ -24,7 +24,7 @@ from training.batches import Batch, cut, epoch, plain
 from training.checkpoint import Progress, resume, save
 from training.dataset import Objects
 from training.metrics import balanced_weights
-from training.recipe import Recipe, RecipeError
+from training.recipe import Optimiser, Recipe, RecipeError
 from training.redshift import whole_pool
 
 CUTS_DAYS = (None, 10.0, 30.0, 60.0)  # after the first detection; None: the full curve
@@ -65,12 +65,11 @@ def train(
     if progress.recipe not in ({}, recipe.model_dump()):
         raise RecipeError(f"{folder} holds a run of another recipe; delete it, or choose another folder by --runs")
     progress.recipe = recipe.model_dump()
-    pool = whole_pool(training, recipe.redshift, recipe.seed)
+    began = time.monotonic()
+    pool = [] if ended(progress, settings) else whole_pool(training, recipe.redshift, recipe.seed)
     steps = math.ceil(len(training) / settings.batch_size)
-    for number in range(progress.epoch, settings.epochs):
-        if number - progress.best_epoch >= settings.patience:
-            break
-        began = time.monotonic()
+    while not ended(progress, settings):
+        number = progress.epoch
         torch.manual_seed(recipe.seed * 100_003 + number)  # dropout
         network.train()
         losses = []
@@ -82,7 +81,7 @@ def train(
             follow(average, network, min(settings.average, (1 + number * steps + i) / (10 + number * steps + i)))
         score = validate(average, validation)
         progress.epoch = number + 1
-        progress.seconds += time.monotonic() - began
+        progress.seconds, began = progress.seconds + time.monotonic() - began, time.monotonic()
         row = {"epoch": number + 1, "loss": float(np.mean(losses)), **score, "seconds": round(progress.seconds, 1)}
         progress.history.append(row)
         if score["mean"] < progress.best_score:
@@ -93,6 +92,11 @@ def train(
     best = LightCurveLSTM(network.config)
     best.load_state_dict(load_file(folder / "best.safetensors"))
     return best.eval(), progress
+
+
+def ended(progress: Progress, settings: Optimiser) -> bool:
+    """Whether the schedule is done, or has brought nothing better for too long."""
+    return progress.epoch >= settings.epochs or progress.epoch - progress.best_epoch >= settings.patience
 
 
 def step(network: LightCurveLSTM, optimiser: torch.optim.Optimizer, batch: Batch, recipe: Recipe) -> float:

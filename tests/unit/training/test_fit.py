@@ -16,7 +16,7 @@ from training.dataset import Objects
 from training.evaluate import CUTS, evaluate, shift
 from training.fit import digest, finish, fit_fold
 from training.predict import COLUMNS, classify
-from training.recipe import Network, Optimiser, Recipe, Sampling
+from training.recipe import Network, Optimiser, Recipe, Redshift, Sampling
 
 RECIPE = Recipe(
     name="small",
@@ -57,6 +57,23 @@ def test_old_bug_7_nobody_sees_a_test_object(data: Objects, tmp_path: Path) -> N
     again, _ = fit_fold(RECIPE, other, 0, tmp_path / "changed")
     for name, value in network.state_dict().items():
         assert value.equal(again.state_dict()[name]), name
+
+
+def test_a_killed_fit_resumes_and_ends_in_the_same_weights_and_versions_count(data: Objects, tmp_path: Path) -> None:
+    def kill(row: dict[str, float]) -> None:
+        if row["epoch"] == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit_fold(RECIPE, data, 2, tmp_path / "killed", kill)
+    never = RECIPE.model_copy(update={"redshift": Redshift(versions=0)})
+    networks = [
+        fit_fold(recipe, data, 2, tmp_path / run)[0].state_dict()
+        for run, recipe in (("whole", RECIPE), ("killed", RECIPE), ("plain", never))
+    ]
+    whole, resumed, plain = networks
+    assert all(value.equal(resumed[name]) for name, value in whole.items())
+    assert not all(value.equal(plain[name]) for name, value in whole.items())
 
 
 def test_the_artefact_is_the_one_evaluated(folder: Path, data: Objects) -> None:

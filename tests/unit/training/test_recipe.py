@@ -13,6 +13,10 @@ def test_the_shipped_recipe_spells_out_every_setting() -> None:
         assert own.model_fields_set == set(type(own).model_fields), f"[{part}] leaves a setting to the code"
 
 
+def test_the_shipped_recipe_is_what_the_code_takes_where_nothing_is_said() -> None:
+    assert load("default") == Recipe(name="default")
+
+
 def test_a_recipe_is_frozen() -> None:
     with pytest.raises(ValidationError):
         load("default").seed = 3
