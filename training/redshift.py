@@ -2,7 +2,7 @@
 
 A Gaussian process in time and wavelength (Matern 3/2) knows the light curve between its points. Moved to redshift z',
 what was at wavelength w and time t is seen at w (1 + z') / (1 + z), stretched in time as much and dimmed by distance;
-it is observed at the times, in the bands and with the noise of the original, and detected as PLAsTiCC detects. The
+it is observed at the times, in the bands and with the noise of the original, and detected as a survey would. The
 photo-z stands for the redshift, since nothing else is known where a classifier works.
 
 The linear algebra is torch's, which keeps to the threads it was given.
@@ -27,7 +27,6 @@ Floats = NDArray[np.float64]
 WAVELENGTH_SCALE_NM = 600.0  # Avocado's
 TIME_SCALES_DAYS = (12.0, 35.0, 100.0)  # of which each object has the likeliest
 LEAST_ERROR = 0.01  # of the flux: keeps the covariance of the brightest objects invertible
-LARGEST_PHOTOZ = 3.0  # PLAsTiCC's
 TRIES = 4  # to move an object so that it is still detected
 
 
@@ -127,8 +126,7 @@ def draw(
 ) -> Example | None:
     """One version, or None where nobody would have detected it."""
     z = float(context["host_photoz"])
-    nearest = z * recipe.nearest
-    farthest = min(z * recipe.farthest, (1 + z) * recipe.most_stretch - 1, max(z, LARGEST_PHOTOZ))
+    nearest, farthest = z * recipe.nearest, min(z * recipe.farthest, (1 + z) * recipe.most_stretch - 1)
     for _ in range(TRIES):
         moved_z = float(np.exp(rng.uniform(np.log(nearest), np.log(farthest))))
         seen = move(curve, known, (z, moved_z), rng)

@@ -53,7 +53,7 @@ def test_detections_are_those_of_a_survey() -> None:
     curve = supernova(peak_njy=300.0)
     seen = move(curve, process(curve), (0.2, 0.2), np.random.default_rng(0))
     snr = np.abs(seen["flux_njy"]) / seen["flux_err_njy"]
-    assert not seen["detected"][snr < 1.5].any()
+    assert seen["detected"][snr < 1.5].mean() < 0.1
     bright = move(supernova(), process(supernova()), (0.2, 0.2), np.random.default_rng(0))
     assert bright["detected"][bright["flux_njy"] > 12 * bright["flux_err_njy"]].mean() > 0.9
 
