@@ -42,8 +42,8 @@ classes; a uniform guess has 2.639. Scores below the losses are of full curves.
 {tried}
 ## Limits
 
-- Trained on simulated objects of 2018, brighter and nearer than a survey's, and on {versions_made} versions of each at
-  other redshifts: see the domain shift above.
+- Trained on simulated objects of 2018, brighter and nearer than a survey's, and on
+  {recipe[redshift][versions]} versions of each at other redshifts: see the domain shift above.
 - Balanced priors give every class its weight in the metric. Natural priors are the training set's, not the sky's.
 {doubt}"""
 
@@ -110,7 +110,6 @@ def card(artefact: Artefact, folder: Path | None = None) -> str:
         threshold=artefact.anomaly.threshold,
         rate=artefact.anomaly.false_alarm_rate,
         flagged=metrics["anomaly_flagged"],
-        versions_made=recipe.get("redshift", {}).get("versions", 0),
         versions=", ".join(f"{k} {v}" for k, v in record["versions"].items()),
         tried=tried(recipe["name"]),
         doubt="" if left_out else DOUBT,

@@ -9,17 +9,14 @@ from functools import cache, partial
 from random import Random
 from typing import Any
 
-from schemas.catalogue import available, confluent_id, load
+from schemas.catalogue import confluent_id
 from tests.fuzz.containers import CODEC_NAMES, block, header, schema_text, sound_block, sound_header, squeezed
 from tests.fuzz.values import any_value, blocks, encoded
 from tests.support.alerts import PACKETS, record, schemaless
-from tests.support.hostile import BEFORE_HISTORY, BOMBS, CODECS, OBSERVATION, history, zigzag
+from tests.support.hostile import BEFORE_HISTORY, BOMBS, CODECS, OBSERVATION, SCHEMA, SCHEMA_TEXT, history, zigzag
 from tests.support.reading import LARGEST_MESSAGE
 
 SURVEYS = ("rubin", "ztf", "elasticc", "negative")
-SCHEMA = load("observation", max(version for name, version in available() if name == "observation"))
-# Sorted: fastavro leaves the keys of a parsed schema in an order that differs from process to process.
-SCHEMA_TEXT = json.dumps({k: v for k, v in SCHEMA.items() if not k.startswith("__")}, sort_keys=True).encode()
 PLAIN = json.loads(SCHEMA_TEXT)
 EARLIER = {"mjd": 59_000.5, "band": "g", "flux": 12.5, "fluxErr": 3.0, "detected": False}
 IDS = [0, 1, 99, 101, 200, 900, 1000, 1100, 2**16, 2**31, 2**32 - 1]

@@ -7,9 +7,12 @@ import zlib
 
 import cramjam
 
-from schemas.catalogue import load
+from schemas.catalogue import available, load
 from tests.support.alerts import record, schemaless
 
+SCHEMA = load("observation", max(version for name, version in available() if name == "observation"))
+# Sorted: fastavro leaves the keys of a parsed schema in an order that differs from process to process.
+SCHEMA_TEXT = json.dumps({k: v for k, v in SCHEMA.items() if not k.startswith("__")}, sort_keys=True).encode()
 BEFORE_HISTORY = schemaless(record())[:-1]  # a body whose history is still to come
 OBSERVATION = struct.pack("<d", 59000.0) + b"\x02g" + struct.pack("<ff?", 1.0, 1.0, False)
 SYNC = b"0123456789abcdef"
@@ -37,7 +40,7 @@ def history(count: int, claimed: int | None = None) -> bytes:
 
 def container(block: bytes, codec: bytes = b"null", schema: bytes | None = None, count: int = 1) -> bytes:
     """A container with one block, taken as it is."""
-    schema = json.dumps(load("observation"), sort_keys=True).encode() if schema is None else schema
+    schema = SCHEMA_TEXT if schema is None else schema
     header = b"Obj\x01" + zigzag(2) + text(b"avro.schema") + text(schema) + text(b"avro.codec") + text(codec) + b"\x00"
     return header + SYNC + zigzag(count) + text(block) + SYNC
 
