@@ -13,18 +13,18 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from broker import health, logs
-from broker.batching import Batching
 from broker.config import Settings
 from broker.errors import StartupError, TransientError
-from broker.memory import Memory
+from broker.kafka.batching import Batching
+from broker.kafka.sink import KafkaSink
+from broker.kafka.source import KafkaSource
+from broker.kafka.topics import missing_topics
+from broker.lightcurves.memory import Memory
+from broker.lightcurves.redis_store import RedisLightCurves
 from broker.metrics import Metrics
-from broker.outputs import Outputs
+from broker.outputs.messages import Outputs
+from broker.packets.reader import AlertReader
 from broker.pipeline import Pipeline
-from broker.reader import AlertReader
-from broker.redis_lightcurves import RedisLightCurves
-from broker.sink import KafkaSink
-from broker.source import KafkaSource
-from broker.topics import missing_topics
 from model.artefact import DEFAULT, Artefact, ArtefactError
 from model.artefact import load as load_artefact
 from model.classifier import Classifier, DeviceError

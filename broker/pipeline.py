@@ -1,6 +1,6 @@
 """The way of the data: read, decode, adapt, remember, classify, publish, commit. Every verb is a file of its own.
 
-    source -> codec, adapters -> memory (light curves) -> classifier -> outputs -> sink
+    kafka -> packets -> surveys -> light curves -> classifier -> outputs -> kafka
 
 Law 5: batching changes nothing. Law 6: the numbers are the order of commit, see `sink`. Law 8: here the three fates of
 an error part: a poison message becomes a dead letter, a transient error repeats the batch, anything else ends the
@@ -14,14 +14,14 @@ from typing import Protocol
 
 import structlog
 
-from broker.batching import Batching, Reader
 from broker.errors import PoisonMessage, TooLargeError, TransientError
 from broker.health import Health
-from broker.lightcurves import Arrival
-from broker.memory import Memory, Share
-from broker.message import Message, Record
+from broker.kafka.batching import Batching, Reader
+from broker.kafka.message import Message, Record
+from broker.lightcurves.memory import Memory, Share
+from broker.lightcurves.store import Arrival
 from broker.metrics import Metrics
-from broker.outputs import Outputs
+from broker.outputs.messages import Outputs
 from model.classifier import Outcome, Run
 from model.observation import Alert
 

@@ -11,11 +11,11 @@ from itertools import cycle, islice
 import pytest
 from rich.console import Console
 
-from broker.codec import encode
-from broker.demo import HELDOUT
+from broker.commands.demo import HELDOUT
+from broker.commands.replay import read_alerts
 from broker.embedded import EmbeddedKafka, EmbeddedValkey
-from broker.replay import read_alerts
-from broker.subscription import Subscription
+from broker.kafka.subscription import Subscription
+from broker.packets.framings import encode
 from tests.support.service import Service
 
 SESSION_S = 6.0  # MISWEEPER_KAFKA__SESSION_TIMEOUT_MS by default

@@ -12,16 +12,16 @@ import redis
 from rich.console import Console
 from rich.table import Table
 
-from broker.codec import encode
+from broker.commands.demo import HELDOUT
+from broker.commands.replay import read_alerts
 from broker.config import Outputs as Topics
-from broker.demo import HELDOUT
-from broker.lightcurves import Arrival
-from broker.memory import Memory
-from broker.message import Message
-from broker.outputs import Outputs
-from broker.reader import AlertReader
-from broker.redis_lightcurves import RedisLightCurves
-from broker.replay import read_alerts
+from broker.kafka.message import Message
+from broker.lightcurves.memory import Memory
+from broker.lightcurves.redis_store import RedisLightCurves
+from broker.lightcurves.store import Arrival
+from broker.outputs.messages import Outputs
+from broker.packets.framings import encode
+from broker.packets.reader import AlertReader
 from model.artefact import DEFAULT, load
 from model.classifier import Classifier
 

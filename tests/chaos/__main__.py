@@ -14,11 +14,11 @@ from confluent_kafka.admin import AdminClient
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 
+from broker.accounts.ledger import FATES
+from broker.accounts.reconcile import Wanted, reconcile
 from broker.config import Settings
 from broker.embedded import EmbeddedKafka, EmbeddedValkey, Servers
-from broker.ledger import FATES
-from broker.reconcile import Wanted, reconcile
-from broker.topics import create_topics
+from broker.kafka.topics import create_topics
 from tests.chaos.campaign import PARTITIONS, Campaign
 from tests.chaos.reference import Reference
 

@@ -5,9 +5,9 @@ from collections import defaultdict, deque
 from collections.abc import Iterator
 from itertools import count
 
-from broker.codec import encode
-from broker.demo import HELDOUT
-from broker.replay import read_alerts
+from broker.commands.demo import HELDOUT
+from broker.commands.replay import read_alerts
+from broker.packets.framings import encode
 
 AT_ONCE = 4  # copies of the sky that are observed side by side
 TWICE = 0.01  # share of the alerts that come again, later, at another offset

@@ -13,9 +13,9 @@ from pathlib import Path
 from confluent_kafka import KafkaError, Producer
 from confluent_kafka.admin import AdminClient
 
-from broker import spans
 from broker.config import Settings
 from broker.embedded import Servers
+from broker.kafka import spans
 from tests.chaos.alerts import alerts
 from tests.chaos.worker import STEPS
 from tests.support.service import Service, Worker, eventually

@@ -13,15 +13,15 @@ import redis
 from confluent_kafka.admin import AdminClient
 from numpy.typing import ArrayLike, NDArray
 
-from broker import spans
 from broker.config import Settings
 from broker.errors import PoisonMessage
-from broker.lightcurves import Arrival, InMemoryLightCurves, entries
-from broker.memory import PACKED_CONTEXT, PACKED_HEADER, Header, Memory, curve_of
-from broker.message import Message
-from broker.reader import AlertReader
-from broker.redis_lightcurves import RedisLightCurves
-from broker.subscription import decode, source
+from broker.kafka import spans
+from broker.kafka.message import Message
+from broker.kafka.subscription import decode, source
+from broker.lightcurves.memory import PACKED_CONTEXT, PACKED_HEADER, Header, Memory, curve_of
+from broker.lightcurves.redis_store import RedisLightCurves
+from broker.lightcurves.store import Arrival, InMemoryLightCurves, entries
+from broker.packets.reader import AlertReader
 from model.artefact import DEFAULT, load
 from model.classifier import Classifier, Run
 from model.features import CARRY_SIZE

@@ -18,9 +18,11 @@ from typing import Any
 
 from confluent_kafka import Producer
 
-from broker import assembly, cli, sink
-from broker.memory import Memory
-from broker.source import KafkaSource
+from broker import assembly
+from broker.commands import main as commands
+from broker.kafka import sink
+from broker.kafka.source import KafkaSource
+from broker.lightcurves.memory import Memory
 from model.classifier import Classifier
 
 JUMPS_NS = [hours * 3_600_000_000_000 for hours in (-24, -1, 0, 0, 1)]
@@ -114,7 +116,7 @@ def main(step: str | None = None, times: str = "1") -> None:
     if step:
         STEPS[step](int(times))
     sys.argv = ["misweeper", "run"]
-    cli.main()
+    commands.main()
 
 
 if __name__ == "__main__":

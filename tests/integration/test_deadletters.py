@@ -7,15 +7,15 @@ from confluent_kafka import KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 from typer.testing import CliRunner
 
-from broker.cli import app
+from broker.accounts.deadletters import letter_spans, letters
+from broker.accounts.reconcile import Wanted, reconcile
+from broker.accounts.resend import REPLAY_OF, connect, resend
+from broker.commands.main import app
 from broker.config import Outputs as Topics
-from broker.deadletters import letter_spans, letters
 from broker.errors import PoisonMessage, Reason, StartupError
-from broker.message import Message
-from broker.outputs import Outputs
-from broker.reconcile import Wanted, reconcile
-from broker.resend import REPLAY_OF, connect, resend
-from broker.spans import Span, newest, oldest, partitions, read
+from broker.kafka.message import Message
+from broker.kafka.spans import Span, newest, oldest, partitions, read
+from broker.outputs.messages import Outputs
 from tests.support.alerts import record, schemaless, wire
 from tests.support.service import Service
 

@@ -8,12 +8,12 @@ from itertools import cycle
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
-from broker import transactions
 from broker.errors import StartupError, TransientError
-from broker.message import Record
-from broker.sink import KafkaSink
-from broker.source import KafkaSource
-from broker.transactions import bounded
+from broker.kafka import transactions
+from broker.kafka.message import Record
+from broker.kafka.sink import KafkaSink
+from broker.kafka.source import KafkaSource
+from broker.kafka.transactions import bounded
 
 
 class Troubled:

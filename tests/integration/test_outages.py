@@ -7,10 +7,10 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from broker.codec import encode
-from broker.demo import HELDOUT
+from broker.commands.demo import HELDOUT
+from broker.commands.replay import read_alerts
 from broker.embedded import EmbeddedKafka, EmbeddedValkey
-from broker.replay import read_alerts
+from broker.packets.framings import encode
 from tests.integration.test_service import batch_predictions
 from tests.support.service import Service, eventually
 

@@ -7,13 +7,13 @@ import pytest
 import redis
 
 from broker.assembly import connect_kafka, connect_redis
-from broker.codec import encode
-from broker.demo import HELDOUT
+from broker.commands.demo import HELDOUT
+from broker.commands.replay import read_alerts
 from broker.embedded import EmbeddedValkey
-from broker.reader import AlertReader
-from broker.rebuild import committed_spans, rebuild
-from broker.replay import read_alerts
-from broker.spans import read
+from broker.kafka.spans import read
+from broker.lightcurves.rebuild import committed_spans, rebuild
+from broker.packets.framings import encode
+from broker.packets.reader import AlertReader
 from tests.integration.test_service import batch_predictions, run_command
 from tests.support.service import Service
 

@@ -9,17 +9,17 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from broker.adapters import native
-from broker.codec import encode
-from broker.demo import HELDOUT
+from broker.accounts.reconcile import Wanted, offsets, reconcile
+from broker.accounts.reconciliation import sentences
+from broker.commands.demo import HELDOUT
+from broker.commands.replay import read_alerts
 from broker.errors import PoisonMessage, Reason, StartupError
-from broker.lightcurves import Arrival
-from broker.message import Message
-from broker.outputs import Outputs
-from broker.reconcile import Wanted, offsets, reconcile
-from broker.reconciliation import sentences
-from broker.replay import read_alerts
-from broker.spans import Span, read
+from broker.kafka.message import Message
+from broker.kafka.spans import Span, read
+from broker.lightcurves.store import Arrival
+from broker.outputs.messages import Outputs
+from broker.packets.framings import encode
+from broker.surveys import native
 from model.classifier import Verdict
 from tests.integration.test_service import run_command
 from tests.support.alerts import record, wire

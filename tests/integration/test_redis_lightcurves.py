@@ -6,10 +6,10 @@ import pytest
 import redis
 
 from broker.errors import TransientError
-from broker.lightcurves import Arrival, InMemoryLightCurves, entry
-from broker.memory import Memory
-from broker.message import Message
-from broker.redis_lightcurves import RedisLightCurves
+from broker.kafka.message import Message
+from broker.lightcurves.memory import Memory
+from broker.lightcurves.redis_store import RedisLightCurves
+from broker.lightcurves.store import Arrival, InMemoryLightCurves, entry
 from model.artefact import DEFAULT, load
 from model.classifier import Classifier
 from model.observation import Alert, Observation

@@ -13,10 +13,10 @@ import numpy as np
 import psutil
 import pytest
 
-from broker.adapters import native
-from broker.codec import encode
-from broker.demo import HELDOUT
-from broker.replay import read_alerts
+from broker.commands.demo import HELDOUT
+from broker.commands.replay import read_alerts
+from broker.packets.framings import encode
+from broker.surveys import native
 from model import artefact
 from model.classifier import Classifier, Run
 from model.observation import OBSERVATION
@@ -171,7 +171,7 @@ def test_sigterm_finishes_and_exits_zero(service, monkeypatch):
 
 def run_command(*arguments, environment):
     return subprocess.run(
-        [sys.executable, "-m", "broker.cli", *arguments],
+        [sys.executable, "-m", "broker.commands.main", *arguments],
         check=False,
         env=os.environ | environment,
         capture_output=True,

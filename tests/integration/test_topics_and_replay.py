@@ -6,13 +6,13 @@ import pytest
 from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient, ConfigResource
 
-from broker.codec import decode
+from broker.commands.demo import HELDOUT
+from broker.commands.replay import read_alerts, replay
 from broker.config import Settings
-from broker.demo import HELDOUT
 from broker.errors import StartupError
-from broker.registry import native_registry
-from broker.replay import read_alerts, replay
-from broker.topics import LARGEST_LETTER, create_topics, missing_topics
+from broker.kafka.topics import LARGEST_LETTER, create_topics, missing_topics
+from broker.packets.framings import decode
+from broker.packets.registry import native_registry
 
 
 @pytest.fixture

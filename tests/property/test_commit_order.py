@@ -37,10 +37,10 @@ from hypothesis.stateful import (
 
 from broker.config import Outputs as Topics
 from broker.errors import PoisonMessage
-from broker.lightcurves import HISTORY, Arrival, InMemoryLightCurves, entries, observations, source_of
-from broker.memory import PACKED_HEADER, Header, curve_of
-from broker.message import Message
-from broker.subscription import decode, source
+from broker.kafka.message import Message
+from broker.kafka.subscription import decode, source
+from broker.lightcurves.memory import PACKED_HEADER, Header, curve_of
+from broker.lightcurves.store import HISTORY, Arrival, InMemoryLightCurves, entries, observations, source_of
 from model.observation import LightCurve
 from model.taxonomy import CLASS_IDS
 from schemas.catalogue import load

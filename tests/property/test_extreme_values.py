@@ -4,7 +4,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from broker.adapters.native import (
+from broker.packets.framings import decode, encode
+from broker.packets.registry import native_registry
+from broker.surveys.native import (
     BRIGHTEST_NJY,
     LARGEST_MWEBV,
     LARGEST_PHOTOZ,
@@ -12,8 +14,6 @@ from broker.adapters.native import (
     SMALLEST_ERROR_NJY,
     adapt,
 )
-from broker.codec import decode, encode
-from broker.registry import native_registry
 from model import artefact
 from model.classifier import Classifier, Run
 from model.observation import LightCurve

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from broker.adapters.native import LONGEST_HISTORY
 from broker.errors import Reason
+from broker.surveys.native import LONGEST_HISTORY
 from model.observation import Alert
 from tests.support.alerts import FRAMINGS, packets, record
 from tests.support.hostile import BOMBS, CODECS, container, history

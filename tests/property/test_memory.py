@@ -6,10 +6,10 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from broker.lightcurves import Arrival, InMemoryLightCurves, observations
-from broker.lightcurves import entries as as_entries
-from broker.memory import Memory
-from broker.message import Message
+from broker.kafka.message import Message
+from broker.lightcurves.memory import Memory
+from broker.lightcurves.store import Arrival, InMemoryLightCurves, observations
+from broker.lightcurves.store import entries as as_entries
 from model.observation import Alert, Context, LightCurve, Observation
 from tests.support.echo import echo, expected
 

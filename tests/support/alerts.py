@@ -7,7 +7,7 @@ from pathlib import Path
 import fastavro
 import pytest
 
-from broker.codec import encode
+from broker.packets.framings import encode
 from schemas.catalogue import load
 
 PACKETS = Path(__file__).resolve().parents[3] / "shared" / "packets"

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from broker.lightcurves import Arrival
+from broker.lightcurves.store import Arrival
 from model.classifier import Outcome, Run, Verdict
 from model.observation import Context, LightCurve, Observation
 from model.taxonomy import CLASSES

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
-from broker.message import Message, Record
+from broker.kafka.message import Message, Record
 
 
 class RefusedError(Exception):

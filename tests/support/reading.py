@@ -8,10 +8,10 @@ from math import isfinite
 
 from broker.config import Outputs as Topics
 from broker.errors import PoisonMessage, Reason
-from broker.lightcurves import Arrival, entry
-from broker.message import Message
-from broker.outputs import LONGEST_DETAIL, Outputs
-from broker.reader import AlertReader
+from broker.kafka.message import Message
+from broker.lightcurves.store import Arrival, entry
+from broker.outputs.messages import LONGEST_DETAIL, Outputs
+from broker.packets.reader import AlertReader
 from model.observation import BANDS, Alert
 
 LARGEST_MESSAGE = 4 * 1024 * 1024  # bytes, as limits.max_message_bytes has it

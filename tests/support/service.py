@@ -16,8 +16,8 @@ from confluent_kafka.admin import AdminClient
 
 from broker.config import Settings
 from broker.embedded import free_port
-from broker.subscription import Published, Subscription
-from broker.topics import create_topics
+from broker.kafka.subscription import Published, Subscription
+from broker.kafka.topics import create_topics
 
 
 def eventually(what: Callable[[], object], seconds: float = 60.0) -> None:
@@ -85,7 +85,7 @@ class Service:
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
     workers: list[Worker] = field(default_factory=list)
-    command: tuple[str, ...] = (sys.executable, "-m", "broker.cli", "run")
+    command: tuple[str, ...] = (sys.executable, "-m", "broker.commands.main", "run")
 
     @property
     def input(self) -> str:

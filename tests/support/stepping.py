@@ -8,15 +8,15 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 
-from broker.batching import Batching
 from broker.config import Outputs as Topics
 from broker.errors import TransientError
 from broker.health import Health
-from broker.lightcurves import InMemoryLightCurves, Tail
-from broker.memory import Memory
-from broker.message import Message, Record
+from broker.kafka.batching import Batching
+from broker.kafka.message import Message, Record
+from broker.lightcurves.memory import Memory
+from broker.lightcurves.store import InMemoryLightCurves, Tail
 from broker.metrics import Metrics
-from broker.outputs import Outputs
+from broker.outputs.messages import Outputs
 from broker.pipeline import Pipeline
 from model.classifier import Outcome, Run
 from tests.support.echo import echo, fingerprint
@@ -139,7 +139,7 @@ class SteppedSource:
         self.member = kafka.join()
 
     def read(self, max_messages: int, timeout_s: float) -> list[Message]:
-        """See broker.batching.Reader: as many as the worker was told to take, from all partitions in turn."""
+        """See broker.kafka.batching.Reader: as many as the worker was told to take, from all partitions in turn."""
         self._worker.at("read")
         self._go_back()
         self._rebalance()
@@ -241,7 +241,7 @@ class SteppedClassifier:
 
 
 class SteppedSink:
-    """A transactional producer; the numbers are those of broker.sink."""
+    """A transactional producer; the numbers are those of broker.kafka.sink."""
 
     def __init__(self, worker: Worker, kafka: KafkaDouble) -> None:
         self._worker, self._kafka = worker, kafka

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from broker.cli import app as misweeper
+from broker.commands.main import app as misweeper
 from broker.config import variables
 from training.cli import app as misweeper_train
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from broker.cli import app
+from broker.accounts.ledger import DEFECTS
+from broker.commands.main import app
 from broker.config import variables
 from broker.errors import Reason
-from broker.ledger import DEFECTS
 from broker.metrics import Metrics
 from tests.unit.test_readme import commands
 

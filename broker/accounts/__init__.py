@@ -1,0 +1,1 @@
+"""What an operator asks afterwards: where every offset went, dead letters read back and sent again."""

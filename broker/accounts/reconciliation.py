@@ -1,0 +1,105 @@
+"""What a recount found: totals, a table for people, JSON for machines."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.table import Table
+
+from broker.accounts.ledger import FATES, Ledger
+from broker.kafka.spans import Place
+
+LISTED = 20  # defects of each kind in a report
+COUNTS = (*FATES, "empty", "gaps", "doubles", "anomaly_defects", "pending")
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciliation:
+    """What was found."""
+
+    ledgers: dict[Place, Ledger]
+    pending: dict[Place, int]  # offsets that the group has not committed; markers of transactions among them
+    nameless: int  # outputs that do not name what they answer
+    expired: int  # outputs that retention has deleted
+
+    def defects(self) -> dict[str, list[tuple[Place, NDArray[np.int64]]]]:
+        """The offsets of each kind of defect, by partition; only kinds of which there are any."""
+        found: dict[str, list[tuple[Place, NDArray[np.int64]]]] = defaultdict(list)
+        for place, ledger in self.ledgers.items():
+            for kind, offsets in ledger.defects().items():
+                if len(offsets):
+                    found[kind].append((place, offsets))
+        return dict(found)
+
+    def summary(self, listed: int = LISTED) -> dict[str, Any]:
+        """All of it as JSON would have it; of each kind of defect the first `listed`."""
+        defects = self.defects()
+        rows = [self._partition(place, ledger) for place, ledger in sorted(self.ledgers.items())]
+        return {
+            "clean": not self.nameless and not defects,
+            "partitions": rows,
+            "totals": {name: sum(row[name] for row in rows) for name in COUNTS},
+            "defects": {kind: sum(len(offsets) for _, offsets in of_kind) for kind, of_kind in defects.items()},
+            "first": [one for kind, of_kind in defects.items() for one in islice(self._each(kind, of_kind), listed)],
+            "nameless": self.nameless,
+            "expired": self.expired,
+        }
+
+    def _partition(self, place: Place, ledger: Ledger) -> dict[str, Any]:
+        found = ledger.defects()
+        return {
+            "topic": place[0],
+            "partition": place[1],
+            "from": ledger.span.start,
+            "to": ledger.span.end,
+            **ledger.fates(),
+            "empty": ledger.empty,
+            "gaps": len(found.pop("gap")),
+            "doubles": len(found.pop("double")),
+            "anomaly_defects": sum(map(len, found.values())),
+            "pending": self.pending[place],
+        }
+
+    def _each(self, kind: str, of_kind: list[tuple[Place, NDArray[np.int64]]]) -> Iterator[dict[str, Any]]:
+        for place, offsets in of_kind:
+            for offset in offsets:
+                ledger = self.ledgers[place]
+                yield {
+                    "defect": kind,
+                    "topic": place[0],
+                    "partition": place[1],
+                    "offset": int(offset),
+                    "found": ledger.seen(int(offset)),
+                }
+
+
+def table(summary: dict[str, Any]) -> Table:
+    """The counts of a summary, a row a partition."""
+    drawn = Table(title="fates of the input's offsets", title_justify="left")
+    for name in ("topic", "partition", "from", "to", *COUNTS):
+        drawn.add_column(name.replace("_", " "), justify="left" if name == "topic" else "right")
+    for row in summary["partitions"]:
+        numbers = (f"{row[name]:,}" if row[name] else "·" for name in COUNTS)
+        drawn.add_row(row["topic"], *(str(row[name]) for name in ("partition", "from", "to")), *numbers)
+    drawn.add_section()
+    drawn.add_row("all", "", "", "", *(f"{summary['totals'][name]:,}" for name in COUNTS))
+    return drawn
+
+
+def sentences(summary: dict[str, Any]) -> Iterator[str]:
+    """The defects of a summary, a line each, then the verdict."""
+    listed = Counter(one["defect"] for one in summary["first"])
+    for one in summary["first"]:
+        yield f"{one['defect']}: {one['topic']}[{one['partition']}]@{one['offset']}, found: {one['found']}"
+    for kind, count in summary["defects"].items():
+        if count > listed[kind]:
+            yield f"{kind}: {count - listed[kind]:,} more"
+    if summary["nameless"]:
+        yield f"{summary['nameless']:,} messages on the output topics do not name what they answer"
+    if summary["expired"] and summary["totals"]["gaps"]:
+        yield f"{summary['expired']:,} outputs are no longer retained; one of them may have answered an early gap"
+    yield "every offset has one fate" if summary["clean"] else "not every offset has one fate"

@@ -1,1 +1,0 @@
-"""One adapter a survey: a decoded packet in, an Alert out."""

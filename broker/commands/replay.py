@@ -1,0 +1,134 @@
+"""Files to Kafka at a rate: one alert an observation, in time order, as a telescope would have sent them."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import fastavro
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from confluent_kafka import KafkaError, KafkaException, Producer
+from fastavro.read import SchemaResolutionError
+
+from broker.commands.tables import fields_of, records_of
+from broker.errors import StartupError
+from broker.packets.framings import encode
+from schemas.catalogue import load
+
+Record = dict[str, Any]
+
+ROWS = 512  # at a time: a longer pause would delay the alerts that are due
+TELL_S = 0.1
+BURST_S = 0.005  # alerts may leave so much early: fewer, fuller requests at high rates
+FLUSH_S = 60.0
+
+
+def read_alerts(path: Path) -> Iterator[Record]:
+    """Native alerts of a file, in time order; alertId counts from 1 but for Avro, which has its own.
+
+    CSV and parquet have the columns object_id, mjd, band, flux, flux_err [nJy], detected, and may have survey, ddf,
+    hostgal_photoz, hostgal_photoz_err, mwebv, ra and dec. With `passband` (0 to 5) in place of band they are
+    PLAsTiCC's own, with fluxes in FLUXCAL. Parquet is streamed and must be sorted by mjd; the others are read whole
+    and sorted.
+
+    Raises:
+        StartupError: names the file, what is wrong with it, and the remedy.
+    """
+    if not path.is_file():
+        raise StartupError(f"{path} is no file; give a CSV, a parquet or an Avro container file")
+    readers = {".csv": _csv, ".parquet": _parquet, ".avro": _avro}
+    if (reader := readers.get(path.suffix)) is None:
+        raise StartupError(f"{path} ends in {path.suffix!r}; give a file that ends in {', '.join(readers)}")
+    try:
+        yield from reader(path)
+    except SchemaResolutionError as error:
+        raise StartupError(f"{path} holds no native alerts ({error}); see schemas/observation.1.avsc") from error
+    except (ValueError, pa.ArrowException, EOFError, OSError) as error:
+        raise StartupError(f"{path} cannot be read ({error}); export it again") from error
+
+
+def replay(
+    records: Iterator[Record],
+    producer: Producer,
+    topic: str,
+    rate_per_s: float | None = None,
+    *,
+    on_send: Callable[[Record], None] = lambda _: None,
+    on_progress: Callable[[int], None] = lambda _: None,
+    clock: Callable[[], float] = time.monotonic,
+) -> int:
+    """Send alerts: number n leaves n / rate seconds after the first, or as fast as it goes. Returns how many were sent.
+
+    Raises:
+        StartupError: Kafka refused one.
+    """
+    refused: list[KafkaError] = []
+
+    def delivered(error: KafkaError | None, _: object) -> None:
+        if error is not None:
+            refused.append(error)
+
+    began = told = clock()
+    sent = 0
+    for record in records:
+        while rate_per_s and (early := began + sent / rate_per_s - clock()) > BURST_S:
+            producer.poll(early)
+        value = encode(record, "observation")
+        on_send(record)
+        _produce(producer, topic, record, value, delivered)
+        sent += 1
+        if clock() - told > TELL_S:
+            told = clock()
+            on_progress(sent)
+            producer.poll(0)
+        if refused:
+            break
+    left = producer.flush(FLUSH_S)
+    if refused or left:
+        why = refused[0].str() if refused else f"{left} alerts were not acknowledged within {FLUSH_S:.0f} s"
+        raise StartupError(f"Kafka did not take the alerts for {topic} ({why}); does the topic exist?")
+    on_progress(sent)
+    return sent
+
+
+def _produce(producer: Producer, topic: str, record: Record, value: bytes, delivered: Callable[..., None]) -> None:
+    """Hand one alert over, as soon as there is room. Raises StartupError."""
+    while True:
+        try:
+            producer.produce(topic, value, record["objectId"].encode(), on_delivery=delivered)
+        except BufferError:
+            producer.poll(0.1)
+        except KafkaException as error:
+            raise StartupError(f"alert {record['alertId']} cannot be sent: {error.args[0].str()}") from error
+        else:
+            return
+
+
+def _csv(path: Path) -> Iterator[Record]:
+    text = {"object_id": str, "survey": str, "band": str}
+    frame = pd.read_csv(path, skipinitialspace=True, dtype=text, low_memory=False)
+    fields = fields_of(path, {name: frame[name].to_numpy() for name in frame.columns})
+    order = np.argsort(fields["mjd"], kind="stable")
+    for start in range(0, len(order), ROWS):
+        rows = order[start : start + ROWS]
+        yield from records_of({name: values[rows] for name, values in fields.items()}, start)
+
+
+def _parquet(path: Path) -> Iterator[Record]:
+    start, latest = 0, -np.inf
+    for batch in pq.ParquetFile(path).iter_batches(ROWS):
+        columns = {name: batch[name].to_numpy(zero_copy_only=False) for name in batch.schema.names}
+        fields = fields_of(path, columns, start)
+        if (np.diff(fields["mjd"], prepend=latest) < 0).any():
+            raise StartupError(f"{path}: the rows are not in time order; sort them by mjd")
+        yield from records_of(fields, start)
+        start, latest = start + len(batch), fields["mjd"][-1]
+
+
+def _avro(path: Path) -> Iterator[Record]:
+    with path.open("rb") as file:
+        records: list[Any] = list(fastavro.reader(file, load("observation")))
+    yield from sorted(records, key=lambda r: r["mjd"])

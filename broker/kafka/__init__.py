@@ -1,0 +1,1 @@
+"""Kafka: messages in, messages and offsets out, exactly once."""

@@ -1,0 +1,1 @@
+"""What is remembered of every object, and what an alert changes in it."""

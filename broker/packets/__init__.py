@@ -1,0 +1,1 @@
+"""Bytes to packets: framings, containers, compression, schemas."""

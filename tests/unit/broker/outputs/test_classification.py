@@ -1,0 +1,68 @@
+"""The template's bytes are fastavro's, whatever stands in the record."""
+
+import math
+from io import BytesIO
+
+import fastavro
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from broker.outputs.classification import ClassificationEncoder
+from model.classifier import Verdict
+from model.observation import Alert, Observation
+from model.taxonomy import CLASS_IDS
+from schemas.catalogue import load
+
+FLOATS = st.floats(width=32, allow_nan=False)
+NAMES = st.text(min_size=1, max_size=100)
+TIMES = st.integers(0, 2**42)
+DEGREES = st.just(math.nan) | st.floats(-360, 360)
+
+
+@given(
+    probabilities=st.lists(FLOATS, min_size=14, max_size=14),
+    p99=FLOATS,
+    score=FLOATS,
+    anomaly=st.booleans(),
+    alert=st.builds(
+        Alert,
+        st.integers(1, 2**63 - 1),
+        NAMES,
+        NAMES,
+        st.builds(Observation, st.floats(0, 1e6), FLOATS, FLOATS, st.integers(0, 5), st.booleans()),
+        ra_deg=DEGREES,
+        dec_deg=DEGREES,
+    ),
+    observations=st.integers(1, 2**31 - 1),
+    times=st.tuples(TIMES, TIMES),
+    names=st.tuples(NAMES, NAMES, NAMES, NAMES),
+)
+def test_the_bytes_are_those_of_fastavro(*, probabilities, p99, score, anomaly, alert, observations, times, names):
+    priors, classifier, digest, version = names
+    encoder = ClassificationEncoder(
+        priors=priors, classifier_name=classifier, classifier_version=digest, broker_version=version
+    )
+    verdict = Verdict(np.array(probabilities, np.float32), p99, score, anomaly)
+    record = {
+        "alertId": alert.alert_id,
+        "objectId": alert.object_id,
+        "survey": alert.survey,
+        "mjd": alert.observation.mjd_tai,
+        "ra": None if math.isnan(alert.ra_deg) else alert.ra_deg,
+        "dec": None if math.isnan(alert.dec_deg) else alert.dec_deg,
+        "observations": observations,
+        "classifications": [{"classId": c, "probability": p} for c, p in zip(CLASS_IDS, probabilities, strict=True)],
+        "priors": priors,
+        "p99": p99,
+        "anomalyScore": score,
+        "anomaly": anomaly,
+        "classifierName": classifier,
+        "classifierVersion": digest,
+        "brokerVersion": version,
+        "ingestTimestamp": times[0],
+        "publishTimestamp": times[1],
+    }
+    stream = BytesIO()
+    fastavro.schemaless_writer(stream, load("classification"), record)
+    assert encoder.encode(alert, verdict, observations, *times)[5:] == stream.getvalue()
