@@ -7,20 +7,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 
-import redis
 import structlog
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from broker import health, logs
 from broker.config import Settings
-from broker.errors import StartupError, TransientError
+from broker.connections import connect_kafka, connect_redis
+from broker.errors import StartupError
 from broker.kafka.batching import Batching
 from broker.kafka.sink import KafkaSink
 from broker.kafka.source import KafkaSource
 from broker.kafka.topics import missing_topics
 from broker.lightcurves.memory import Memory
-from broker.lightcurves.redis_store import RedisLightCurves
 from broker.metrics import Metrics
 from broker.outputs.messages import Outputs
 from broker.packets.reader import AlertReader
@@ -31,7 +30,6 @@ from model.classifier import Classifier, DeviceError
 
 log = structlog.get_logger(__name__)
 
-CONNECT_S = 10.0
 KAFKA_MS = 20.0  # an alert waits for the next fetch, an answer for its transaction's markers
 
 
@@ -140,39 +138,6 @@ def build_classifier(settings: Settings, artefact: Artefact) -> Classifier:
         return Classifier(artefact, device=chosen.device, priors=chosen.priors, threads=chosen.threads)
     except DeviceError as error:
         raise StartupError(f"{error} (MISWEEPER_CLASSIFIER__DEVICE)") from error
-
-
-def connect_redis(settings: Settings) -> RedisLightCurves:
-    """The store of light curves, once it has answered."""
-    chosen = settings.redis
-    client_class = redis.RedisCluster if chosen.cluster else redis.Redis
-    try:
-        client = client_class.from_url(
-            chosen.url.get_secret_value(), socket_timeout=chosen.timeout_s, socket_connect_timeout=chosen.timeout_s
-        )
-        store = RedisLightCurves(
-            client,
-            prefix=chosen.prefix,
-            curve_ttl_days=chosen.curve_ttl_days,
-            state_ttl_days=chosen.state_ttl_days,
-        )
-        store.ping()
-    except (TransientError, redis.RedisError, ValueError) as error:
-        raise StartupError(f"{error}; start Redis or set MISWEEPER_REDIS__URL") from error
-    return store
-
-
-def connect_kafka(settings: Settings) -> AdminClient:
-    """A client of the Kafka servers, once they have answered."""
-    try:
-        admin = AdminClient({**settings.kafka.client(), "log_level": 0})
-        admin.list_topics(timeout=CONNECT_S)
-    except (KafkaException, ValueError) as error:
-        raise StartupError(
-            f"no Kafka at {settings.kafka.bootstrap_servers} ({error}); "
-            "start it or set MISWEEPER_KAFKA__BOOTSTRAP_SERVERS"
-        ) from error
-    return admin
 
 
 def build_sink(settings: Settings, source: KafkaSource, state: health.Health) -> KafkaSink:

@@ -6,6 +6,7 @@ from confluent_kafka import KafkaException
 
 from broker import assembly
 from broker.config import Settings
+from broker.connections import connect_kafka, connect_redis
 from broker.errors import StartupError
 from broker.kafka.topics import missing_topics
 
@@ -16,8 +17,8 @@ def checkup(settings: Settings) -> Iterator[tuple[str, str | None]]:
         "artefact and device",
         problem(lambda: assembly.build_classifier(settings, assembly.read_artefact(settings)).warm_up()),
     )
-    yield "Redis", problem(lambda: assembly.connect_redis(settings))
-    kafka = problem(lambda: assembly.connect_kafka(settings))
+    yield "Redis", problem(lambda: connect_redis(settings))
+    kafka = problem(lambda: connect_kafka(settings))
     yield "Kafka", kafka
     if kafka is None:
         names = [t for t in settings.kafka.topics if not t.startswith("^")]
@@ -35,5 +36,5 @@ def problem(attempt: Callable[[], object]) -> str | None:
 
 def require_topics(settings: Settings, names: list[str]) -> None:
     """Raise StartupError that names the topics which do not exist."""
-    if missing := missing_topics(assembly.connect_kafka(settings), names):
+    if missing := missing_topics(connect_kafka(settings), names):
         raise StartupError(f"there is no topic {', '.join(missing)}; create them with `misweeper topics create`")

@@ -41,7 +41,7 @@ def list_letters(
     Example: misweeper dead-letters list --reason not_avro --since 2026-11-23
     """
     from broker.accounts.deadletters import letter_spans, letters, row  # noqa: PLC0415
-    from broker.assembly import connect_kafka  # noqa: PLC0415 - torch takes seconds to import
+    from broker.connections import connect_kafka  # noqa: PLC0415 - confluent-kafka is not for --help
 
     settings = Settings.load()
     choice = choose(settings, reason=reason, fate=fate, survey=survey, since=since, until=until)
@@ -78,7 +78,7 @@ def show(
     Example: misweeper dead-letters show alerts 3 1807
     """
     from broker.accounts.deadletters import described, letter_spans, letters  # noqa: PLC0415
-    from broker.assembly import connect_kafka  # noqa: PLC0415 - torch takes seconds to import
+    from broker.connections import connect_kafka  # noqa: PLC0415 - confluent-kafka is not for --help
     from broker.kafka.spans import Span  # noqa: PLC0415
     from broker.packets.reader import AlertReader  # noqa: PLC0415
 
@@ -116,7 +116,7 @@ def replay(
     """
     from broker.accounts import resend  # noqa: PLC0415 - confluent-kafka is not for --help
     from broker.accounts.deadletters import letter_spans, letters  # noqa: PLC0415
-    from broker.assembly import connect_kafka  # noqa: PLC0415 - torch takes seconds to import
+    from broker.connections import connect_kafka  # noqa: PLC0415 - confluent-kafka is not for --help
     from broker.kafka import spans  # noqa: PLC0415 - confluent-kafka is not for --help
 
     settings = Settings.load()

@@ -113,9 +113,9 @@ def replay(
     from confluent_kafka import Producer  # noqa: PLC0415 - not for --help
     from rich.progress import Progress  # noqa: PLC0415
 
-    from broker.assembly import connect_kafka  # noqa: PLC0415 - torch takes seconds to import
     from broker.commands.replay import read_alerts  # noqa: PLC0415
     from broker.commands.replay import replay as send  # noqa: PLC0415
+    from broker.connections import connect_kafka  # noqa: PLC0415 - confluent-kafka is not for --help
 
     settings = Settings.load()
     connect_kafka(settings)
@@ -177,7 +177,7 @@ def topics_create(
 
     Example: misweeper topics create --partitions 45 --replication 3
     """
-    from broker.assembly import connect_kafka  # noqa: PLC0415 - torch takes seconds to import
+    from broker.connections import connect_kafka  # noqa: PLC0415 - confluent-kafka is not for --help
     from broker.kafka.topics import create_topics  # noqa: PLC0415
 
     settings = Settings.load()

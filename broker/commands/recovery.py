@@ -62,9 +62,9 @@ def reconcile(
     from broker.accounts.reconcile import Wanted, offsets  # noqa: PLC0415
     from broker.accounts.reconcile import reconcile as recount  # noqa: PLC0415
     from broker.accounts.reconciliation import sentences, table  # noqa: PLC0415
-    from broker.assembly import connect_kafka  # noqa: PLC0415 - torch takes seconds to import
     from broker.commands.moments import moment  # noqa: PLC0415
     from broker.commands.moments import night as hours  # noqa: PLC0415
+    from broker.connections import connect_kafka  # noqa: PLC0415 - confluent-kafka is not for --help
 
     settings = Settings.load()
     if night and (since or until):
@@ -102,8 +102,8 @@ def rebuild(
 
     Example: misweeper rebuild --since 2026-11-23
     """
-    from broker.assembly import connect_kafka, connect_redis  # noqa: PLC0415 - torch takes seconds to import
     from broker.commands.moments import moment  # noqa: PLC0415
+    from broker.connections import connect_kafka, connect_redis  # noqa: PLC0415 - confluent-kafka is not for --help
     from broker.kafka import spans  # noqa: PLC0415 - confluent-kafka is not for --help
     from broker.lightcurves.rebuild import committed_spans  # noqa: PLC0415
     from broker.lightcurves.rebuild import rebuild as append  # noqa: PLC0415

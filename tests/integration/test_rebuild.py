@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import redis
 
-from broker.assembly import connect_kafka, connect_redis
 from broker.commands.demo import HELDOUT
 from broker.commands.replay import read_alerts
+from broker.connections import connect_kafka, connect_redis
 from broker.embedded import EmbeddedValkey
 from broker.kafka.spans import read
 from broker.lightcurves.rebuild import committed_spans, rebuild
