@@ -34,10 +34,12 @@ bench: $(READY) ## how fast it is here
 	$(BIN)/pytest -s tests/benchmark
 
 fuzz: $(READY) ## a million hostile packets through decode and adapt; SHORT=1: 50,000
+	$(BIN)/pytest tests/fuzz
 	$(BIN)/python -m tests.fuzz --packets $(if $(SHORT),50000,1000000)
 
 chaos: $(READY) ## workers, Kafka and Redis killed under load, every offset recounted; SHORT=1: minutes, not an hour
 	$(BIN)/python -m tests.chaos $(if $(SHORT),--alerts 20000 --kills 15)
+	$(BIN)/python -m tests.chaos --bad-day --rounds $(if $(SHORT),6,40)
 
 train: $(READY) ## fetch PLAsTiCC, train the default recipe, evaluate it (ten minutes on one core)
 	$(BIN)/misweeper-train fetch

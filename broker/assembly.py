@@ -3,7 +3,7 @@
 import gc
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
 
@@ -14,12 +14,15 @@ from confluent_kafka.admin import AdminClient
 from broker import health, logs
 from broker.config import Settings
 from broker.connections import connect_kafka, connect_redis
-from broker.errors import StartupError
-from broker.kafka.batching import Batching
+from broker.errors import StartupError, TransientError
+from broker.kafka import spans
+from broker.kafka.batch import Place
 from broker.kafka.sink import KafkaSink
 from broker.kafka.source import KafkaSource
 from broker.kafka.topics import missing_topics
+from broker.lightcurves import loss, rebuild
 from broker.lightcurves.memory import Memory
+from broker.lightcurves.redis_store import DAY_S, RedisLightCurves
 from broker.metrics import Metrics
 from broker.outputs.messages import Outputs
 from broker.packets.reader import AlertReader
@@ -30,7 +33,7 @@ from model.classifier import Classifier, DeviceError
 
 log = structlog.get_logger(__name__)
 
-KAFKA_MS = 20.0  # an alert waits for the next fetch, an answer for its transaction's markers
+MEND_S = 1.0  # between two tries to use a lost store again
 
 
 def serve(settings: Settings, stop: threading.Event) -> None:
@@ -43,10 +46,14 @@ def serve(settings: Settings, stop: threading.Event) -> None:
         classifier = build_classifier(settings, artefact)
         classifier.warm_up()
         state.well("model")
-        store = connect_redis(settings)
-        await_outputs(connect_kafka(settings), settings, state, stop)
+        store = connect_redis(settings, classifier.fingerprint.hex())
+        admin = connect_kafka(settings)
+        await_outputs(admin, settings, state, stop)
+        reader = AlertReader(settings.limits.max_message_bytes)
+        know_store(settings, store, admin, reader, state, stop)
         if stop.is_set():
             return
+        saver = connect_redis(settings, classifier.fingerprint.hex())  # a connection of the committer's own
         source = KafkaSource(
             settings.kafka.consumer(),
             settings.kafka.topics,
@@ -54,19 +61,25 @@ def serve(settings: Settings, stop: threading.Event) -> None:
             metrics.out_of_range.inc,
             start=settings.kafka.start,
             out_of_range=settings.kafka.out_of_range,
+            settle=lambda seconds: pipeline.settle(seconds),  # noqa: PLW0108 - it does not exist yet
+            outputs=settings.outputs.topics,
+            max_messages=settings.batch.max_size,
+            max_bytes=settings.limits.max_batch_bytes,
         )
         try:
-            sink = build_sink(settings, source, state)
+            sink = build_sink(settings, state)
             pipeline = Pipeline(
                 source=source,
-                batching=Batching(
-                    max_size=settings.batch.max_size,
-                    max_wait_ms=settings.batch.max_wait_ms,
-                    clock=time.monotonic,
-                    way_ms=KAFKA_MS,
+                max_messages=settings.batch.max_size,
+                read_alerts=reader,
+                memory=Memory(
+                    store,
+                    classifier.fingerprint,
+                    classifier.start_state,
+                    curve_ttl_s=settings.redis.curve_ttl_days * DAY_S,
+                    most_observations=settings.limits.max_observations,
+                    saver=saver,
                 ),
-                read_alert=AlertReader(settings.limits.max_message_bytes),
-                memory=Memory(store, classifier.digest),
                 classifier=classifier,
                 outputs=Outputs(
                     topics=settings.outputs,
@@ -79,6 +92,7 @@ def serve(settings: Settings, stop: threading.Event) -> None:
                 metrics=metrics,
                 health=state,
                 now_ms=lambda: time.time_ns() // 1_000_000,
+                mend=lambda alive: mend(settings, store, admin, reader, alive),
             )
             log.info("serving", topics=settings.kafka.topics, artefact=artefact.name, digest=artefact.digest[:12])
             gc.freeze()  # what lives for ever need not be searched for garbage: it would cost 100 ms each time
@@ -86,6 +100,55 @@ def serve(settings: Settings, stop: threading.Event) -> None:
         finally:
             source.close()
         log.info("stopped")
+
+
+def know_store(
+    settings: Settings,
+    store: RedisLightCurves,
+    admin: AdminClient,
+    reader: AlertReader,
+    state: health.Health,
+    stop: threading.Event,
+) -> None:
+    """Know the store by its identity, once it has what it should have."""
+    try:
+        places = spans.partitions(admin, settings.kafka.topics, settings.outputs.topics)
+        loss.begin(store.identities, group_has_read=bool(spans.committed(settings.kafka.consumer(), places)))
+    except TransientError as error:
+        log.warning("the store cannot be used yet", error=str(error))
+        state.unwell("redis", str(error))
+        while not stop.is_set():
+            state.turned()
+            try:
+                if mend(settings, store, admin, reader, state.turned):
+                    break
+            except TransientError as worse:
+                log.warning("the store is not mended yet", error=str(worse))
+            stop.wait(MEND_S)
+    state.well("redis")
+
+
+def mend(
+    settings: Settings, store: RedisLightCurves, admin: AdminClient, reader: AlertReader, alive: Callable[[], None]
+) -> bool:
+    """One try to use a lost store again; whether it can be used. Raises TransientError."""
+    try:
+        unwatched = connect_redis(settings)
+    except StartupError as error:
+        raise TransientError("redis", str(error)) from error
+
+    def refill(read_to: Mapping[Place, int], alive: Callable[[], None]) -> Mapping[Place, int]:
+        try:
+            return rebuild.refill(admin, settings, reader, unwatched, read_to=read_to, alive=alive)
+        except StartupError as error:  # a server is away: the light curves wait for it, and so do we
+            raise TransientError("kafka", str(error)) from error
+
+    try:
+        if settings.redis.rebuild == "wait":
+            return loss.joined(store.identities, refill, alive)
+        return loss.mended(store.identities, f"{settings.kafka.group_id}.{settings.worker}", refill, alive)
+    finally:
+        unwatched.close()
 
 
 def note_assignment(metrics: Metrics, state: health.Health, held: int) -> None:
@@ -140,15 +203,10 @@ def build_classifier(settings: Settings, artefact: Artefact) -> Classifier:
         raise StartupError(f"{error} (MISWEEPER_CLASSIFIER__DEVICE)") from error
 
 
-def build_sink(settings: Settings, source: KafkaSource, state: health.Health) -> KafkaSink:
+def build_sink(settings: Settings, state: health.Health) -> KafkaSink:
     """The transactional producer of this worker."""
     name = f"{settings.kafka.group_id}.{settings.worker}"
-    try:
-        return KafkaSink(settings.kafka.client(), name, source.group_metadata, lambda why: note_trouble(state, why))
-    except (KafkaException, TimeoutError) as error:
-        raise StartupError(
-            f"no transactions as {name} ({error}); look at Kafka, and at the rights of this user"
-        ) from error
+    return KafkaSink(settings.kafka.client(), name, lambda why: note_trouble(state, why))
 
 
 def await_outputs(admin: AdminClient, settings: Settings, state: health.Health, stop: threading.Event) -> None:

@@ -1,18 +1,52 @@
 """The one configuration: environment variables named MISWEEPER_<SECTION>__<KEY>; nothing else reads the environment."""
 
 import os
+import re
+from collections import Counter
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from socket import gethostname
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from broker.errors import StartupError
+from broker.patterns import check_pattern, matching
 
 PREFIX = "MISWEEPER_"
 TESTS = "MISWEEPER_TEST_"  # the tests' own, of no concern to the service
+GONE = {"MISWEEPER_BATCH__MAX_WAIT_MS": "no alert waits for another, a batch is what has come"}
+
+LONGEST_NAME = 200
+PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f]+$"
+Name = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME, pattern=PRINTABLE)]
+TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")  # what Kafka takes
+
+# Kubernetes tells each container of each service (docs: "Environment variables" of services).
+SERVICE = re.compile(r"MISWEEPER_(\w+_)?SERVICE_(HOST|PORT(_\w+)?)|MISWEEPER_(\w+_)?PORT_\d+_(TCP|UDP|SCTP)(_\w+)?")
+SERVICE_PORT = re.compile(r"MISWEEPER_(\w+_)?PORT")
+SERVICE_ADDRESS = re.compile(r"(tcp|udp|sctp)://")
+
+
+def topic_name(name: str) -> str:
+    """A topic's name. Raises ValueError where Kafka takes none such."""
+    if not TOPIC.fullmatch(name) or name in (".", ".."):
+        raise ValueError(f"{name[:60]!r} is no name of a topic; letters, digits, . _ and - are, 249 at most")
+    return name
+
+
+Topic = Annotated[str, AfterValidator(topic_name)]
 
 
 class Section(BaseModel):
@@ -25,7 +59,7 @@ class Kafka(Section):
     """Where alerts come from and classifications go."""
 
     bootstrap_servers: str = "localhost:9092"
-    group_id: str = "misweeper"
+    group_id: Name = "misweeper"
     topics: Annotated[tuple[str, ...], NoDecode] = Field(
         ("alerts",), min_length=1, description="Comma-separated names, or regular expressions that begin with ^."
     )
@@ -39,12 +73,26 @@ class Kafka(Section):
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
     username: str | None = None
     password: SecretStr | None = None
-    session_timeout_ms: int = Field(6_000, ge=1_000, description="After so long without a heartbeat others take over.")
+    session_timeout_ms: int = Field(
+        6_000, ge=6_000, le=300_000, description="After so long without a heartbeat others take over."
+    )  # from the least that Kafka takes (group.min.session.timeout.ms) to max.poll.interval.ms
 
     @field_validator("topics", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(t.strip() for t in value.split(",") if t.strip()) if isinstance(value, str) else value
+
+    @field_validator("topics")
+    @classmethod
+    def _readable(cls, topics: tuple[str, ...]) -> tuple[str, ...]:
+        if twice := [topic for topic, times in Counter(topics).items() if times > 1]:
+            raise ValueError(f"{twice[0]} is named twice; name each topic once")
+        for topic in topics:
+            try:
+                check_pattern(topic)
+            except StartupError as error:
+                raise ValueError(str(error)) from error
+        return topics
 
     def client(self) -> dict[str, Any]:
         """Librdkafka's settings for any client of these servers."""
@@ -74,9 +122,15 @@ class Kafka(Section):
 class Outputs(Section):
     """The topics that others subscribe to."""
 
-    classifications: str = "misweeper.classifications"
-    anomalies: str = "misweeper.anomalies"
-    dead_letters: str = "misweeper.dead-letters"
+    classifications: Topic = "misweeper.classifications"
+    anomalies: Topic = "misweeper.anomalies"
+    dead_letters: Topic = "misweeper.dead-letters"
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        if len(set(self.topics)) < len(self.topics):
+            raise ValueError(f"two outputs go to one topic ({', '.join(self.topics)}); give each its own")
+        return self
 
     @property
     def topics(self) -> tuple[str, ...]:
@@ -89,17 +143,20 @@ class Redis(Section):
 
     url: SecretStr = SecretStr("redis://localhost:6379/0")
     cluster: bool = False
-    prefix: str = "misweeper:"
-    timeout_s: float = Field(5.0, gt=0)
-    curve_ttl_days: int = Field(400, ge=1)
-    state_ttl_days: int = Field(60, ge=1)
+    prefix: Name = "misweeper:"
+    timeout_s: float = Field(5.0, gt=0, le=300, allow_inf_nan=False)
+    curve_ttl_days: int = Field(400, ge=1, le=36_500)
+    state_ttl_days: int = Field(60, ge=1, le=36_500)
+    rebuild: Literal["auto", "wait"] = Field(
+        "auto",
+        description="Where Redis has lost its data: rebuild the light curves from Kafka, or wait for an operator.",
+    )
 
 
 class Batch(Section):
     """How micro-batches are made."""
 
-    max_size: int = Field(1024, ge=1, le=65_536)
-    max_wait_ms: float = Field(100.0, gt=0, le=60_000)
+    max_size: int = Field(1024, ge=1, le=65_536, description="Messages; fewer are taken where fewer have come.")
 
 
 class Classifier(Section):
@@ -108,14 +165,23 @@ class Classifier(Section):
     artefact: Path | None = Field(None, description="A folder; by default the artefact that misweeper ships.")
     device: Literal["auto", "cuda", "cpu"] = "auto"
     priors: Literal["balanced", "natural"] = "balanced"
-    threads: int = Field(1, ge=1, description="CPU threads of torch.")
+    threads: int = Field(1, ge=1, le=1024, description="CPU threads of torch.")
 
 
 class Limits(Section):
     """Bounds on what a message may cost."""
 
     max_message_bytes: int = Field(
-        4 * 1024 * 1024, ge=1024, description="A larger message is a dead letter: it could decode to gigabytes."
+        4 * 1024 * 1024,
+        ge=1024,
+        le=1024**3,
+        description="A larger message is a dead letter: it could decode to gigabytes.",
+    )
+    max_batch_bytes: int = Field(
+        64 * 1024 * 1024, ge=1024 * 1024, le=1024**3, description="Of the messages that are read at once."
+    )
+    max_observations: int = Field(
+        20_000, ge=1_000, le=1_000_000, description="The newest of an object's, that are read where its state is lost."
     )
 
 
@@ -143,9 +209,11 @@ class Settings(BaseSettings):
     worker: str = Field(
         default_factory=lambda: f"{gethostname()}-{os.getpid()}",
         min_length=1,
+        max_length=LONGEST_NAME,
+        pattern=PRINTABLE,
         description="Unique among living workers, and best the same after a restart.",
     )
-    shutdown_timeout_s: float = Field(20.0, gt=0)
+    shutdown_timeout_s: float = Field(20.0, gt=0, le=3600, allow_inf_nan=False)
     kafka: Kafka = Kafka()
     outputs: Outputs = Outputs()
     redis: Redis = Redis()
@@ -155,22 +223,27 @@ class Settings(BaseSettings):
     http: Http = Http()
     log: Log = Log()
 
+    @model_validator(mode="after")
+    def _no_circle(self) -> Self:
+        """What the service publishes is never what it reads: one bad message would become dead letters for ever."""
+        for topic in self.outputs.topics:
+            for wanted in self.kafka.topics:
+                if matching(wanted, [topic]):
+                    raise ValueError(
+                        f"the output topic {topic} is input too, by {wanted} of MISWEEPER_KAFKA__TOPICS; "
+                        "name inputs that are no outputs"
+                    )
+        return self
+
     @classmethod
     def load(cls) -> Self:
         """The settings of this process's environment. Raises StartupError that names what is wrong."""
-        unknown = sorted(unknown_variables(os.environ))
-        if unknown:
-            raise StartupError(
-                f"{unknown[0]} is no setting of misweeper; `misweeper check --list` prints every variable there is"
-            )
+        if unknown := sorted(unknown_variables(os.environ)):
+            raise StartupError(stranger(unknown[0]))
         try:
             return cls()
-        except ValidationError as error:
-            first = error.errors()[0]
-            name = PREFIX + "__".join(str(part) for part in first["loc"]).upper()
-            raise StartupError(
-                f"{name}: {first['msg']}; `misweeper check --list` prints every variable there is"
-            ) from None
+        except (ValidationError, SettingsError) as error:
+            raise StartupError(invalid(error)) from None
 
 
 def variables(settings: Settings | None = None) -> dict[str, str]:
@@ -188,6 +261,28 @@ def variables(settings: Settings | None = None) -> dict[str, str]:
     return found
 
 
+def stranger(name: str) -> str:
+    """What to say of a variable that no setting reads."""
+    if name.upper() in GONE:
+        return f"{name} is no setting any more: {GONE[name.upper()]}; unset it"
+    near = get_close_matches(name.upper(), variables(), 1)
+    hint = f"did you mean {near[0]}?" if near else "see"
+    return f"{name} is no setting of misweeper; {hint} `misweeper check --list` prints every variable there is"
+
+
+def invalid(error: ValidationError | SettingsError) -> str:
+    """What to say of a value that cannot be; of secrets nothing is shown."""
+    if isinstance(error, SettingsError):
+        return "a setting cannot be read; `misweeper check --list` prints every variable there is"
+    first = error.errors()[0]
+    parts = [str(part) for part in first["loc"]]
+    name = PREFIX + "__".join(parts).upper() if parts else "the settings"
+    told, given = first["msg"].removeprefix("Value error, "), first["input"]
+    secret = isinstance(given, SecretStr) or bool({"url", "password"} & set(parts))
+    value = "" if secret or not isinstance(given, str | int | float) else f" is {str(given)[:60]!r}"
+    return f"{name}{value}: {told}; `misweeper check --list` prints every variable there is"
+
+
 def shown(value: object) -> str:
     """A setting as an operator may see it."""
     return ",".join(value) if isinstance(value, tuple) else "" if value is None else str(value)
@@ -197,4 +292,10 @@ def unknown_variables(environment: Mapping[str, str]) -> set[str]:
     """Variables with our prefix that no setting reads."""
     ours = {name for name in environment if name.upper().startswith(PREFIX) and not name.upper().startswith(TESTS)}
     known = set(variables())
-    return {name for name in ours if name.upper() not in known}
+    unknown = {name for name in ours if name.upper() not in known}
+    return {name for name in unknown if not is_service_link(name.upper(), environment[name])}
+
+
+def is_service_link(name: str, value: str) -> bool:
+    """Whether a variable is one of those that Kubernetes sets for each service, also for one named misweeper."""
+    return bool(SERVICE.fullmatch(name) or (SERVICE_PORT.fullmatch(name) and SERVICE_ADDRESS.match(value)))

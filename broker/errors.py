@@ -19,6 +19,9 @@ class Reason(StrEnum):
     NOT_AVRO = "not_avro"  # no framing fits, or the bytes end too early
     UNKNOWN_SCHEMA = "unknown_schema"  # a schema id or schema that no adapter reads
     LENGTH_BOMB = "length_bomb"  # a length prefix claims more than the message holds
+    SET_ASIDE = (
+        "set_aside"  # the store refuses its object, or the classifier's answer is no number; send it again later
+    )
     INVALID_FIELD = "invalid_field"  # it decodes, but a value cannot be: NaN flux, negative error, unknown band
 
 
@@ -41,6 +44,16 @@ class TransientError(Exception):
 
 class TooLargeError(TransientError):
     """Kafka takes no message so large on an output topic: the batch will work with smaller dead letters."""
+
+
+class StoreLostError(TransientError):
+    """The store is not the one that was known: emptied, restarted without its data, or another one altogether.
+
+    What it has of a light curve may be a stump, so nothing is classified from it until `rebuild` has filled it.
+    """
+
+    def __init__(self, detail: str) -> None:
+        super().__init__("redis", detail)
 
 
 class StartupError(Exception):

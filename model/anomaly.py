@@ -85,10 +85,14 @@ def centres(values: Tensor) -> Tensor:
 
 
 def score(features: Tensor, constants: AnomalyConstants) -> Tensor:
-    """Distance [B] of features [B, E] to the nearest prototype, in standard deviations within a class."""
-    placed, prototypes = (features @ constants.projection).double(), constants.prototypes.double()
-    squares = placed.square().sum(dim=1, keepdim=True) + prototypes.square().sum(dim=1) - 2 * placed @ prototypes.T
-    return squares.amin(dim=1).clamp_min(0).sqrt().float()
+    """Distance [B] of features [B, E] to the nearest prototype, in standard deviations within a class.
+
+    Which prototype is nearest may be found in single precision, as another one nearly as near is nearly as good; the
+    distance to it is then a difference of places, which loses nothing.
+    """
+    placed, prototypes = features @ constants.projection, constants.prototypes
+    nearest = torch.addmm(prototypes.square().sum(dim=1) / -2, placed, prototypes.T).argmax(dim=1)
+    return (placed - prototypes[nearest]).square_().sum(dim=1).sqrt_()
 
 
 def threshold_at(scores: Tensor, false_alarm_rate: float) -> float:

@@ -8,7 +8,6 @@ name and place (old bug 2).
 """
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from hashlib import sha256
@@ -22,16 +21,17 @@ from torch import Tensor
 
 from model.anomaly import AnomalyConstants
 from model.features import INPUTS, STATISTICS
+from model.manifest import FORMAT, ArtefactError, parse
 from model.network import LightCurveLSTM, NetworkConfig
 from model.taxonomy import CLASS_IDS
 
-FORMAT = 2
+__all__ = ["CARD", "DEFAULT", "MANIFEST", "WEIGHTS", "Artefact", "ArtefactError", "load", "save"]
+
 WEIGHTS, MANIFEST, CARD = "weights.safetensors", "artefact.json", "MODEL_CARD.md"
+PREFIX = "network."  # of the network's tensors
+LARGEST = 1e6  # of any weight: with it nothing overflows
+LARGEST_BYTES = 2**30  # of a file
 DEFAULT = Path(__file__).parent / "artefacts" / "default"
-
-
-class ArtefactError(ValueError):
-    """An artefact cannot be used; the message is one sentence that says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +51,10 @@ def save(folder: Path, artefact: Artefact) -> Artefact:
     """Write an artefact and read it back, so that what is returned is what is on the disk, with its digest.
 
     Raises:
-        ArtefactError: a value is not finite, or the record is no JSON.
+        ArtefactError: a value is not finite, the record is no JSON, or the directory cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     network, anomaly = artefact.network, artefact.anomaly
-    tensors = {f"network.{k}": v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
+    tensors = {PREFIX + k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
     tensors |= {"anomaly.projection": anomaly.projection, "anomaly.prototypes": anomaly.prototypes}
     weights = safetensors.torch.save(tensors)
     manifest = {
@@ -77,8 +76,14 @@ def save(folder: Path, artefact: Artefact) -> Artefact:
         raise ArtefactError(
             f"the artefact cannot be written ({error}); look at its record for NaN or objects"
         ) from error
-    (folder / WEIGHTS).write_bytes(weights)
-    (folder / MANIFEST).write_text(text, encoding="utf-8")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in ((WEIGHTS, weights), (MANIFEST, text.encode())):
+            (folder / f"{name}.partial").write_bytes(content)
+        for name in (WEIGHTS, MANIFEST):
+            (folder / f"{name}.partial").replace(folder / name)
+    except OSError as error:
+        raise ArtefactError(f"{folder} cannot be written ({error.strerror}); name another place") from error
     return load(folder)
 
 
@@ -86,80 +91,68 @@ def load(folder: Path) -> Artefact:
     """Read an artefact.
 
     Raises:
-        ArtefactError: a file is missing or damaged, the two do not belong together, or this code's columns, classes or
-            network are others than the artefact's.
+        ArtefactError: a file is missing or damaged, the two do not belong together, a value cannot be, or this code's
+            columns, classes or network are others than the artefact's.
     """
     manifest_bytes, weights = read(folder / MANIFEST), read(folder / WEIGHTS)
-    manifest = parse(manifest_bytes, folder)
-    if sha256(weights).hexdigest() != manifest["weights_sha256"]:
+    manifest = parse(manifest_bytes, folder / MANIFEST)
+    if sha256(weights).hexdigest() != manifest.weights_sha256:
         raise ArtefactError(f"{folder / WEIGHTS} is damaged or of another artefact; copy both files again")
     try:
         tensors = safetensors.torch.load(weights)
-        network = LightCurveLSTM(NetworkConfig(**manifest["network"]))
-        network.load_state_dict({k.removeprefix("network."): v for k, v in tensors.items() if k.startswith("network.")})
-        constants = AnomalyConstants(
-            tensors["anomaly.projection"], tensors["anomaly.prototypes"], **manifest["anomaly"]
-        )
-    except (SafetensorError, RuntimeError, KeyError, TypeError) as error:
+        check(tensors, manifest.network)
+    except (SafetensorError, RuntimeError, KeyError, ValueError) as error:
         reason = str(error).splitlines()[0]
-        raise ArtefactError(f"{folder} was made by another version of misweeper ({reason}); train it again") from error
-    if not all(t.isfinite().all() for t in tensors.values()):
-        raise ArtefactError(f"{folder / WEIGHTS} holds weights that are not finite; train it again")
+        raise ArtefactError(f"{folder / WEIGHTS} cannot be used ({reason}); train it again") from error
+    network = LightCurveLSTM(manifest.network)
+    network.load_state_dict({k.removeprefix(PREFIX): v for k, v in tensors.items() if k.startswith(PREFIX)})
     network.eval().requires_grad_(requires_grad=False)
     return Artefact(
-        name=manifest["name"],
+        name=manifest.name,
         digest=sha256(manifest_bytes + weights).hexdigest(),
         network=network,
-        temperature=float(manifest["temperature"]),
-        class_frequencies=torch.tensor(manifest["class_frequencies"], dtype=torch.float32),
-        anomaly=constants,
-        record=manifest["record"],
+        temperature=manifest.temperature,
+        class_frequencies=torch.tensor(manifest.class_frequencies, dtype=torch.float32),
+        anomaly=AnomalyConstants(
+            tensors["anomaly.projection"],
+            tensors["anomaly.prototypes"],
+            threshold=manifest.threshold,
+            false_alarm_rate=manifest.false_alarm_rate,
+        ),
+        record=manifest.record,
     )
+
+
+def check(tensors: Mapping[str, Tensor], config: NetworkConfig) -> None:
+    """Raises ValueError where tensors are not those of a network of such sizes, or could overflow; takes no memory."""
+    with torch.device("meta"):
+        network = LightCurveLSTM(config)
+    shapes = {PREFIX + name: list(value.shape) for name, value in network.state_dict().items()}
+    projection, prototypes = (tensors[f"anomaly.{name}"] for name in ("projection", "prototypes"))
+    directions = projection.shape[-1] if projection.ndim else 0
+    shapes |= {
+        "anomaly.projection": [network.features, directions],
+        "anomaly.prototypes": [max(1, len(prototypes) if prototypes.ndim else 0), directions],
+    }
+    found = {name: list(value.shape) for name, value in tensors.items()}
+    for name in sorted(shapes.keys() | found):
+        if found.get(name) != shapes.get(name):
+            raise ValueError(f"{name} has the shape {found.get(name)}, {shapes.get(name)} is expected")
+    for name, value in tensors.items():
+        if value.dtype != torch.float32 or not bool((value.abs() <= LARGEST).all()):
+            raise ValueError(f"{name} holds weights that are not finite, or no float32 up to {LARGEST:g}")
+        if name.endswith("_scale") and not bool((value > 0).all()):
+            raise ValueError(f"{name} holds a scale that is not above 0")
 
 
 def read(path: Path) -> bytes:
     """A file's bytes. Raises ArtefactError."""
     try:
+        size = path.stat().st_size
+        if size > LARGEST_BYTES:
+            raise ArtefactError(f"{path} has {size} bytes, an artefact's files at most {LARGEST_BYTES}; copy it again")
         return path.read_bytes()
     except OSError as error:
         raise ArtefactError(
             f"{path} cannot be read ({error.strerror}); name an artefact's directory, or make one: misweeper-train fit"
         ) from error
-
-
-def parse(manifest_bytes: bytes, folder: Path) -> dict[str, Any]:
-    """The manifest, checked. Raises ArtefactError."""
-    path = folder / MANIFEST
-    try:
-        manifest = json.loads(manifest_bytes)
-    except ValueError as error:
-        raise ArtefactError(f"{path} is no JSON ({error}); copy the artefact again") from error
-    kinds: dict[str, type | tuple[type, ...]] = {
-        "format": int, "name": str, "weights_sha256": str, "classes": list, "inputs": list, "statistics": list,
-        "network": dict, "temperature": (int, float), "class_frequencies": list, "anomaly": dict, "record": dict,
-    }  # fmt: skip
-    if not isinstance(manifest, dict):
-        raise ArtefactError(f"{path} is no artefact's manifest; copy the artefact again")
-    for key, kind in kinds.items():
-        if not isinstance(manifest.get(key), kind):
-            raise ArtefactError(f"{path} has no usable {key!r}; copy the artefact again, or train it again")
-    if manifest["format"] != FORMAT:
-        raise ArtefactError(f"{path} has format {manifest['format']}, this misweeper reads {FORMAT}; train it again")
-    for key, ours in (("classes", CLASS_IDS), ("inputs", INPUTS), ("statistics", STATISTICS)):
-        if difference := first_difference(manifest[key], ours):
-            raise ArtefactError(f"{path}: its {key} are others than this misweeper's ({difference}); train it again")
-    temperature, frequencies = manifest["temperature"], manifest["class_frequencies"]
-    if not (math.isfinite(temperature) and temperature > 0):
-        raise ArtefactError(f"{path}: the temperature is {temperature}, it must be above 0; train it again")
-    if len(frequencies) != len(CLASS_IDS) or not all(isinstance(f, float) and f > 0 for f in frequencies):
-        raise ArtefactError(f"{path}: class_frequencies must be {len(CLASS_IDS)} numbers above 0; train it again")
-    return manifest
-
-
-def first_difference(theirs: list[Any], ours: tuple[Any, ...]) -> str:
-    """Where two lists of columns differ first, in words; empty where they are the same."""
-    for i in range(max(len(theirs), len(ours))):
-        pair = [str(names[i]) if i < len(names) else "nothing" for names in (theirs, ours)]
-        if i >= len(theirs) or i >= len(ours) or theirs[i] != ours[i]:
-            return f"at place {i} it has {pair[0]}, we have {pair[1]}"
-    return ""

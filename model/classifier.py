@@ -1,56 +1,35 @@
 """Classify: runs of observations in, verdicts and states out.
 
 Law 5: batching changes nothing. Every run is computed by itself; companions, order and padding change its verdicts by
-rounding alone (1e-5). Law 2: a run that goes on from a state gives what the whole curve gives.
+rounding alone (1e-5). Law 2: a run that goes on from a state gives what the whole curve gives. Short runs go through
+the network step by step, all at once; long ones in one go, padded to like lengths.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from hashlib import sha256
+from typing import Literal, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from model.anomaly import p99, score
 from model.artefact import Artefact
 from model.calibration import natural_prior_log_ratio, probabilities
-from model.features import CARRY_SIZE, contexts, encode, pad, start_carry
-from model.observation import OBSERVATION, Context
+from model.features import follow, start_carry
+from model.fingerprint import of_code, sample
+from model.runs import Runs, Verdicts
+from model.state import pack, state_bytes, unpack
+from model.taxonomy import CLASSES
 
 MOST_OBSERVATIONS = 65_536  # padded, in one pass through the network: bounds its memory to some 200 MB
-SHORT = 4  # observations: curves up to this go together, as one more pass costs more than the padding
+FEW = 8  # observations: runs up to this are taken step by step
 
 
 class DeviceError(RuntimeError):
     """The device that was asked for is not there."""
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """Observations of one object to classify after."""
-
-    state: bytes | None  # of the observations before, from an earlier Outcome; None: these are the first
-    observations: NDArray[np.void]  # [n], n >= 1, of dtype OBSERVATION, in time order
-    context: Context
-    readouts: tuple[int, ...]  # after which of the n observations a verdict is wanted
-
-
-class Verdict(NamedTuple):
-    """What the classifier says after one observation."""
-
-    probabilities: NDArray[np.float32]  # [14], in the order of the taxonomy, sums to 1
-    p99: float
-    anomaly_score: float
-    anomaly: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a run."""
-
-    verdicts: Sequence[Verdict]  # one a readout
-    state: bytes  # after the last observation
 
 
 class Classifier:
@@ -88,6 +67,10 @@ class Classifier:
         self._anomaly = artefact.anomaly.to(self.device)
         ratio = natural_prior_log_ratio(artefact.class_frequencies).to(self.device)
         self._prior_log_ratio = ratio if priors == "natural" else None
+        self.priors = priors
+        self._sizes = artefact.network.config.layers, artefact.network.config.hidden
+        self.start_state = pack(start_carry(1), self._network.start(1).cpu().numpy(), *self._sizes)[0]
+        self.fingerprint = sha256(artefact.digest.encode() + of_code()).digest()[:8]
 
     @property
     def anomaly_threshold(self) -> float:
@@ -96,83 +79,127 @@ class Classifier:
 
     @property
     def state_bytes(self) -> int:
-        """Size of a state: the features' carry as float64, then the network's state as float32, little-endian."""
-        return 8 * CARRY_SIZE + 4 * self._network.state_size
+        """Size of a state."""
+        return state_bytes(*self._sizes)
 
-    def classify(self, runs: Sequence[Run]) -> list[Outcome]:
-        """One outcome a run. Raises ValueError for a state of another size."""
-        outcomes: dict[int, Outcome] = {}
-        order = sorted(range(len(runs)), key=lambda i: len(runs[i].observations))
-        for group in groups(order, [len(run.observations) for run in runs]):
-            outcomes |= zip(group, self._classify([runs[i] for i in group]), strict=True)
-        return [outcomes[i] for i in range(len(runs))]
+    def classify(self, runs: Runs) -> tuple[Verdicts, NDArray[np.uint8]]:
+        """Verdicts [R] at the readouts of B runs, and states [B, state_bytes] after them."""
+        ends = np.array(runs.ends, dtype=np.int64)
+        starts = np.concatenate([np.zeros(1, np.int64), ends[:-1]])[: len(ends)]
+        wanted = np.zeros(len(runs.rows), dtype=bool)
+        wanted[runs.readouts] = True
+        carry, state = unpack(runs.states, *self._sizes)
+        inputs, statistics, states = (
+            torch.from_numpy(a).to(self.device)
+            for a in (*follow(runs.rows, starts, ends, runs.contexts, carry, wanted), state)
+        )
+        if len(runs.rows) == len(ends) == len(runs.readouts):  # as most alerts come: one observation, one verdict
+            verdicts, ended = self._one_each(inputs, statistics, states)
+        else:
+            task = Task.of(runs.readouts, inputs, statistics, starts, ends - starts, states)
+            for group in groups(task.lengths):
+                if task.lengths[group[-1]] <= FEW:
+                    self._step(task, group)
+                else:
+                    self._forward(task, group)
+            verdicts, ended = self._verdicts(task.logits, task.scores), task.states
+        return verdicts, pack(carry, ended.cpu().numpy(), *self._sizes)
 
     def warm_up(self) -> None:
-        """Classify something, so that the first alert does not pay for what is done once."""
-        observations = np.zeros(2, dtype=OBSERVATION)
-        observations["flux_err_njy"], observations["mjd_tai"] = 1.0, (1.0, 2.0)
-        self.classify([Run(None, observations, Context(), (0, 1)), Run(None, observations[:1], Context(), (0,))])
+        """Classify something on every path, so that the first alert does not pay for what is done once."""
+        for length in (1, FEW + 1):
+            self.classify(sample(self.start_state, length))
 
     @torch.inference_mode()
-    def _classify(self, runs: Sequence[Run]) -> Iterator[Outcome]:
-        observations, lengths = pad([run.observations for run in runs])
-        carry, state = self._unpack([run.state for run in runs])
-        encoded = encode(observations, lengths, contexts([run.context for run in runs]), carry)
-        widest = max(len(run.readouts) for run in runs)
-        readout = np.array([[*run.readouts, *[0] * (widest - len(run.readouts))] for run in runs], dtype=np.int64)
-        at, inputs, statistics, states = (
-            torch.from_numpy(a).to(self.device) for a in (readout, encoded.inputs, encoded.statistics, state)
-        )
-        output = self._network(inputs, statistics, torch.from_numpy(lengths).to(self.device), states, at)
-        chances = probabilities(output.logits, self._temperature, self._prior_log_ratio)
-        scores = score(output.features.flatten(0, 1), self._anomaly)
+    def _one_each(self, inputs: Tensor, statistics: Tensor, states: Tensor) -> tuple[Verdicts, Tensor]:
+        """Verdicts after one observation of each run [B], and the network's states after it."""
+        output = self._network.step(inputs, statistics, states)
+        return self._verdicts(output.logits, score(output.features, self._anomaly)), output.state
+
+    @torch.inference_mode()
+    def _step(self, task: "Task", group: NDArray[np.int64]) -> None:
+        """Take short runs [b] to their ends, an observation of each at once; the longest come first."""
+        group = group[::-1].copy()
+        lengths, starts = task.lengths[group], task.starts[group]
+        for number in range(int(lengths[0])):
+            active = int((lengths > number).sum())
+            rows = starts[:active] + number
+            at, runs = (torch.from_numpy(a).to(self.device) for a in (rows, group[:active]))
+            output = self._network.step(task.inputs[at], task.statistics[at], task.states[runs])
+            task.states[runs] = output.state
+            place = np.searchsorted(task.readouts, rows)
+            read = np.append(task.readouts, -1)[place] == rows
+            chosen = torch.from_numpy(read).to(self.device)
+            self._note(task, place[read], output.logits[chosen], output.features[chosen])
+
+    @torch.inference_mode()
+    def _forward(self, task: "Task", group: NDArray[np.int64]) -> None:
+        """Take long runs [b], of like lengths, to their ends."""
+        lengths, starts = task.lengths[group], task.starts[group]
+        steps = int(lengths.max())
+        rows = starts[:, None] + np.minimum(np.arange(steps), lengths[:, None] - 1)
+        first = np.searchsorted(task.readouts, starts)
+        counts = np.searchsorted(task.readouts, starts + lengths) - first
+        place = first[:, None] + np.arange(max(1, int(counts.max())))
+        real = place < (first + counts)[:, None]
+        read = np.where(real, np.append(task.readouts, 0)[np.where(real, place, 0)] - starts[:, None], 0)
+        at, runs, ends, asked, mask = (torch.from_numpy(a).to(self.device) for a in (rows, group, lengths, read, real))
+        output = self._network(task.inputs[at], task.statistics[at], ends, task.states[runs], asked)
+        task.states[runs] = output.state
+        self._note(task, place[real], output.logits[mask], output.features[mask])
+
+    def _note(self, task: "Task", place: NDArray[np.int64], logits: Tensor, features: Tensor) -> None:
+        """Write down what was said at some readouts [n]."""
+        at = torch.from_numpy(place).to(self.device)
+        task.logits[at], task.scores[at] = logits, score(features, self._anomaly)
+
+    @torch.inference_mode()
+    def _verdicts(self, logits: Tensor, scores: Tensor) -> Verdicts:
+        chances = probabilities(logits, self._temperature, self._prior_log_ratio)
         flags = scores > self._anomaly.threshold
-        chances_np = chances.cpu().numpy()
-        p99_list = p99(chances).cpu().tolist()
-        scores_list, flags_list = (v.reshape(readout.shape).cpu().tolist() for v in (scores, flags))
-        packed = np.concatenate(
-            [encoded.carry.astype("<f8").view(np.uint8), output.state.cpu().numpy().astype("<f4").view(np.uint8)],
-            axis=1,
-        )
-        for i, run in enumerate(runs):
-            verdicts = [
-                Verdict(chances_np[i, r], p99_list[i][r], scores_list[i][r], flags_list[i][r])
-                for r in range(len(run.readouts))
-            ]
-            yield Outcome(verdicts, packed[i].tobytes())
-
-    def _unpack(self, states: Sequence[bytes | None]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-        """Carries [B, CARRY_SIZE] and network states [B, state_size] of stored states; None is the start of a curve."""
-        start = np.concatenate(
-            [
-                start_carry(1).astype("<f8").view(np.uint8)[0],
-                self._network.start(1).cpu().numpy().astype("<f4").view(np.uint8)[0],
-            ]
-        ).tobytes()
-        if wrong := [len(s) for s in states if s is not None and len(s) != len(start)]:
-            raise ValueError(f"a state has {wrong[0]} bytes, this artefact's have {len(start)}")
-        rows = np.frombuffer(b"".join(start if s is None else s for s in states), dtype=np.uint8)
-        rows = rows.reshape(len(states), len(start))
-        cut = 8 * CARRY_SIZE
-        return (
-            np.ascontiguousarray(rows[:, :cut]).view("<f8").astype(np.float64),
-            np.ascontiguousarray(rows[:, cut:]).view("<f4").astype(np.float32),
-        )
+        return Verdicts(*(v.cpu().numpy() for v in (chances, p99(chances), scores, flags)))
 
 
-def groups(order: Sequence[int], lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Runs that go through the network together: short ones, then those of like length.
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A call of `classify` on the device: what goes in, and where what comes out is written to."""
 
-    Args:
-        order: indices of runs by ascending length.
-        lengths: of all runs.
-    """
-    group: list[int] = []
-    for i in order:
-        n = lengths[i]
-        if group and (n > max(SHORT, 1.25 * lengths[group[0]]) or (len(group) + 1) * n > MOST_OBSERVATIONS):
-            yield group
-            group = []
-        group.append(i)
-    if group:
-        yield group
+    readouts: NDArray[np.int64]  # [R], ascending
+    inputs: Tensor  # [M, F]
+    statistics: Tensor  # [M, S]
+    starts: NDArray[np.int64]  # [B]
+    lengths: NDArray[np.int64]  # [B]
+    states: Tensor  # [B, state_size]: the network's before the runs, in the end those after
+    logits: Tensor  # [R, 14]
+    scores: Tensor  # [R]
+
+    @classmethod
+    def of(
+        cls,
+        readouts: NDArray[np.int64],
+        inputs: Tensor,
+        statistics: Tensor,
+        starts: NDArray[np.int64],
+        lengths: NDArray[np.int64],
+        states: Tensor,
+    ) -> Self:
+        """With nothing said yet."""
+        size = len(readouts)
+        logits, scores = states.new_empty(size, len(CLASSES)), states.new_empty(size)
+        return cls(readouts, inputs, statistics, starts, lengths, states, logits, scores)
+
+
+def groups(lengths: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    """Runs that go through the network together, by ascending length: the short ones, then those of like length."""
+    order = np.argsort(lengths, kind="stable")
+    few = int((lengths <= FEW).sum())
+    if few:
+        yield order[:few]
+    first = few
+    for i in range(few, len(order)):
+        n, size = int(lengths[order[i]]), i - first
+        if size and (n > 1.25 * lengths[order[first]] or (size + 1) * n > MOST_OBSERVATIONS):
+            yield order[first:i]
+            first = i
+    if first < len(order):
+        yield order[first:]

@@ -1,7 +1,7 @@
 """The one loader of Avro schemas: by name and version, parsed, self-contained.
 
-A schema's file is `<name>.<version>.avsc` beside this module. Its Confluent schema id is 100 x version, as
-Rubin numbers its own (100 x major + minor).
+A schema's file is `<name>.<version>.avsc` beside this module. Each name has a hundred Confluent schema ids of its own,
+one a version.
 """
 
 import json
@@ -12,6 +12,8 @@ from typing import Any, cast
 import fastavro
 
 Schema = dict[str, Any]
+
+FIRST_IDS = {"observation": 100, "classification": 200, "dead_letter": 300}  # Confluent schema id of version 1
 
 
 class SchemaNotFoundError(LookupError):
@@ -34,6 +36,8 @@ def load(name: str, version: int = 1) -> Schema:
     return cast("Schema", fastavro.parse_schema(json.loads(source.read_text())))
 
 
-def confluent_id(version: int) -> int:
-    """The schema id that stands in the Confluent wire framing of a version of ours."""
-    return 100 * version
+def confluent_id(name: str, version: int) -> int:
+    """The schema id that stands in the Confluent wire framing of a version of ours. Raises SchemaNotFoundError."""
+    if name not in FIRST_IDS or version < 1:
+        raise SchemaNotFoundError(f"no schema {name!r} version {version}; there are: {', '.join(FIRST_IDS)}")
+    return FIRST_IDS[name] + version - 1

@@ -112,7 +112,6 @@ def cut(curve: NDArray[np.void], days: float | None = None, observations: int | 
 
 def plain(data: Objects, readout: NDArray[np.int64], size: int = 128) -> Iterator[tuple[NDArray[np.intp], Batch]]:
     """Every object once, as it is, bucketed by length: its indices and a batch. `readout` is [N, R]."""
-    columns = class_columns(data.labels)
     order = np.argsort([len(c) for c in data.curves], kind="stable")
     for start in range(0, len(order), size):
         chosen = order[start : start + size]
@@ -126,6 +125,6 @@ def plain(data: Objects, readout: NDArray[np.int64], size: int = 128) -> Iterato
                 torch.from_numpy(lengths),
                 torch.from_numpy(readout[chosen]),
                 torch.ones(readout[chosen].shape),
-                torch.from_numpy(columns[chosen]),
+                torch.zeros(len(chosen), dtype=torch.long),  # no class is asked for: there may be none
             ),
         )

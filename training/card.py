@@ -4,8 +4,10 @@ from itertools import takewhile
 from pathlib import Path
 
 from model.artefact import CARD, Artefact, load
-from training import results, tables
+from training import tables
+from training.comparison import results
 from training.evaluate import rounded
+from training.files import replacing
 from training.recipe import RECIPES
 
 TEMPLATE = """\
@@ -139,5 +141,7 @@ def folds(folder: Path) -> str:
 def write(folder: Path) -> None:
     """Write the card and figures.json of the artefact in this directory. Raises ArtefactError or DataError."""
     artefact = load(folder)
-    (folder / CARD).write_text(card(artefact, folder), encoding="utf-8")
+    text = card(artefact, folder)
+    with replacing(folder / CARD) as partial:
+        partial.write_text(text, encoding="utf-8")
     results.write(folder, results.FIGURES, rounded(results.summary(folder, artefact.record["metrics"])))

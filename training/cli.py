@@ -12,18 +12,19 @@ import torch
 import typer
 from rich.progress import DownloadColumn, MofNCompleteColumn, TaskID, TextColumn
 
-from model.artefact import DEFAULT, Artefact, ArtefactError, load, save
-from training import comparing, paper, results, splits, tables
+from model.artefact import DEFAULT, MANIFEST, WEIGHTS, Artefact, ArtefactError, load, save
 from training import fetch as source
-from training.balancing import balance, before_and_after
+from training import splits, tables
+from training.comparison import comparing, paper, results
+from training.comparison.balancing import balance, before_and_after
+from training.comparison.folds import FoldsError
 from training.console import bar, console, epochs, print_figures, print_table
 from training.dataset import Objects, read_metadata
 from training.evaluate import evaluate as measure
 from training.evaluate import figures as figures_of
 from training.evaluate import rounded, set_threads, shift
-from training.files import DataError, metadata_beside
+from training.files import FULL, DataError, metadata_beside, replacing, tried
 from training.fit import finish, fit_fold, split_name
-from training.folds import FoldsError
 from training.holdout import holdout as heldout
 from training.holdout import write
 from training.options import ArtefactFolder, Data, Fold, Threads, test_set, training_set
@@ -52,6 +53,7 @@ def fetch(
     Example: misweeper-train fetch --from ~/Downloads/PLAsTiCC-2018
     """
     folder = data or source.cache_folder()
+    tried(folder / source.TRAIN_CURVES)
     if from_:
         source.copy_from(from_, folder)
     else:
@@ -68,7 +70,7 @@ def fetch(
 
 
 @app.command()
-def fit(  # noqa: PLR0917 - options
+def fit(
     recipe: Annotated[str, typer.Option(help="Name of a recipe in training/recipes.")] = "default",
     fold: Fold = 0,
     out: Annotated[
@@ -88,14 +90,16 @@ def fit(  # noqa: PLR0917 - options
     """
     set_threads(threads)
     folder = runs / f"{recipe}-fold{fold}"
+    tried(folder / "log.csv")
     if recipe in paper.NAMES:
+        tried((out or folder) / results.ANCHORS)
         fit_paper(recipe, fold, training_set(data), folder, out or folder)
         return
-    chosen = load_recipe(recipe)
+    chosen, target = load_recipe(recipe), out or folder / "artefact"
+    tried(target / MANIFEST)
     objects = training_set(data)
     with epochs(chosen.optimiser.epochs) as show:
         trained = fit_fold(chosen, objects, fold, folder, partial(show, "network"))
-    target = out or folder / "artefact"
     artefact = finish(chosen, trained, objects, fold, target, shifted=test_set(data))
     console.print(f"artefact {artefact.name} {artefact.digest[:12]} is in {target}")
     print_figures(artefact.record["metrics"])
@@ -123,7 +127,7 @@ def fit_paper(recipe: str, fold: int, objects: Objects, folder: Path, out: Path)
 
 
 @app.command()
-def evaluate(  # noqa: PLR0917 - options
+def evaluate(
     artefact: ArtefactFolder = DEFAULT,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="File for one JSON object; - for standard output.")
@@ -147,17 +151,16 @@ def evaluate(  # noqa: PLR0917 - options
         sys.stdout.write(tables.markdown(tables.comparison(artefact)) + "\n")
         return
     loaded = load(artefact)
+    if keep:
+        tried(artefact / MANIFEST)
+    if json_file is not None and str(json_file) != "-":
+        tried(json_file, artefact / MANIFEST, artefact / WEIGHTS)
     if folds == 1:
         found = held_out(loaded, data)
         if keep:
             loaded = save(artefact, replace(loaded, record={**loaded.record, **recorded(rounded(found))}))
-    elif len(kept := results.read(artefact, results.FOLDS)) == folds:
-        found = results.across(kept)
     else:
-        raise DataError(
-            f"{artefact / results.FOLDS} holds {len(kept)} folds, not {folds}: "
-            f"fit the recipe on every fold, then run `misweeper-train folds`"
-        )
+        found = over_folds(artefact, folds)
     found |= results.unseen(artefact) | {"artefact": loaded.name, "digest": loaded.digest}
     text = json.dumps(rounded(found | {"anchors": results.read(artefact, results.ANCHORS)}), indent=1)
     if json_file is None or str(json_file) != "-":
@@ -168,11 +171,12 @@ def evaluate(  # noqa: PLR0917 - options
     if json_file is not None and str(json_file) == "-":
         sys.stdout.write(text + "\n")
     elif json_file is not None:
-        json_file.write_text(text + "\n", encoding="utf-8")
+        with replacing(json_file) as partial:
+            partial.write_text(text + "\n", encoding="utf-8")
 
 
 @app.command()
-def predict(  # noqa: PLR0917 - options
+def predict(
     curves: Annotated[Path, typer.Argument(metavar="IN", help="Light curves, CSV or parquet.")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Table to write, CSV or parquet by its ending.")],
     metadata: Annotated[
@@ -190,8 +194,13 @@ def predict(  # noqa: PLR0917 - options
     Example: misweeper-train predict test_set.csv predictions.csv
     """
     set_threads(threads)
-    loaded = load(artefact)
-    known = read_metadata(metadata or metadata_beside(curves))
+    loaded, beside = load(artefact), metadata or metadata_beside(curves)
+    tried(out, curves, beside, artefact / MANIFEST, artefact / WEIGHTS)
+    known = read_metadata(beside)
+    if known.unknown_photoz:
+        console.print(
+            f"{known.unknown_photoz} objects have a hostgal_photoz of -9: it is read as unknown", markup=False
+        )
     with bar(MofNCompleteColumn(), TextColumn("objects")) as progress:
         task = progress.add_task("classifying", total=len(known.ids))
         done = classify(loaded, curves, known, out, natural=natural, progress=lambda n: progress.advance(task, n))
@@ -211,9 +220,21 @@ def holdout(
 
     Example: misweeper-train holdout broker/examples/plasticc_heldout.parquet
     """
+    tried(out)
     table = heldout(training_set(data), splits.SEED, fold)
     write(table, out)
     console.print(f"{table['object_id'].nunique()} objects, {len(table)} observations are in {out}")
+
+
+def over_folds(artefact: Path, folds: int) -> dict[str, Any]:
+    """The figures of so many folds that are kept beside an artefact. Raises DataError."""
+    kept = results.read(artefact, results.FOLDS)
+    if len(kept) != folds:
+        raise DataError(
+            f"{results.place(artefact, results.FOLDS)} holds {len(kept)} folds, not {folds}: "
+            f"fit the recipe on every fold, then run `misweeper-train folds`"
+        )
+    return results.across(kept)
 
 
 def recorded(found: dict[str, Any]) -> dict[str, Any]:
@@ -238,6 +259,12 @@ def main() -> None:
         app()
     except (DataError, FoldsError, RecipeError, ArtefactError, source.FetchError) as error:
         console.print(f"misweeper-train: {error}", markup=False, highlight=False)
+        sys.exit(2)
+    except OSError as error:
+        if error.filename is None and error.errno not in FULL:
+            raise
+        where = error.filename or "a file"
+        console.print(f"misweeper-train: {where}: {error.strerror}; look at its disk and its rights", markup=False)
         sys.exit(2)
     except ModuleNotFoundError as error:
         if error.name not in EXTRA:

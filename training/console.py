@@ -18,7 +18,7 @@ from rich.progress import (
 from training import tables
 
 WIDE = 160  # columns of tables in a file or a pipe
-console = Console(stderr=True)
+console = Console(stderr=True, soft_wrap=True)
 
 
 def print_table(rows: tables.Rows, title: str) -> None:

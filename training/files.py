@@ -3,16 +3,26 @@
 CSV files may be compressed (.gz), as Zenodo's are, and padded with spaces, as its metadata are.
 """
 
+import gzip
+import warnings
 import zlib
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from errno import EDQUOT, EFBIG, EIO, EISDIR, ENOSPC, EROFS
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 Columns = Mapping[str, tuple[str, ...]]  # our names, and what else a column may be called
 UNREADABLE = (ValueError, EOFError, OSError, zlib.error, pa.ArrowException)  # of damaged files
+ENCODING = "utf-8-sig"  # a mark at the beginning, as spreadsheets leave it, is no part of a name
+SEPARATORS = {";": ";", "\t": "tabs", "|": "|"}
+WORDS = {"true": 1.0, "false": 0.0}
+FULL = {ENOSPC, EDQUOT, EFBIG, EIO, EROFS}
 KAGGLE, ZENODO = "_metadata", ("lightcurves", "metadata")
 
 
@@ -21,7 +31,9 @@ class DataError(ValueError):
 
 
 def tables(path: Path, columns: Columns, chunk_rows: int, optional: str | None = None) -> Iterator[pd.DataFrame]:
-    """The chunks of a table: numbers under our names, NaN for what is no number; indexed by row from 0 on.
+    """The chunks of a table: text or numbers under our names, as the file has them; indexed by row from 0 on.
+
+    Blank lines are left out, and counted: the index of a row is that of its line.
 
     Args:
         path: of the file, parquet by its ending, else CSV.
@@ -30,7 +42,7 @@ def tables(path: Path, columns: Columns, chunk_rows: int, optional: str | None =
         optional: a column that comes along where it is there.
 
     Raises:
-        DataError: the file is missing, empty or damaged, or a column is not in it.
+        DataError: the file is missing, empty or damaged, or a column is not in it, or is there twice.
     """
     if not path.is_file():
         raise DataError(f"{path} is not there; run `misweeper-train fetch`, or name another file")
@@ -38,30 +50,40 @@ def tables(path: Path, columns: Columns, chunk_rows: int, optional: str | None =
         raise DataError(f"{path} is empty; fetch or export it again")
     empty = True
     try:
-        names = spelled(columns, header(path), path)
-        for chunk in chunks(path, [*names, *([optional] if optional in header(path) else [])], chunk_rows):
+        head = header(path)
+        names = spelled(columns, head, path)
+        for chunk in chunks(path, [*names, *([optional] if optional in head else [])], chunk_rows):
             if len(chunk):
                 empty = False
-                yield chunk.rename(columns=names).apply(pd.to_numeric, errors="coerce")
+                yield chunk.rename(columns=names)
     except DataError:
         raise
+    except pd.errors.EmptyDataError as error:
+        raise DataError(f"{path}, line 1: there is no header, nothing but blank; fetch or export it again") from error
     except UNREADABLE as error:
-        raise DataError(f"{path} is damaged or cut off ({error}); fetch or export it again") from error
+        reason = str(error).strip().splitlines()[0]
+        raise DataError(f"{path} is damaged or cut off ({reason}); fetch or export it again") from error
     if empty:
         raise DataError(f"{path} has a header and no rows; fetch or export it again")
 
 
 def spelled(columns: Columns, head: list[str], path: Path) -> dict[str, str]:
     """Our name for each column under the name that the file has for it. Raises DataError."""
+    if len(head) == 1:
+        for mark, name in SEPARATORS.items():
+            if mark in head[0]:
+                raise DataError(f"{path}, line 1: the columns are separated by {name}; export it with commas")
     names = {}
     for name, others in columns.items():
-        found = next((n for n in (name, *others) if n in head), None)
-        if found is None:
+        found = [n for n in head if n in (name, *others)]
+        if not found:
             raise DataError(
                 f"{path}, line 1: there is no column {' or '.join((name, *others))}, only {', '.join(head)}; "
                 "export it with this column, or rename yours"
             )
-        names[found] = name
+        if len(found) > 1:
+            raise DataError(f"{path}, line 1: {' and '.join(found)} are one column's names; keep one of them")
+        names[found[0]] = name
     return names
 
 
@@ -69,20 +91,130 @@ def header(path: Path) -> list[str]:
     """The names of a table's columns."""
     if path.suffix == ".parquet":
         return list(pq.read_schema(path).names)
-    return list(pd.read_csv(path, skipinitialspace=True, nrows=0).columns)
+    first = pd.read_csv(path, header=None, nrows=1, dtype=str, skipinitialspace=True, encoding=ENCODING)
+    return [str(name).strip() for name in first.iloc[0]]
 
 
 def chunks(path: Path, columns: list[str], rows: int) -> Iterator[pd.DataFrame]:
-    """The table in pieces, numbered through."""
+    """The table in pieces, numbered through; of CSV every value as its text."""
     if path.suffix != ".parquet":
-        with pd.read_csv(path, skipinitialspace=True, usecols=columns, chunksize=rows) as reader:
-            yield from reader
+        blank = blank_lines(path)
+        with pd.read_csv(
+            path,
+            skiprows=blank,
+            skipinitialspace=True,
+            skip_blank_lines=False,
+            index_col=False,
+            chunksize=rows,
+            dtype=str,
+            encoding=ENCODING,
+        ) as reader:
+            while (chunk := next_of(reader, path)) is not None:
+                named = chunk.rename(columns=lambda name: str(name).strip())[columns]
+                yield named.set_index(chunk.index + blank).dropna(how="all")
         return
     done = 0
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(rows, columns=columns):
-            yield batch.to_pandas().set_index(pd.RangeIndex(done, done + len(batch)))
+            yield texts(batch).to_pandas().set_index(pd.RangeIndex(done, done + len(batch)))
             done += len(batch)
+
+
+def texts(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The same rows, their bytes as text: so some programs write text into parquet. Raises ArrowInvalid."""
+    for place, column in enumerate(batch.schema):
+        if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):
+            batch = batch.set_column(place, column.name, batch.column(place).cast(pa.string()))
+    return batch
+
+
+def next_of(reader: Iterator[pd.DataFrame], path: Path) -> pd.DataFrame | None:
+    """A CSV file's next chunk. Raises DataError where rows are longer than the header: columns would be displaced."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        try:
+            return next(reader, None)
+        except pd.errors.ParserWarning as error:
+            raise DataError(
+                f"{path}: its rows have more fields than its header; write numbers with points, not commas"
+            ) from error
+
+
+def blank_lines(path: Path) -> int:
+    """How many lines stand before the header."""
+    with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
+        return next((n for n, line in enumerate(file) if line.strip(b"\xef\xbb\xbf \t\r\n")), 0)
+
+
+def numbers(values: "pd.Series[Any]") -> "pd.Series[float]":
+    """A column's numbers, NaN for what is none."""
+    try:
+        return pd.to_numeric(values, errors="coerce").astype(float)
+    except (TypeError, ValueError):  # lists and the like, which parquet has
+        return pd.Series(np.nan, values.index)
+
+
+def flags(values: "pd.Series[Any]") -> "pd.Series[float]":
+    """A column's numbers as `numbers` has them, and 1 and 0 for true and false."""
+    found = numbers(values)
+    words = values.where(found.isna()).dropna()
+    if len(words):
+        found.update(words.astype(str).str.strip().str.lower().map(WORDS).dropna())
+    return found
+
+
+@contextmanager
+def replacing(out: Path, *sources: Path) -> Iterator[Path]:
+    """The path to write a file under, which becomes `out` when the block has ended well, and is gone if not.
+
+    Args:
+        out: where the file is to be.
+        sources: what is read meanwhile, none of which may be written over.
+
+    Raises:
+        DataError: it cannot be written: it is tried at once.
+    """
+    tried(out, *sources)
+    partial = beside(out)
+    try:
+        yield partial
+        partial.replace(out)
+    except OSError as error:
+        if error.errno in FULL or error.filename in (str(partial), str(out)):
+            raise unwritable(out, error) from error
+        raise
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def tried(out: Path, *sources: Path) -> None:
+    """Raise DataError where a file cannot be written, or is one of those that are read; leave nothing but its folder.
+
+    Args:
+        out: where the file is to be, before the work that leads to it.
+        sources: as those of `replacing`.
+    """
+    for source in sources:
+        if out.exists() and source.exists() and out.samefile(source):
+            raise DataError(f"{out} is read and would be written over; name another file to write")
+    try:
+        if out.is_dir():
+            raise IsADirectoryError(EISDIR, "it is a folder")
+        out.parent.mkdir(parents=True, exist_ok=True)
+        beside(out).touch()
+        beside(out).unlink()
+    except OSError as error:
+        raise unwritable(out, error) from error
+
+
+def beside(out: Path) -> Path:
+    """Where a file is written before it is moved into place."""
+    return out.with_name(out.name + ".partial")
+
+
+def unwritable(out: Path, error: OSError) -> DataError:
+    """What to say of a file that cannot be written."""
+    return DataError(f"{out} cannot be written ({error.strerror}); name another place, or make room")
 
 
 def metadata_beside(curves: Path) -> Path:

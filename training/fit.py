@@ -18,6 +18,7 @@ from training.card import card
 from training.checkpoint import Progress
 from training.dataset import Objects
 from training.evaluate import evaluate, rounded, shift
+from training.files import replacing
 from training.recipe import Recipe
 from training.train import train
 
@@ -92,7 +93,8 @@ def finish(
     if shifted is not None:
         record["domain_shift"] = rounded(shift(artefact, shifted))
     saved = save(folder, replace(artefact, record=record))
-    (folder / CARD).write_text(card(saved), encoding="utf-8")
+    with replacing(folder / CARD) as partial:
+        partial.write_text(card(saved), encoding="utf-8")
     return saved
 
 

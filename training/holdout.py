@@ -7,6 +7,7 @@ import pandas as pd
 
 from model.observation import BANDS
 from training.dataset import Objects
+from training.files import replacing
 from training.splits import fold, sample
 
 OBJECTS = 400
@@ -44,6 +45,6 @@ def holdout(objects: Objects, seed: int, k: int, size: int = OBJECTS) -> pd.Data
 
 
 def write(table: pd.DataFrame, path: Path) -> None:
-    """Write the table as parquet, zstd."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    table.to_parquet(path, index=False, compression="zstd")
+    """Write the table as parquet, zstd. Raises DataError."""
+    with replacing(path) as partial:
+        table.to_parquet(partial, index=False, compression="zstd")

@@ -1,5 +1,7 @@
 """Scores beside the PLAsTiCC metric, and how sure they are."""
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -79,6 +81,38 @@ def calibration_error(probabilities: Floats, columns: Columns, weights: Floats) 
     gaps = weights @ (one_hot(place, BINS) * (right - sure)[:, None])
     error: NDArray[np.float64] = np.abs(gaps).sum(axis=1) / weights.sum(axis=1)
     return error
+
+
+class Bins(NamedTuple):
+    """The bins of `calibration_error` that hold objects, B of them."""
+
+    sure: NDArray[np.float64]  # [B], mean of the highest probabilities
+    right: NDArray[np.float64]  # [B], share of the objects that are right
+    errors: NDArray[np.float64]  # [2, B], of that share downwards and upwards: Wilson's interval of one sigma
+    weight: NDArray[np.float64]  # [B], of all objects' weight
+    objects: NDArray[np.intp]  # [B]
+
+
+def binned(probabilities: Floats, columns: Columns, weights: Floats) -> Bins:
+    """What `calibration_error` adds up, bin by bin.
+
+    A share of 0 or 1 has an error too, the larger the fewer objects it is of; weighted objects count as so many equal
+    ones as have the same variance.
+
+    Args:
+        probabilities: [N, 14].
+        columns: [N].
+        weights: [N] of the objects.
+    """
+    sure, right, place = confidence(probabilities, columns)
+    total, squares, objects = (np.bincount(place, w, BINS) for w in (weights, weights**2, np.ones(len(place))))
+    own = objects > 0
+    mean, share = (np.bincount(place, weights * v, BINS)[own] / total[own] for v in (sure, right))
+    n = total[own] ** 2 / squares[own]
+    centre = (share + 1 / (2 * n)) / (1 + 1 / n)
+    half = np.sqrt(share * (1 - share) / n + 1 / (4 * n**2)) / (1 + 1 / n)
+    errors = np.stack([share - (centre - half), centre + half - share]).clip(min=0)
+    return Bins(mean, share, errors, total[own] / total.sum(), objects[own].astype(np.intp))
 
 
 def confidence(probabilities: Floats, columns: Columns) -> tuple[Floats, NDArray[np.bool_], NDArray[np.intp]]:

@@ -7,7 +7,8 @@ import typer
 
 from training import fetch as source
 from training import splits
-from training.dataset import Objects, read
+from training.dataset import UNKNOWN, Objects, read
+from training.files import DataError
 
 Data = Annotated[Path | None, typer.Option(help="Folder with PLAsTiCC's files; by default where `fetch` puts them.")]
 Fold = Annotated[int, typer.Option(min=0, max=splits.FOLDS - 1, help="Which fifth of the objects is only tested on.")]
@@ -18,9 +19,9 @@ ArtefactFolder = Annotated[
 
 
 def training_set(data: Path | None) -> Objects:
-    """The 7,848 objects with known classes."""
+    """The 7,848 objects with known classes. Raises DataError."""
     folder = data or source.cache_folder()
-    return read(folder / source.TRAIN_CURVES, folder / source.TRAIN_METADATA)
+    return labelled(folder / source.TRAIN_CURVES, folder / source.TRAIN_METADATA, "target")
 
 
 def test_set(data: Path | None) -> Objects | None:
@@ -28,4 +29,15 @@ def test_set(data: Path | None) -> Objects | None:
     folder = data or source.cache_folder()
     if not (folder / source.SHIFT_CURVES).is_file():
         return None
-    return read(folder / source.SHIFT_CURVES, folder / source.SHIFT_METADATA, label="true_target")
+    return labelled(folder / source.SHIFT_CURVES, folder / source.SHIFT_METADATA, "true_target")
+
+
+def labelled(curves: Path, metadata: Path, label: str) -> Objects:
+    """Objects to learn from or to be scored on, each of one of the 14 classes. Raises DataError."""
+    objects = read(curves, metadata, label)
+    if (unknown := objects.labels == UNKNOWN).any():
+        raise DataError(
+            f"{metadata}: object {objects.ids[unknown][0]} has none of the 14 classes as its {label}; "
+            "name files with classes, or remove it"
+        )
+    return objects

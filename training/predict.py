@@ -2,18 +2,20 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from model import anomaly
 from model.artefact import Artefact
 from model.calibration import natural_prior_log_ratio, probabilities
 from model.taxonomy import ANOMALY_CLASS, CLASS_IDS
 from training.dataset import CHUNK_ROWS, Known, Objects, stream
-from training.files import DataError
+from training.files import DataError, replacing
 from training.train import read_out
 
 FORMATS = (".csv", ".parquet")
@@ -50,25 +52,21 @@ def predict(
     if out.suffix not in FORMATS:
         raise DataError(f"{out}: the table is written as {' or '.join(FORMATS)}; name OUT with one of these endings")
     done, writer = 0, None
-    partial = out.with_name(out.name + ".partial")
-    try:
-        for block in stream(curves, known, chunk_rows):
-            table = classify(artefact, block, natural=natural)
-            if out.suffix == ".parquet":
-                arrow = pa.Table.from_pandas(table, preserve_index=False)
-                writer = writer or pq.ParquetWriter(partial, arrow.schema)
-                writer.write_table(arrow)
-            else:
-                table.to_csv(partial, mode="a" if done else "w", header=not done, index=False, float_format="%.7g")
-            done += len(block)
-            progress(len(block))
-        if writer:
-            writer.close()
-        partial.replace(out)
-    finally:
-        if writer:
-            writer.close()
-        partial.unlink(missing_ok=True)
+    with replacing(out, curves, known.path) as partial:
+        try:
+            for block in stream(curves, known, chunk_rows):
+                table = classify(artefact, block, natural=natural)
+                if out.suffix == ".parquet":
+                    arrow = pa.Table.from_pandas(table, preserve_index=False)
+                    writer = writer or pq.ParquetWriter(partial, arrow.schema)
+                    writer.write_table(arrow)
+                else:
+                    table.to_csv(partial, mode="a" if done else "w", header=not done, index=False, float_format="%.7g")
+                done += len(block)
+                progress(len(block))
+        finally:
+            if writer:
+                writer.close()
     return done
 
 
@@ -81,5 +79,13 @@ def classify(artefact: Artefact, objects: Objects, *, natural: bool = False) -> 
     other = anomaly.p99(known)[:, None]
     rows = np.concatenate([(known * (1 - other)).numpy(), other.numpy()], axis=1).astype(np.float64)
     table = pd.DataFrame(rows, columns=COLUMNS[1:])
-    table.insert(0, "object_id", objects.ids)
+    if not np.isfinite(rows).all():
+        strange = objects.ids[~np.isfinite(rows).all(axis=1)][0]
+        raise DataError(f"object {strange!r} has no answer that is a number; leave it out, and tell us of it")
+    table.insert(0, "object_id", texts(objects.ids))
     return table
+
+
+def texts(ids: NDArray[Any]) -> NDArray[np.str_]:
+    """Ids [n] as text."""
+    return np.char.decode(ids, "utf-8") if ids.dtype.kind == "S" else ids.astype(str)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from model.cosmology import luminosity_distance_gpc
-from model.features import WAVELENGTHS_NM
+from model.running import WAVELENGTHS_NM
 from training.dataset import Objects
 from training.detection import FEWEST, detection_chance
 from training.examples import Example, plain_pool

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from model.artefact import MANIFEST
 from model.taxonomy import CLASS_NAMES
-from training import results
+from training.comparison import results
 from training.files import DataError
 
 Rows = list[tuple[str, ...]]  # the first is the header
@@ -72,13 +72,19 @@ def by_class(figures: Mapping[str, Any]) -> Rows:
             (
                 f"{number} {CLASS_NAMES[int(number)]}",
                 str(own["objects"]),
-                f"{own['recall']:.2f} ± {own['recall_error']:.2f}",
+                recall(own),
                 f"{own['precision']:.2f}",
                 f"{own['f1']:.2f}",
                 f"{own['log_loss']:.2f} ± {own['log_loss_error']:.2f}",
             )
         )
     return rows
+
+
+def recall(own: Mapping[str, Any]) -> str:
+    """A class's recall, of how many objects; where all or none are found, a standard deviation of 0 says nothing."""
+    error = f" ± {own['recall_error']:.2f}" if own["recall_error"] else ""
+    return f"{own['recall']:.2f}{error} of {own['objects']}"
 
 
 def left_out(kept: Mapping[str, Any]) -> Rows:

@@ -9,8 +9,8 @@ import fastavro
 import numpy as np
 
 from broker.accounts.ledger import ANOMALY, FATE_BITS, FLAGGED, Ledger
+from broker.kafka.batch import Place
 from broker.kafka.message import Message
-from broker.kafka.spans import Place
 from broker.kafka.subscription import source
 from broker.packets.framings import WIRE
 from schemas.catalogue import Schema, load

@@ -11,11 +11,11 @@ from confluent_kafka.admin import AdminClient
 from broker.accounts.answers import NOT_OURS
 from broker.commands.moments import shown
 from broker.config import Settings
-from broker.errors import PoisonMessage
 from broker.kafka import spans
+from broker.kafka.batch import Batch
 from broker.kafka.message import Message
 from broker.kafka.spans import Span
-from broker.packets.framings import WIRE, decode
+from broker.packets.framings import WIRE
 from broker.packets.reader import AlertReader
 from schemas.catalogue import Schema, load
 
@@ -100,15 +100,6 @@ def read_letter(value: bytes) -> dict[str, Any]:
     return record
 
 
-def survey_of(letter: Letter, reader: AlertReader) -> str | None:
-    """The survey of a letter's alert, where its bytes decode so far."""
-    try:
-        survey = decode(letter.record["value"], reader.registry, reader.max_message_bytes).record.get("survey")
-    except PoisonMessage:
-        return None
-    return survey if isinstance(survey, str) else None
-
-
 def row(letter: Letter, survey: str | None) -> dict[str, Any]:
     """A letter without its bytes, as JSON can have it."""
     names = ("failedAt", "fate", "reason", "sourceTopic", "sourcePartition", "sourceOffset", "valueSize", "detail")
@@ -120,7 +111,7 @@ def row(letter: Letter, survey: str | None) -> dict[str, Any]:
     }
 
 
-def described(letter: Letter, read_alert: AlertReader) -> Iterator[str]:
+def described(letter: Letter, reader: AlertReader) -> Iterator[str]:
     """All that a letter says, a line each; hostile bytes are escaped."""
     record = letter.record
     topic, partition, offset = letter.source
@@ -135,13 +126,12 @@ def described(letter: Letter, read_alert: AlertReader) -> Iterator[str]:
     value = record["value"]
     yield f"value       {'none' if value is None else f'{len(value)} bytes'}, {record['valueSize']} in the original"
     yield from hexdump((value or b"")[:DUMPED])
-    yield f"survey      {printable(survey_of(letter, read_alert) or 'unknown')}"
-    try:
-        alert = read_alert(letter.original())
-    except PoisonMessage as poison:
+    yield f"survey      {printable(reader.survey_of(value) or 'unknown')}"
+    alerts, poisons = reader(Batch.of([letter.original()]))
+    for poison in poisons.values():
         yield f"decoding    {poison.reason}: {printable(poison.detail)}"
-    else:
-        yield f"decoding    works now: alert {alert.alert_id} of {alert.survey}/{alert.object_id}"
+    for number, name in zip(alerts.alert_ids.tolist(), alerts.objects, strict=True):
+        yield f"decoding    works now: alert {number} of {printable(name.decode())}"
 
 
 def hexdump(data: bytes) -> Iterator[str]:

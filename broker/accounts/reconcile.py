@@ -17,8 +17,9 @@ from broker.accounts.reconciliation import Reconciliation
 from broker.config import Settings
 from broker.errors import StartupError
 from broker.kafka import spans
+from broker.kafka.batch import Place
 from broker.kafka.message import Message
-from broker.kafka.spans import Place, Span
+from broker.kafka.spans import Span
 
 AT_ONCE = 1000  # classifications in memory; dead letters, which may have 100 MB, are read one by one
 NEAR = 10_000  # offsets: candidates for gaps that are nearer than this are read in one go
@@ -98,7 +99,7 @@ def offsets(text: str | None) -> Callable[[int], int | None]:
 
 def input_spans(admin: AdminClient, settings: Settings, wanted: Wanted) -> tuple[list[Span], dict[Place, int]]:
     """What must have a fate by now, and how many offsets of each partition are not committed yet."""
-    places = spans.partitions(admin, wanted.topics)
+    places = spans.partitions(admin, wanted.topics, settings.outputs.topics)
     done = spans.committed(settings.kafka.consumer(), places)
     first, last = spans.oldest(admin, places), spans.newest(admin, places)
     since = spans.at_time(admin, places, wanted.since_ms) if wanted.since_ms is not None else first

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 from broker.accounts.ledger import FATES, Ledger
-from broker.kafka.spans import Place
+from broker.kafka.batch import Place
 
 LISTED = 20  # defects of each kind in a report
 COUNTS = (*FATES, "empty", "gaps", "doubles", "anomaly_defects", "pending")

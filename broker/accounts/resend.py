@@ -1,31 +1,38 @@
 """Send dead letters' original bytes back to where they came from, once.
 
-What is sent carries a header that names the message it repeats; a later replay finds it there, behind the letter. All
-of it is one transaction: a crash half way sends nothing. The producer is fenced by its name before that header is
-looked for, so of two replays at once one alone can commit.
+What is sent carries a header that names the message it repeats; a later replay finds it there, behind the letter. The
+header alone proves nothing, for whoever may write to the topic may write it: what carries it must be the same message,
+key, value and headers, on the same partition. Many letters go in several transactions, none of which lasts long: after
+a crash a later replay finds what was committed and sends the rest. The producer is fenced by its name before that
+header is looked for, so of two replays at once one alone goes on.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from hashlib import sha256
 from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import Message as KafkaMessage
 from confluent_kafka.admin import AdminClient
 
 from broker.accounts.deadletters import MARGIN_MS, Letter, printable
 from broker.errors import StartupError
 from broker.kafka import spans
+from broker.kafka.batch import Place
 from broker.kafka.message import Message
-from broker.kafka.spans import Place, Span
+from broker.kafka.spans import Span
 from broker.kafka.transactions import insist
+from broker.kafka.troubles import FOLLOWS, refusal
 from broker.outputs.messages import WITHOUT_ENVELOPE
 
 REPLAY_OF = "misweeper_replay_of"
 GIVE_UP_S = 60.0
+MOST_LETTERS, MOST_BYTES = 10_000, 64 * 1024 * 1024  # of a transaction; one letter more may go over the bytes
 
 Source = tuple[str, int, int]  # topic, partition and offset
-Delivered = Callable[[KafkaError | None, object], None]
+Delivered = Callable[[KafkaError | None, KafkaMessage], None]
 
 
 class Wish(NamedTuple):
@@ -35,6 +42,7 @@ class Wish(NamedTuple):
     source: Source
     failed_ms: int
     refused: str | None  # why it cannot be sent
+    digest: bytes  # of the message
 
 
 def wish(letter: Letter, known: Collection[Place]) -> Wish:
@@ -50,7 +58,7 @@ def wish(letter: Letter, known: Collection[Place]) -> Wish:
         refused = "its key and headers are not kept"
     elif (topic, partition) not in known:
         refused = f"{printable(topic)}[{partition}] is gone"
-    return Wish(letter.place, letter.source, record["failedAt"], refused)
+    return Wish(letter.place, letter.source, record["failedAt"], refused, digest(letter.original()))
 
 
 def sent_spans(admin: AdminClient, wishes: Iterable[Wish]) -> list[Span]:
@@ -66,15 +74,23 @@ def sent_spans(admin: AdminClient, wishes: Iterable[Wish]) -> list[Span]:
     return found
 
 
-def sent_already(batches: Iterable[Sequence[Message]]) -> set[Source]:
-    """The messages that some messages of the source topics repeat."""
+def sent_already(batches: Iterable[Sequence[Message]], wishes: Iterable[Wish]) -> set[Source]:
+    """What some messages of the source topics repeat, of the messages that are wished for."""
+    wanted = {(one.source, one.digest) for one in wishes}
     found: set[Source] = set()
     for messages in batches:
         for message in messages:
             for name, value in message.headers:
-                if name == REPLAY_OF and (source := named(value)):
+                source = named(value) if name == REPLAY_OF else None
+                if source and source[:2] == message[:2] and (source, digest(message)) in wanted:
                     found.add(source)
     return found
+
+
+def digest(message: Message) -> bytes:
+    """A message's key, value and headers but for ours, in 32 bytes."""
+    headers = [header for header in message.headers if header[0] != REPLAY_OF]
+    return sha256(repr((message.key, message.value, headers)).encode()).digest()
 
 
 def name_of(source: Source) -> bytes:
@@ -125,42 +141,71 @@ def own_spans(topic: str, places: Iterable[tuple[int, int]]) -> list[Span]:
 
 
 def resend(producer: Producer, letters: Iterable[Letter], wanted: Collection[tuple[int, int]]) -> int:
-    """Send those of the letters whose own place is wanted, in one transaction. Returns how many.
+    """Send those of the letters whose own place is wanted, in as many transactions as it takes. Returns how many.
 
     Raises:
-        StartupError: Kafka refused, and nothing was sent.
+        StartupError: Kafka refused; the text says how many were sent by then.
     """
+    left = set(wanted)
+    sent = 0
     refused: list[str] = []
 
-    def delivered(error: KafkaError | None, _: object) -> None:
-        if error is not None:
-            refused.append(error.str())
+    def delivered(error: KafkaError | None, message: KafkaMessage) -> None:
+        if error is not None and error.code() not in FOLLOWS:
+            refused.append(refusal(error, message.topic() or "", len(message)))
 
-    producer.begin_transaction()
-    try:
-        produce_all(producer, letters, wanted, delivered)
-    except BaseException as error:  # Ctrl-C too: an open transaction would hold the readers of the input up
-        abort(producer)
-        if isinstance(error, KafkaException):
-            raise StartupError(f"a letter cannot be sent ({error.args[0].str()}); nothing was sent") from error
-        raise
-    try:
-        insist(producer.commit_transaction, GIVE_UP_S)
-    except KafkaException as error:
-        raise StartupError(not_committed(producer, error.args[0], refused)) from error
-    except TimeoutError as error:
-        raise StartupError(f"{error}; replay again: what was sent is not sent twice") from error
-    return len(wanted)
+    for part in parts(letter for letter in letters if letter.place in left):
+        producer.begin_transaction()
+        try:
+            produce_all(producer, part, left, delivered)
+        except BaseException as error:  # Ctrl-C too: an open transaction would hold the readers of the input up
+            abort(producer)
+            if isinstance(error, KafkaException):
+                why = error.args[0].str()
+                raise StartupError(f"a letter cannot be sent ({why}); {so_far(sent)}") from error
+            raise
+        try:
+            insist(producer.commit_transaction, GIVE_UP_S)
+        except KafkaException as error:
+            raise StartupError(not_committed(producer, error.args[0], refused, sent)) from error
+        except TimeoutError as error:
+            raise StartupError(f"{error}; replay again: what was sent is not sent twice") from error
+        sent = len(wanted) - len(left)
+    if left:
+        raise StartupError(f"{len(left)} letters are gone from their topic meanwhile; {so_far(sent)}: try again")
+    return sent
 
 
-def not_committed(producer: Producer, error: KafkaError, refused: Sequence[str]) -> str:
+def parts(letters: Iterable[Letter]) -> Iterator[Iterator[Letter]]:
+    """Letters in lots that a transaction may have; each is to be used up before the next is taken."""
+    rest = iter(letters)
+
+    def part(first: Letter) -> Iterator[Letter]:
+        nbytes, letter = 0, first
+        for count in range(1, MOST_LETTERS + 1):
+            yield letter
+            nbytes += letter.record["valueSize"]
+            if count == MOST_LETTERS or nbytes >= MOST_BYTES or (following := next(rest, None)) is None:
+                return
+            letter = following
+
+    while (first := next(rest, None)) is not None:
+        yield part(first)
+
+
+def so_far(sent: int) -> str:
+    """What was committed before it went wrong."""
+    return f"{sent} were sent" if sent else "nothing was sent"
+
+
+def not_committed(producer: Producer, error: KafkaError, refused: Sequence[str], sent: int) -> str:
     """What became of a transaction that could not be committed."""
     if error.code() == KafkaError._FENCED:  # noqa: SLF001 - librdkafka's name
-        return "another replay has begun meanwhile and goes on alone; nothing was sent here"
+        return f"another replay has begun meanwhile and goes on alone; {so_far(sent)} here"
     why = (*refused, error.str())[0]
     if error.txn_requires_abort():
         abort(producer)
-        return f"Kafka did not take the letters ({why}); nothing was sent"
+        return f"Kafka did not take the letters ({why}); {so_far(sent)}"
     return f"Kafka does not answer ({why}); replay again: what was sent is not sent twice"
 
 
@@ -170,17 +215,12 @@ def abort(producer: Producer) -> None:
         insist(producer.abort_transaction, GIVE_UP_S)
 
 
-def produce_all(
-    producer: Producer, letters: Iterable[Letter], wanted: Collection[tuple[int, int]], delivered: Delivered
-) -> None:
-    """Hand the letters over whose own place is wanted. Raises StartupError where one is missing."""
-    left = set(wanted)
-    for letter in letters:
+def produce_all(producer: Producer, part: Iterable[Letter], left: set[tuple[int, int]], delivered: Delivered) -> None:
+    """Hand a transaction's letters over, and take them off those that are left; each once, should it come twice."""
+    for letter in part:
         if letter.place in left:
             left.remove(letter.place)
             produce(producer, letter, delivered)
-    if left:
-        raise StartupError(f"{len(left)} letters are gone from their topic meanwhile; nothing was sent: try again")
 
 
 def produce(producer: Producer, letter: Letter, delivered: Delivered) -> None:

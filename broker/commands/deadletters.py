@@ -110,7 +110,7 @@ def replay(
 ) -> None:
     """Send the original bytes, key and headers of dead letters back to their partition, each letter once.
 
-    For when the reason has been mended: a schema added, a bound raised. All or nothing, in one Kafka transaction.
+    For when the reason has been mended: a schema added, a bound raised. What a crash leaves out, a later replay sends.
 
     Example: misweeper dead-letters replay --reason unknown_schema --since 2026-11-23 --dry-run
     """
@@ -130,7 +130,7 @@ def replay(
         wishes = [resend.wish(one, known) for one in letters(settings, wanted, advanced) if choice.takes(one)]
         behind = resend.sent_spans(admin, [one for one in wishes if one.refused is None])
         expect(sum(span.size for span in behind))
-        sent = resend.sent_already(spans.read(settings.kafka.consumer(), behind, advanced=advanced))
+        sent = resend.sent_already(spans.read(settings.kafka.consumer(), behind, advanced=advanced), wishes)
     sendable = {one.source: one for one in wishes if one.refused is None and one.source not in sent}
     refusals = Counter(one.refused or "replayed before" for one in wishes if one.refused or one.source in sent)
     for why, count in refusals.most_common():
@@ -160,7 +160,7 @@ def choose(
     until: str | None,
 ) -> "Choice":
     """The letters that the options ask for. Raises StartupError."""
-    from broker.accounts.deadletters import Choice, survey_of  # noqa: PLC0415 - confluent-kafka is not for --help
+    from broker.accounts.deadletters import Choice  # noqa: PLC0415 - confluent-kafka is not for --help
     from broker.accounts.ledger import FATES  # noqa: PLC0415
     from broker.commands.moments import moment  # noqa: PLC0415
     from broker.packets.reader import AlertReader  # noqa: PLC0415
@@ -169,7 +169,7 @@ def choose(
         raise StartupError(f"no letter has the fate {fate!r}; give one of {', '.join(FATES[1:])}")
     reader = AlertReader(settings.limits.max_message_bytes)
     return Choice(
-        survey_of=lambda letter: survey_of(letter, reader),
+        survey_of=lambda letter: reader.survey_of(letter.record["value"]),
         fate=fate,
         reason=reason,
         survey=survey,

@@ -60,7 +60,6 @@ class Summary:
     latency_ms: dict[str, float]  # p50, p95, p99: from an alert's sending to its classification's arrival
     wll: float  # of each object's last classification
     accuracy: float
-    max_wait_ms: float
 
 
 @dataclass(slots=True)
@@ -88,7 +87,7 @@ class Tally:
         self.last[name] = record
         self.latencies_s.append(time.monotonic() - self.sent_at[record["alertId"]])
 
-    def summary(self, alerts: int, seconds: float, truth: Mapping[str, int], max_wait_ms: float) -> Summary:
+    def summary(self, alerts: int, seconds: float, truth: Mapping[str, int]) -> Summary:
         """The figures, once everything has come back."""
         names = list(self.last)
         rows = np.array([[c["probability"] for c in self.last[n]["classifications"]] for n in names])
@@ -103,7 +102,6 @@ class Tally:
             latency_ms={"p50": round(p50, 1), "p95": round(p95, 1), "p99": round(p99, 1)},
             wll=round(weighted_log_loss(rows, classes), 4),
             accuracy=round(accuracy(rows, classes), 4),
-            max_wait_ms=max_wait_ms,
         )
 
 
@@ -205,7 +203,7 @@ def play(settings: Settings, console: Console, rate_per_s: float, limit: int | N
     for published in subscription.poll(10_000, 1.0):  # anomalies of the last transactions
         tally.add(kinds[published.topic], published.record)
     subscription.close()
-    return tally.summary(total, seconds, truth, settings.batch.max_wait_ms), tally
+    return tally.summary(total, seconds, truth), tally
 
 
 def show(console: Console, settings: Settings, summary: Summary, tally: Tally) -> None:

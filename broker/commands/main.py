@@ -4,6 +4,8 @@ import os
 import signal
 import sys
 import threading
+from importlib.metadata import version
+from io import TextIOWrapper
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
@@ -34,8 +36,19 @@ EXIT_CONFIGURATION = 2
 EXIT_LATE = 3
 
 
+def print_version(wanted: bool) -> None:
+    """Print which misweeper this is, and end."""
+    if wanted:
+        typer.echo(f"misweeper {version('misweeper')}")
+        raise typer.Exit
+
+
 @app.callback()
-def misweeper() -> None:
+def misweeper(
+    _: Annotated[
+        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Which one this is.")
+    ] = False,
+) -> None:
     """A streaming alert broker: telescope alerts in, light-curve classifications out, exactly once.
 
     Everything is configured by environment variables named MISWEEPER_...: `misweeper check --list` prints them.
@@ -186,6 +199,9 @@ def topics_create(
 
 def main() -> None:
     """Run the command; an error that the operator can mend is one sentence and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that has not every letter gets its number
     try:
         app()
     except StartupError as error:

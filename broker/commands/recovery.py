@@ -105,6 +105,7 @@ def rebuild(
     from broker.commands.moments import moment  # noqa: PLC0415
     from broker.connections import connect_kafka, connect_redis  # noqa: PLC0415 - confluent-kafka is not for --help
     from broker.kafka import spans  # noqa: PLC0415 - confluent-kafka is not for --help
+    from broker.lightcurves.loss import told_well  # noqa: PLC0415
     from broker.lightcurves.rebuild import committed_spans  # noqa: PLC0415
     from broker.lightcurves.rebuild import rebuild as append  # noqa: PLC0415
     from broker.packets.reader import AlertReader  # noqa: PLC0415
@@ -117,6 +118,7 @@ def rebuild(
         expect(sum(span.size for span in wanted))
         batches = spans.read(settings.kafka.consumer(), wanted, settings.batch.max_size, advanced=advanced)
         done = append(batches, AlertReader(settings.limits.max_message_bytes), store)
+    told_well(store.identities, {span.place: span.end for span in wanted})
     typer.echo(
         f"{done.alerts} alerts read, {done.already_there} already there; {done.added} entries added, "
         f"{done.begun} objects begun anew; {done.unreadable} messages unreadable"

@@ -46,7 +46,7 @@ class EmbeddedValkey(Server):
 
     def command(self) -> list[str]:
         """The server in the foreground, everything by arguments."""
-        durability = ["--appendonly", "yes", "--appendfsync", "everysec"] if self.persistent else ["--appendonly", "no"]
+        durability = ["--appendonly", "yes", "--appendfsync", "always"] if self.persistent else ["--appendonly", "no"]
         place = ["--bind", HOST, "--port", str(self.port), "--dir", str(self.folder)]
         return [server_binary(), *place, "--save", "", *durability]
 

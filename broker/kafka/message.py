@@ -28,11 +28,7 @@ class Record(NamedTuple):
 
 
 def received(message: "KafkaMessage") -> Message:
-    """What a consumer got, as we know it; without headers where one has a name that is no UTF-8."""
-    try:
-        headers = tuple(message.headers() or ())
-    except (SystemError, UnicodeDecodeError):
-        headers = ()
+    """What a consumer got, as we know it."""
     return Message(
         topic=message.topic() or "",
         partition=message.partition() or 0,
@@ -40,5 +36,13 @@ def received(message: "KafkaMessage") -> Message:
         timestamp_ms=message.timestamp()[1],
         key=message.key(),
         value=message.value(),
-        headers=headers,  # type: ignore[arg-type]  # a consumer's headers are pairs
+        headers=headers_of(message),
     )
+
+
+def headers_of(message: "KafkaMessage") -> tuple[tuple[str, bytes | None], ...]:
+    """A message's headers; none where one has a name that is no UTF-8."""
+    try:
+        return tuple(message.headers() or ())  # type: ignore[arg-type]  # a consumer's headers are pairs
+    except (SystemError, UnicodeDecodeError):
+        return ()

@@ -2,32 +2,38 @@
 
 Offsets of alerts are never committed here: the sink does it, in the transaction that publishes what they led to. A
 batch is done again from where Kafka says that the group stands: a commit may take effect though its answer is lost.
-Rebalances happen inside `read` and `back_off` alone, where no transaction is open. Where a partition has nothing at the
-offset to go on from (retention took it, the topic was made anew), what happens is configured, never silent.
+Rebalances happen inside `read` and `back_off` alone. Where a partition has nothing at the offset to go on from
+(retention took it, the topic was made anew), what happens is configured, never silent.
+
+One batch may be read while the one before is committed. So, before partitions are given up, what is in flight is
+waited for, with one deadline; and before anything is read again, until nothing is in flight: else it could be read from
+before a commit that then takes effect. All that was read and not committed by then is void: its epoch is over.
 """
 
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from itertools import accumulate
+from typing import Any
 
 import structlog
-from confluent_kafka import (
-    OFFSET_INVALID,
-    Consumer,
-    KafkaError,
-    KafkaException,
-    TopicPartition,
-)
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Message as KafkaMessage
 
-from broker.errors import StartupError, TransientError
-from broker.kafka.message import Message, received
-
-if TYPE_CHECKING:
-    from confluent_kafka import Message as KafkaMessage
+from broker.errors import TransientError
+from broker.kafka.batch import Batch, Membership, Place
+from broker.kafka.beginnings import ANSWER_S, Beginnings, committed
+from broker.kafka.doubts import Doubts
+from broker.kafka.times import SETTLE_S
+from broker.kafka.transactions import bounded
+from broker.kafka.troubles import Troubles
+from broker.patterns import check_pattern, never_input
 
 log = structlog.get_logger(__name__)
 
-FETCH_WAIT_MS = 10
-ANSWER_S = 1.0  # how long Kafka may take to answer a question
+MOST_BYTES = 64 * 1024 * 1024
+IN_FLIGHT = 2  # batches that a worker can have written to the store and not committed
+CHUNK = 256  # messages taken from the client at once; what is too much of them waits for the next batch
 NOT_THERE_YET = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC}  # noqa: SLF001 - librdkafka's names
 
 
@@ -39,204 +45,255 @@ class KafkaSource:
         topics: names, or regular expressions that begin with ^.
         on_assignment: called with the partitions now held, after each change.
         on_out_of_range: called where offsets are left out, or read again, because there is nothing at the one wanted.
+        on_added: called where a partition begins at its first message, though `start` is latest: it came later.
+        settle: waits until nothing is in flight, so many seconds at most; whether that is so.
         start: earliest or latest, where the group has no offset yet.
-        out_of_range: where there is nothing at its offset: earliest, latest, stop, or safe, which goes on at the
-            earliest where retention passed the group by, and stops where the log is shorter than what was read.
+        out_of_range: see `Beginnings`.
+        outputs: topics that are never input, whatever a regular expression says.
+        max_messages: of a batch, of the largest that any worker of the group reads.
+        max_bytes: of a batch's values, but for one message that is larger alone.
+
+    Raises StartupError where a regular expression is none that means the same to all who read it.
     """
 
     def __init__(
         self,
         config: dict[str, Any],
         topics: Iterable[str],
-        on_assignment: Callable[[set[tuple[str, int]]], None],
+        on_assignment: Callable[[set[Place]], None],
         on_out_of_range: Callable[[], None] = lambda: None,
+        on_added: Callable[[], None] = lambda: None,
         *,
+        settle: Callable[[float], bool] = lambda _: True,
         start: str = "earliest",
         out_of_range: str = "safe",
+        outputs: Sequence[str] = (),
+        max_messages: int = 1024,
+        max_bytes: int = MOST_BYTES,
     ) -> None:
-        self._start, self._out_of_range = start, out_of_range
-        self._on_out_of_range = on_out_of_range
-        self._assigned: set[tuple[str, int]] = set()
-        self._again: dict[tuple[str, int], int] = {}  # by partition, the first offset to read again
-        self._unplaced: set[tuple[str, int]] = set()  # partitions that have no offset to go on from
-        self._on_assignment = on_assignment
+        self._on_assignment, self._settle, self._max_bytes = on_assignment, settle, max_bytes
+        self._epoch = 0
+        self._membership = Membership()
+        self._assigned: set[Place] = set()
+        self._first: dict[Place, int] = {}  # the first offset that was read, since the group last stood before it
+        self._behind: set[Place] = set()  # to be read again from where the group stands
+        self._unplaced: set[Place] = set()  # partitions that have no offset to go on from
+        self._rest: list[KafkaMessage] = []  # taken from the client, in no batch yet
+        self._doubts = Doubts(IN_FLIGHT * max_messages, IN_FLIGHT * max_bytes)
         self._missing: set[str] = set()
-        self._away: str | None = None  # why no server can be reached
+        self._troubles = Troubles()
+        wanted = [check_pattern(topic) for topic in topics]
         self._consumer = Consumer(
             {
                 "partition.assignment.strategy": "cooperative-sticky",
                 "auto.offset.reset": "error",  # then it is ours to decide
                 "isolation.level": "read_committed",
                 "topic.metadata.refresh.interval.ms": 5_000,  # new topics and partitions are seen within seconds
-                # Kafka answers a fetch every few milliseconds with all that has come, not once for each message.
+                "topic.blacklist": never_input(outputs),
+                # Kafka answers a fetch every few milliseconds with all that has come, not once for each message, which
+                # takes half as much CPU again at 1,000/s and makes no answer earlier.
                 "fetch.min.bytes": 1_000_000,
-                "fetch.wait.max.ms": FETCH_WAIT_MS,
+                "fetch.wait.max.ms": 5,
+                "queued.max.messages.kbytes": max(1, max_bytes // 1024),
                 "enable.partition.eof": False,
                 **config,
                 "enable.auto.commit": False,
                 "enable.auto.offset.store": False,
-                "error_cb": self._on_error,
+                "error_cb": self._troubles,
             }
         )
-        self._consumer.subscribe(
-            list(topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke
-        )
+        self._beginnings = Beginnings(self._consumer, start, out_of_range, on_out_of_range, on_added)
+        self._consumer.subscribe(wanted, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
 
-    def read(self, max_messages: int, timeout_s: float) -> list[Message]:
-        """Up to max_messages messages, within timeout_s. Raises TransientError where Kafka cannot be read."""
-        if self._away:
-            self._look_for_servers()
-        if self._again:
+    @property
+    def epoch(self) -> int:
+        """What a batch must be of, to be worked on: it counts rewinds, and partitions given up or lost."""
+        return self._epoch
+
+    def read(self, max_messages: int, timeout_s: float) -> Batch:
+        """What has come, up to max_messages and max_bytes: the first message is waited for, no other is.
+
+        Empty where none came within timeout_s, or where a rebalance came between. Raises TransientError where Kafka
+        cannot be read, StartupError where a partition cannot be gone on with.
+        """
+        if self._troubles:
+            self._ask()
+        with self._troubles.named():
+            self._beginnings.look()
+        if self._behind:
             self._go_back()
         if self._unplaced:
             self._place()
-        batch, failed = [], []
-        for message in self._consumer.consume(max_messages, timeout_s):
-            if message.error() is None:
-                batch.append(received(message))
-            else:
-                failed.append(message)
-        for message in failed:
-            self._handle(message, raising=not batch)  # what was read must not be lost for what was not
-        return [m for m in batch if (m.topic, m.partition) in self._assigned]  # a rebalance may come in between
+        taken = self._take(max_messages, timeout_s)
+        if taken and not self._refresh():  # the group has expelled us, and will tell us soon
+            self._note(taken)
+            self._void()
+            taken = []
+        batch = Batch.read(taken, self._membership, self._epoch)
+        for place, first, _ in batch.bounds():
+            self._first.setdefault(place, first)
+        return replace(batch, again=self._doubts.marks(batch))
 
-    def rewind(self, batch: Iterable[Message]) -> None:
-        """The next read begins with this batch again, or behind what of it is committed."""
-        for m in batch:
-            if (m.topic, m.partition) in self._assigned:
-                self._again.setdefault((m.topic, m.partition), m.offset)
+    def rewind(self, batch: Batch) -> None:
+        """All that was read from this batch on, and is not committed, is read again; nothing of it is in flight."""
+        if batch.epoch == self._epoch:
+            self._void()
 
     def back_off(self, seconds: float) -> None:
         """Let time go by without reading, still a living member of the group."""
-        held = [TopicPartition(topic, partition) for topic, partition in self._assigned]
+        held = [TopicPartition(*place) for place in self._assigned]
         self._consumer.pause(held)
         message = self._consumer.poll(seconds)
         if message is not None and message.error() is None:  # of a partition that was assigned meanwhile
-            self.rewind([received(message)])
+            self._rest.append(message)
         elif message is not None:
             self._handle(message, raising=False)
         still = [p for p in held if (p.topic, p.partition) in self._assigned]
         self._consumer.resume(still)
 
-    def group_metadata(self) -> Any:  # noqa: ANN401 - confluent-kafka's own object
-        """What the transaction needs to know of the group, so that a zombie's offsets are refused (KIP-447).
+    def close(self) -> None:
+        """Leave the group; where Kafka does not answer, it finds out by itself."""
+        with suppress(TimeoutError):
+            bounded(self._consumer.close)  # in a thread of its own: else no signal is heard meanwhile
 
-        Raises TransientError where we are no member any more: offsets that name no member would not be refused.
-        """
+    def _take(self, most: int, timeout_s: float) -> list[KafkaMessage]:
+        """Messages, none of it an error. Raises TransientError where there is nothing but errors."""
+        epoch = self._epoch
+        taken, self._rest = self._rest, []
+        nbytes, failed = sum(map(len, taken)), list[KafkaMessage]()
+        while len(taken) < most and nbytes < self._max_bytes and not failed:
+            # The client waits until it has as many as it is asked for: so the first is asked for alone.
+            asked = min(most - len(taken), CHUNK) if taken else 1
+            got = self._consumer.consume(asked, 0.0 if taken else timeout_s)
+            failed = [message for message in got if message.error() is not None]
+            taken += [message for message in got if message.error() is None] if failed else got
+            if self._epoch != epoch:  # what was taken is void, as all that was read
+                self._note(taken)
+                return []
+            nbytes += sum(map(len, got))
+            if len(got) < asked:
+                break
+        for message in failed:
+            self._handle(message, raising=not taken)  # what was read must not be lost for what was not
+        if nbytes > self._max_bytes or len(taken) > most:
+            fits = sum(size <= self._max_bytes for size in accumulate(map(len, taken)))
+            fits = min(most, max(1, fits))
+            taken, self._rest = taken[:fits], taken[fits:]
+        return taken
+
+    def _refresh(self) -> bool:
+        """Bring the proof of membership up to date. Whether we are a member: else offsets would not be refused."""
         member = self._consumer.memberid()
         metadata = self._consumer.consumer_group_metadata()
         if not member or self._consumer.memberid() != member:
-            raise TransientError("kafka", "the group has expelled this worker")
-        return metadata
+            return False
+        self._membership.metadata = metadata
+        return True
 
-    def close(self) -> None:
-        """Leave the group."""
-        self._consumer.close()
+    def _void(self) -> None:
+        """What was read and is not committed is over; it is read again from where the group stands."""
+        rest, self._rest = self._rest, []
+        self._epoch += 1
+        self._doubts.read_again()
+        self._behind |= self._first.keys()
+        self._note(rest)
 
-    def _look_for_servers(self) -> None:
-        try:
-            self._consumer.list_topics(timeout=ANSWER_S)
-        except KafkaException as error:
-            raise TransientError("kafka", self._away or str(error)) from error
-        self._away = None
+    def _note(self, messages: Iterable[KafkaMessage]) -> None:
+        """These were taken, and are to be read again."""
+        for message in messages:
+            place = place_of(message)
+            if place in self._assigned:
+                self._first.setdefault(place, message.offset() or 0)
+                self._behind.add(place)
 
     def _go_back(self) -> None:
-        """Seek in each partition to what is to be read again, if it is not committed. Raises TransientError."""
-        committed = self._ask_committed([TopicPartition(*place) for place in self._again.keys() - self._unplaced])
-        try:
-            for p in committed:
-                first = max(self._again[p.topic, p.partition], p.offset)  # p.offset is negative where there is none
-                self._consumer.seek(TopicPartition(p.topic, p.partition, first))
-        except KafkaException as error:
-            raise TransientError("kafka", error.args[0].str()) from error
-        self._again.clear()
+        """Seek in each partition to where the group stands. Raises TransientError, as while something is in flight."""
+        if not self._settle(SETTLE_S):
+            raise TransientError("kafka", "a commit has not come to its end")
+        places = self._behind - self._unplaced
+        with self._troubles.named():
+            for place, offset in committed(self._consumer, places).items():
+                first = offset if offset >= 0 else self._first[place]
+                self._consumer.seek(TopicPartition(*place, first))
+        self._rest = [message for message in self._rest if place_of(message) not in places]
+        for place in self._behind:
+            del self._first[place]
+        self._behind.clear()
 
-    def _ask_committed(self, places: list[TopicPartition]) -> list[TopicPartition]:
-        """The group's offsets, once no transaction holds them; negative where it has none. Raises TransientError."""
-        if not places:
-            return []
-        try:
-            committed = self._consumer.committed(places, ANSWER_S)
-        except KafkaException as error:
-            raise TransientError("kafka", error.args[0].str()) from error
-        if refused := [p.error for p in committed if p.error]:
-            raise TransientError("kafka", refused[0].str())
-        return committed
+    def _ask(self) -> None:
+        """Ask Kafka what it would be asked next, since something was wrong. Raises TransientError where it still is."""
+        with self._troubles.named():
+            if self._assigned:
+                committed(self._consumer, self._assigned)
+            else:
+                self._consumer.list_topics(timeout=ANSWER_S)
+        if not self._assigned and not self._consumer.memberid():
+            raise TransientError("kafka", self._troubles.told("the group has not taken this worker in"))
+        self._troubles.over()
 
-    def _on_error(self, error: KafkaError) -> None:
-        if error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001
-            self._away = error.str()
-
-    def _handle(self, message: "KafkaMessage", *, raising: bool) -> None:
+    def _handle(self, message: KafkaMessage, *, raising: bool) -> None:
         error = message.error()
         assert error
         if error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001
-            self._unplaced.add((message.topic() or "", message.partition() or 0))
+            self._unplaced.add(place_of(message))
         elif error.code() in NOT_THERE_YET:
             if (text := error.str()) not in self._missing:
                 self._missing.add(text)
                 log.warning("waiting for a topic that does not exist yet", error=text)
         elif error.fatal():
             raise KafkaException(error)
-        elif raising:
-            raise TransientError("kafka", error.str())
         else:
+            self._troubles(error)  # librdkafka tells it once, however long it lasts
+            if raising:
+                raise TransientError("kafka", self._troubles.told(error))
             log.warning("Kafka", error=error.str())
 
     def _place(self) -> None:
-        """Begin where a partition has not been read by the group, or has nothing at its offset any more.
-
-        The place is committed, so that whoever comes next begins there too. Raises TransientError, StartupError.
-        """
+        """Begin where a partition has no offset to go on from. Raises TransientError, StartupError."""
         self._unplaced &= self._assigned
-        for p in self._ask_committed([TopicPartition(*place) for place in self._unplaced]):
-            try:
-                low, high = self._consumer.get_watermark_offsets(p, ANSWER_S)
-                begin = TopicPartition(p.topic, p.partition, self._beginning(p, low, high))
-                self._consumer.commit(offsets=[begin], asynchronous=False)
-            except KafkaException as error:
-                raise TransientError("kafka", error.args[0].str()) from error
-            self._consumer.incremental_unassign([p])  # a partition that has stopped cannot seek
-            self._consumer.incremental_assign([begin])
-            self._unplaced.discard((p.topic, p.partition))
-
-    def _beginning(self, p: TopicPartition, low: int, high: int) -> int:
-        """The offset to begin at, for a partition that has those from `low` to before `high`. Raises StartupError."""
-        ends = {"earliest": low, "latest": high}
-        if p.offset < 0:
-            return ends[self._start]
-        policy = self._out_of_range
-        if policy == "safe":
-            policy = "earliest" if p.offset < low else "stop"
-        partition = f"{p.topic}[{p.partition}]"
-        if policy == "stop":
-            raise StartupError(
-                f"{partition} has the offsets {low} to {high}, the group stands at {p.offset}; find out why, then set "
-                "MISWEEPER_KAFKA__OUT_OF_RANGE: earliest where the topic was made anew, latest where its end was lost"
-            )
-        log.error("offset out of range", partition=partition, offset=p.offset, going_on_at=ends[policy])
-        self._on_out_of_range()
-        return ends[policy]
+        with self._troubles.named():
+            begun = self._beginnings.begin(self._unplaced)
+        for place, offset in begun.items():
+            self._consumer.incremental_unassign([TopicPartition(*place)])  # one that has stopped cannot seek
+            self._consumer.incremental_assign([TopicPartition(*place, offset)])
+            self._unplaced.discard(place)
 
     def _on_assign(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         self._consumer.incremental_assign(partitions)
+        self._refresh()
         self._missing.clear()
+        for p in partitions:
+            self._doubts.assigned((p.topic, p.partition))
         self._change(self._assigned | {(p.topic, p.partition) for p in partitions})
 
     def _on_revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+        if partitions:
+            self._refresh()  # the generation is a new one, and all that is in flight is still ours to commit
+            self._settle(SETTLE_S)
+        self._give_up(partitions)
+
+    def _on_lost(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+        self._give_up(partitions)
+
+    def _give_up(self, partitions: list[TopicPartition]) -> None:
         self._consumer.resume(partitions)  # librdkafka would keep it paused, should it ever be assigned to us again
         self._consumer.incremental_unassign(partitions)
-        self._change(self._assigned - {(p.topic, p.partition) for p in partitions})
+        given_up = {(p.topic, p.partition) for p in partitions}
+        if given_up:
+            self._membership = Membership()
+            for place in given_up:
+                self._doubts.forget(place)
+                self._first.pop(place, None)
+            self._behind -= given_up
+            self._assigned = self._assigned - given_up
+            self._void()
+        self._change(self._assigned)
 
-    def _change(self, assigned: set[tuple[str, int]]) -> None:
+    def _change(self, assigned: set[Place]) -> None:
         self._assigned = assigned
-        self._again = {place: first for place, first in self._again.items() if place in assigned}
         self._on_assignment(assigned)
 
 
-def next_offsets(batch: Iterable[Message]) -> list[TopicPartition]:
-    """Where each partition goes on after a batch."""
-    ends: dict[tuple[str, int], int] = {}
-    for m in batch:
-        ends[m.topic, m.partition] = max(ends.get((m.topic, m.partition), OFFSET_INVALID), m.offset + 1)
-    return [TopicPartition(topic, partition, offset) for (topic, partition), offset in ends.items()]
+def place_of(message: KafkaMessage) -> Place:
+    """Topic and partition."""
+    return message.topic() or "", message.partition() or 0

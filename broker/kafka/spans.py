@@ -3,10 +3,9 @@
 Nothing is committed and no partition is taken from anyone, so all of this may be done beside a running service.
 """
 
-import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
-from time import monotonic
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from confluent_kafka import (
@@ -20,7 +19,9 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # not in its __all__
 
 from broker.errors import StartupError
+from broker.kafka.batch import Place
 from broker.kafka.message import Message, received
+from broker.patterns import matching
 
 if TYPE_CHECKING:
     from confluent_kafka import Message as KafkaMessage
@@ -28,8 +29,11 @@ if TYPE_CHECKING:
 ANSWER_S = 15.0  # one question to Kafka
 SILENCE_S = 60.0  # nothing was read; more than a transaction can stay open
 POLL_S = 0.1
-
-Place = tuple[str, int]  # topic and partition
+COORDINATOR_MOVES = {
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+}
 
 
 class Span(NamedTuple):
@@ -51,22 +55,36 @@ class Span(NamedTuple):
         return max(0, self.end - self.start)
 
 
-def partitions(admin: AdminClient, topics: Iterable[str]) -> list[Place]:
-    """Every partition of some topics, names or regular expressions that begin with ^. Raises StartupError."""
+def partitions(admin: AdminClient, topics: Iterable[str], never: Collection[str] = ()) -> list[Place]:
+    """Every partition of some topics, names or regular expressions that begin with ^. Raises StartupError.
+
+    Args:
+        admin: a client.
+        topics: as a consumer subscribes to them: see `patterns`.
+        never: topics that no expression means; a consumer leaves out the service's outputs.
+    """
     with answering():
         known = admin.list_topics(timeout=ANSWER_S).topics
     found: list[Place] = []
     for wanted in topics:
-        names = [name for name in known if re.match(wanted, name)] if wanted.startswith("^") else [wanted]
+        names = matching(wanted, known, never) if wanted.startswith("^") else [wanted]
         if not names:
             raise StartupError(f"no topic matches {wanted}; set MISWEEPER_KAFKA__TOPICS or give another")
-        for name in sorted(names):
-            if name not in known:
+        for name in names:
+            error = known[name].error if name in known else trouble_of(admin, name)
+            if error and error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
                 raise StartupError(f"there is no topic {name}; create it with `misweeper topics create`")
-            if error := known[name].error:
-                raise StartupError(f"topic {name} cannot be read ({error.str()}); look whether Kafka is well")
+            if error:
+                raise StartupError(f"topic {name} cannot be read ({error.str()}); look at the rights of this user")
             found += [(name, partition) for partition in sorted(known[name].partitions)]
     return list(dict.fromkeys(found))
+
+
+def trouble_of(admin: AdminClient, name: str) -> KafkaError:
+    """Why a topic is not among those that Kafka lists: there is none, or this user may not know of it."""
+    with answering():
+        told = admin.list_topics(name, timeout=ANSWER_S).topics[name].error
+    return told or KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART)  # it was made in this moment: so to be asked again
 
 
 def oldest(admin: AdminClient, places: Collection[Place]) -> dict[Place, int]:
@@ -100,12 +118,29 @@ def committed(config: dict[str, Any], places: Collection[Place]) -> dict[Place, 
     consumer = Consumer({"log_level": 0, **config, "isolation.level": "read_committed"})
     try:
         with answering():
-            found = consumer.committed([TopicPartition(*place) for place in places], ANSWER_S)
-            if refused := [p.error for p in found if p.error]:
-                raise KafkaException(refused[0])
+            found = positions(consumer, [TopicPartition(*place) for place in places])
     finally:
         consumer.close()
     return {(p.topic, p.partition): p.offset for p in found if p.offset >= 0}
+
+
+def positions(consumer: Consumer, wanted: list[TopicPartition]) -> list[TopicPartition]:
+    """Where a consumer's group stands. A group's first question makes Kafka look for a coordinator: it is repeated.
+
+    Raises KafkaException.
+    """
+    deadline = monotonic() + ANSWER_S
+    while True:
+        try:
+            found = consumer.committed(wanted, max(0.1, deadline - monotonic()))
+            error = next((p.error for p in found if p.error), None)
+        except KafkaException as refused:
+            error = refused.args[0]
+        if error is None:
+            return found
+        if error.code() not in COORDINATOR_MOVES or monotonic() > deadline:
+            raise KafkaException(error)
+        sleep(0.1)
 
 
 def read(

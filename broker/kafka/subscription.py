@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import fastavro
 from confluent_kafka import Consumer, KafkaError, KafkaException
 
+from broker.kafka.troubles import Troubles
 from schemas import catalogue
 
 WIRE = struct.Struct(">bI")
@@ -33,6 +34,7 @@ class Subscription:
 
     def __init__(self, config: dict[str, Any], schemas: dict[str, str], start: str = "earliest") -> None:
         self._schemas = {topic: catalogue.load(name) for topic, name in schemas.items()}
+        self._troubles = Troubles()
         self._consumer = Consumer(
             {
                 **config,
@@ -41,6 +43,7 @@ class Subscription:
                 "isolation.level": "read_committed",
                 "enable.auto.commit": False,
                 "fetch.wait.max.ms": 10,  # a commit does not wake a fetch that waits at read_committed
+                "error_cb": self._troubles,
             }
         )
         self._consumer.subscribe(list(schemas))
@@ -52,10 +55,16 @@ class Subscription:
                 if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
                     continue
                 raise KafkaException(error)
+            self._troubles.over()
             topic = message.topic() or ""
             yield Published(
                 topic, decode(message.value() or b"", self._schemas[topic]), source(message.headers() or ())
             )
+
+    @property
+    def trouble(self) -> str:
+        """What keeps messages from coming, as far as Kafka's client has noticed; "" where nothing does."""
+        return self._troubles.told("Kafka cannot be reached") if self._troubles else ""
 
     def close(self) -> None:
         """Leave."""

@@ -1,6 +1,7 @@
 """The topics of the service: made where they are missing, and looked for."""
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
@@ -8,19 +9,24 @@ from confluent_kafka.cimpl import NewTopic
 
 from broker.config import Settings
 from broker.errors import StartupError
+from broker.kafka.spans import ANSWER_S, answering, trouble_of
 
 CREATE_S = 30.0
 MARGIN_BYTES = 1024 * 1024  # for key, headers and framing
 LARGEST_LETTER = 96 * 1024 * 1024
 
 
-def create_topics(admin: AdminClient, settings: Settings, partitions: int, replication: int) -> list[str]:
+class Made(NamedTuple):
+    """What became of the topics that were asked for."""
+
+    created: list[str]
+    existing: dict[str, int]  # how many partitions those have that were there already
+
+
+def create_topics(admin: AdminClient, settings: Settings, partitions: int, replication: int) -> Made:
     """Create the input topics that are names, and the output topics; those that exist are left as they are.
 
     Retention is the servers' default. Dead letters may be as large as anything that was read.
-
-    Returns:
-        the names of those that were created.
 
     Raises:
         StartupError: Kafka refuses, or the numbers cannot be.
@@ -36,7 +42,7 @@ def create_topics(admin: AdminClient, settings: Settings, partitions: int, repli
         )
         for name, size in sizes.items()
     ]
-    created = []
+    created, existing = [], []
     for name, future in admin.create_topics(wanted, request_timeout=CREATE_S).items():
         try:
             future.result()
@@ -44,10 +50,24 @@ def create_topics(admin: AdminClient, settings: Settings, partitions: int, repli
         except KafkaException as error:
             if (why := error.args[0]).code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise StartupError(f"topic {name} cannot be created: {why.str()}") from error
-    return created
+            existing.append(name)
+    with answering():
+        known = admin.list_topics(timeout=ANSWER_S).topics if existing else {}
+    return Made(created, {name: len(known[name].partitions) for name in existing if name in known})
 
 
 def missing_topics(admin: AdminClient, names: Iterable[str]) -> list[str]:
-    """Which of the topics do not exist, in the order given. Raises KafkaException where Kafka does not answer."""
-    known = admin.list_topics(timeout=10).topics
-    return [name for name in names if name not in known or known[name].error is not None]
+    """Which of the topics do not exist, in the order given. Raises KafkaException where Kafka does not answer.
+
+    So, too, where it does not say, since this user may not know of them.
+    """
+    known = admin.list_topics(timeout=ANSWER_S).topics
+    missing = []
+    for name in names:
+        if name in known and known[name].error is None:
+            continue
+        error = trouble_of(admin, name)
+        if error.code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+            raise KafkaException(KafkaError(error.code(), f"topic {name}: {error.str()}"))
+        missing.append(name)
+    return missing

@@ -8,10 +8,9 @@ from typing import TypeVar
 
 from confluent_kafka import KafkaException
 
-T = TypeVar("T")
+from broker.kafka.times import NEVER_S, TRY_S
 
-TRY_S = 2.5  # one try of a call
-NEVER_S = 2 * TRY_S  # a call that has not returned by then never will
+T = TypeVar("T")
 
 
 def insist(

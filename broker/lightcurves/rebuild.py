@@ -1,30 +1,38 @@
 """Rebuild: light curves that the store lost, from the input topics that Kafka still has.
 
-Only what the group has committed is read: what comes after it the service appends itself. An entry that the log has
-already (the same alert, observation and message) is left alone, one that it lacks is appended at the end. That is as
-good as where it stood: an alert that is still to come sees the whole log, whatever its order (law 4), and those before
-it have their fate. A cached state no longer fits the longer log, so the next alert computes the curve again (law 3).
-Nothing is published or committed, and a service may run meanwhile.
+Only what the group has committed is read: what comes after it the service appends itself. What the log has already
+(the same alert with the same time and band) is left alone, what it lacks is appended. That is as good as where it
+stood: an alert that is still to come sees the whole log, whatever its order (law 4), and those before it have their
+fate. But an alert that is still to come may be in the log already: a worker wrote it into the emptied store before it
+saw the loss, or writes it meanwhile. So what a log lacks goes before all of it where that is of messages not read yet.
+A cached state no longer fits the longer log, so the next alert computes the curve again (law 3). Nothing is published
+or committed, and a service may run meanwhile.
 """
 
-from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from time import sleep
 
 import numpy as np
 from confluent_kafka.admin import AdminClient
-from numpy.typing import NDArray
 
 from broker.config import Settings
 from broker.errors import PoisonMessage, StartupError, TransientError
 from broker.kafka import spans
+from broker.kafka.batch import Batch, Place
 from broker.kafka.message import Message
 from broker.kafka.spans import Span
-from broker.lightcurves.memory import new_entries
-from broker.lightcurves.store import BAND, HISTORY, Arrival, LightCurveStore, entries, source_of
-from model.observation import Alert
+from broker.lightcurves.entries import cut_all, source_of
+from broker.lightcurves.hashes import salts
+from broker.lightcurves.recall import Log, entries_for, missing
+from broker.lightcurves.store import LightCurveStore, Refused
+from broker.lightcurves.told import Messages, told_of
+from model.alerts import Alerts
 
+ReadAlerts = Callable[[Batch], tuple[Alerts, Mapping[int, PoisonMessage]]]
+
+MOST_ENTRIES = 1 << 20  # of a log
+LOOKS = 3  # at what is committed
 PAUSES_S = (0.2, 1.0, 5.0, 10.0)  # between tries, where the store is away
 
 
@@ -37,81 +45,140 @@ class Rebuilt:
     added: int = 0  # entries
     already_there: int = 0  # alerts
     begun: int = 0  # objects of which nothing was left
+    refused: int = 0  # times that Redis refused to read an object's log
 
 
 def committed_spans(admin: AdminClient, settings: Settings, since_ms: int, until_ms: int | None) -> list[Span]:
     """What the group has read of the input topics, from a time on [ms since 1970]. Raises StartupError."""
-    places = spans.partitions(admin, settings.kafka.topics)
+    places = spans.partitions(admin, settings.kafka.topics, settings.outputs.topics)
     done = spans.committed(settings.kafka.consumer(), places)
     since = spans.at_time(admin, places, since_ms)
     until = spans.at_time(admin, places, until_ms) if until_ms is not None else done
     return [Span(*place, since[place], min(until[place], done[place])) for place in places if place in done]
 
 
+def refill(
+    admin: AdminClient,
+    settings: Settings,
+    read_alerts: ReadAlerts,
+    store: LightCurveStore,
+    *,
+    read_to: Mapping[Place, int],
+    alive: Callable[[], None],
+) -> dict[Place, int]:
+    """Append all that the group has committed, from some offsets on, and what it commits meanwhile; how far it came.
+
+    A worker may commit a batch after the store was lost that it had written before, so what is committed is looked at
+    again. Not for ever: who commits on and on has joined, and writes into the store as it is now.
+
+    Args:
+        admin: of the Kafka servers.
+        settings: name topics and group.
+        read_alerts: decode and adapt.
+        store: of the light curves, unwatched.
+        read_to: where each partition is begun; its oldest message where there is none.
+        alive: called after each batch.
+    """
+    done = dict(read_to)
+    for _ in range(LOOKS):
+        spans_left = [
+            left
+            for span in committed_spans(admin, settings, 0, None)
+            if (left := span._replace(start=max(span.start, done.get(span.place, 0)))).size
+        ]
+        if not spans_left:
+            break
+        rebuild(
+            spans.read(settings.kafka.consumer(), spans_left, settings.batch.max_size), read_alerts, store, alive=alive
+        )
+        done |= {span.place: span.end for span in spans_left}
+    return done
+
+
 def rebuild(
     batches: Iterable[Collection[Message]],
-    read_alert: Callable[[Message], Alert],
+    read_alerts: ReadAlerts,
     store: LightCurveStore,
     *,
     pauses_s: Iterable[float] = PAUSES_S,
+    alive: Callable[[], None] = lambda: None,
 ) -> Rebuilt:
-    """Append to each object's log what it lacks.
+    """Add to each object's log what it lacks.
 
     Args:
         batches: the input's messages, each partition's in order.
-        read_alert: decode and adapt; raises PoisonMessage.
+        read_alerts: decode and adapt.
         store: of the light curves.
         pauses_s: before each new try where the store is away.
+        alive: called after each batch.
 
     Raises:
         StartupError: the store stays away.
     """
     rebuilt = Rebuilt()
+    reached: dict[int, int] = {}  # by source
+
+    def add(alerts: Alerts, messages: Messages) -> None:
+        insist(lambda: add_missing(store, alerts, messages, reached, rebuilt), pauses_s)
+
     for messages in batches:
-        shares: defaultdict[str, list[Arrival]] = defaultdict(list)
-        for message in messages:
-            try:
-                arrival = Arrival(message._replace(value=None), read_alert(message))
-            except PoisonMessage:
-                rebuilt.unreadable += 1
-            else:
-                shares[arrival.key].append(arrival)
-                rebuilt.alerts += 1
-        if shares:
-            insist(lambda shares=shares: append_missing(store, shares, rebuilt), pauses_s)  # type: ignore[misc]  # bound now
+        batch = Batch.of(list(messages))
+        reached |= {source_of(*place): last for place, _, last in batch.bounds()}
+        alerts, poisons = read_alerts(batch)
+        rebuilt.unreadable += len(poisons)
+        rebuilt.alerts += len(alerts)
+        if len(alerts):
+            add(alerts, Messages.of(batch, alerts))
+        alive()
     return rebuilt
 
 
-def append_missing(store: LightCurveStore, shares: Mapping[str, Collection[Arrival]], rebuilt: Rebuilt) -> None:
-    """Read the objects' logs, then append what each lacks. Raises TransientError; to do it again is right."""
-    logs = store.read(shares)
-    new: dict[str, list[bytes]] = {}
-    arrived = missed = 0
-    for key, arrivals in shares.items():
-        log = entries(logs[key])
-        missing = [arrival for arrival in arrivals if not already_there(log, arrival)]
-        arrived += len(arrivals)
-        missed += len(missing)
-        if missing:
-            new[key] = list(new_entries(missing, log))
-    if new:
-        store.append(new)
+def add_missing(
+    store: LightCurveStore, alerts: Alerts, messages: Messages, reached: Mapping[int, int], rebuilt: Rebuilt
+) -> None:
+    """Read the objects' logs, then add what each lacks. Raises TransientError; to do it again is right.
+
+    Args:
+        store: of the light curves.
+        alerts: of a batch.
+        messages: of the alerts.
+        reached: by source, the last offset that was read.
+        rebuilt: counts.
+    """
+    keys, owner = alerts.grouped()
+    salt = salts(keys)
+    told = told_of(alerts, messages, owner, set(range(len(keys))))
+    behind: list[tuple[bytes, list[bytes]]] = []
+    ahead: list[tuple[bytes, list[bytes]]] = []
+    arrived = missed = begun = 0
+    for o, stored in enumerate(store.read(keys, MOST_ENTRIES)):
+        if isinstance(stored, Refused):
+            rebuilt.refused += 1
+            continue
+        log = Log.of(stored, int(salt[o]))
+        lacking = list(missing(log, told[o]))
+        arrived += len(told[o])
+        missed += sum(not history for _, _, history in lacking)
+        if lacking:
+            made = [entries_for(one, rows, history, salt[o]) for one, rows, history in lacking]
+            where = ahead if has_what_comes_later(log, reached) else behind
+            where.append((keys[o], cut_all(np.concatenate(made))))
+            begun += not stored
+    if behind:
+        store.append(behind, [True] * len(behind))
+    if ahead:
+        store.prepend(ahead)
     rebuilt.already_there += arrived - missed
-    rebuilt.added += sum(map(len, new.values()))
-    rebuilt.begun += sum(not logs[key] for key in new)
+    rebuilt.added += sum(len(added) for _, added in (*behind, *ahead))
+    rebuilt.begun += begun
 
 
-def already_there(log: NDArray[np.void], arrival: Arrival) -> bool:
-    """Whether a log [n] has an arrival's own observation, left by this very message."""
-    own = arrival.alert.observation
-    return bool(
-        (
-            (log["alert_id"] == arrival.alert.alert_id)
-            & (log["offset"] == arrival.message.offset)
-            & (log["source"] == source_of(arrival.message))
-            & (log["mjd_tai"] == own.mjd_tai)
-            & ((log["flags"] & (BAND | HISTORY)) == own.band)
-        ).any()
+def has_what_comes_later(log: Log, reached: Mapping[int, int]) -> bool:
+    """Whether a log has entries of messages that were not read yet."""
+    entries = log.entries[log.good]
+    return any(
+        offset > reached.get(source, -1)
+        for source, offset in zip(entries["source"].tolist(), entries["offset"].tolist(), strict=True)
     )
 
 

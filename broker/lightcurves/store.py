@@ -1,167 +1,115 @@
-"""What is kept of every object, and the protocol of the store that keeps it.
+"""The protocol of the store that keeps light curves, and one in memory.
 
-An object is two keys: a **log** of entries, appended to and never rewritten, and a **state**, the classifier's memory.
-An entry is an observation with the alert and the message that brought it, and a random stamp. The log is in arrival
-order, so "the light curve up to and with this alert" is a prefix of it (law 5), the same after any crash.
-
-Law 4: light curves are sets. Appending is the only write; reading makes the set. Whatever is appended twice counts
-once. Write first, then read: of two workers that append at once, the one that reads last sees both.
+An object is two keys: a **log** of entries, appended to, and a **state**, the classifier's memory. Law 4: light curves
+are sets. Appending is the only write; reading makes the set. Whatever is appended twice counts once. Write first, then
+look: of two workers that append at once, the one whose log is longer than it should be sees both.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from secrets import randbits
-from struct import Struct
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
-from zlib import crc32
 
-import numpy as np
-from numpy.typing import NDArray
-
-from broker.errors import TransientError
-from broker.kafka.message import Message
-from model.observation import OBSERVATION, Alert, Observation
-
-ENTRY = np.dtype(
-    [
-        ("mjd_tai", "<f8"),
-        ("flux_njy", "<f4"),
-        ("flux_err_njy", "<f4"),
-        ("alert_id", "<i8"),
-        ("offset", "<i8"),
-        ("source", "<u4"),  # crc32 of topic and partition
-        ("stamp", "<u4"),  # random for each append: no two appends leave the same bytes
-        ("flags", "u1"),  # band in the low 3 bits, then DETECTED and HISTORY
-    ]
-)
-PACKED_ENTRY = Struct("<dffqqIIB")  # the same, for one at a time
-DETECTED = 0b01000
-HISTORY = 0b10000  # came in an alert's history, not as its own observation
-BAND = 0b00111
+from broker.lightcurves.facts import KEEPS, Facts
 
 
-class Arrival(NamedTuple):
-    """An alert and the message that brought it."""
+class Refused(NamedTuple):
+    """What stands in an object's place where the store refuses a command for that object alone."""
 
-    message: Message
-    alert: Alert
-
-    @property
-    def key(self) -> str:
-        """Names the object among all surveys."""
-        return f"{self.alert.survey}/{self.alert.object_id}"
-
-
-class Tail(NamedTuple):
-    """What an append tells of an object, O(1) bytes however long its light curve."""
-
-    length: int  # entries in the log, those just appended included
-    previous: bytes | None  # the entry before those just appended
-    state: bytes | None
+    key: bytes
+    reason: str
 
 
 class LightCurveStore(Protocol):
-    """Where logs and states live. Every call is one round trip; each raises TransientError when the store is away."""
+    """Where logs and states live; keys are b"survey/object", each at most once in a call.
 
-    def append(self, entries: Mapping[str, Sequence[bytes]]) -> dict[str, Tail]:
-        """Append each object's entries to its log, then tell its tail."""
+    Every call is one round trip (one a node of a cluster) for all keys. Each raises TransientError when the store is
+    away or refuses as a whole; `states` and `append` raise StoreLostError when it is not the one that was known.
+    """
 
-    def read(self, keys: Iterable[str]) -> dict[str, list[bytes]]:
-        """The whole log of each object; empty where there is none."""
+    @property
+    def identity(self) -> bytes:
+        """What this store is: 8 bytes."""
 
-    def save(self, states: Mapping[str, bytes]) -> None:
-        """Replace the objects' states. They are a cache: losing them costs time alone."""
+    def states(self, keys: Sequence[bytes]) -> list[bytes | Refused | None]:
+        """The objects' states."""
+
+    def append(self, entries: Sequence[tuple[bytes, Sequence[bytes]]], refresh: Sequence[bool]) -> list[int | Refused]:
+        """Append to each object's log; how many entries it has then. `refresh` keeps it for another whole life."""
+
+    def prepend(self, entries: Sequence[tuple[bytes, Sequence[bytes]]]) -> None:
+        """Put entries, at least one each, before those of each object's log."""
+
+    def read(self, keys: Sequence[bytes], most: int, *, forget: bool = False) -> list[list[bytes] | Refused]:
+        """The newest entries of each log, `most` > 0, oldest first; [] for no log. `forget` deletes the states too."""
+
+    def forget(self, keys: Sequence[bytes]) -> None:
+        """Delete the objects' states."""
+
+    def save(self, states: Sequence[tuple[bytes, bytes]]) -> None:
+        """Replace the objects' states. They are a cache: one that is refused is logged, and costs time alone."""
+
+    def compact(self, key: bytes, length: int, entries: Sequence[bytes]) -> bool:
+        """Put entries, at least one, in the place of a log of `length`, and delete its state; False if it has grown."""
 
     def ping(self) -> None:
         """Return if the store answers."""
+
+    def facts(self) -> Facts:
+        """What the store says of itself."""
 
 
 class InMemoryLightCurves:
     """A store for tests and for batch work in one process."""
 
+    identity = b"inmemory"
+
     def __init__(self) -> None:
-        self.logs: dict[str, list[bytes]] = {}
-        self.states: dict[str, bytes] = {}
+        self.logs: dict[bytes, list[bytes]] = {}
+        self.saved: dict[bytes, bytes] = {}
 
-    def append(self, entries: Mapping[str, Sequence[bytes]]) -> dict[str, Tail]:
+    def states(self, keys: Sequence[bytes]) -> list[bytes | Refused | None]:
         """See LightCurveStore."""
-        tails = {}
-        for key, new in entries.items():
+        return [self.saved.get(key) for key in keys]
+
+    def append(self, entries: Sequence[tuple[bytes, Sequence[bytes]]], refresh: Sequence[bool]) -> list[int | Refused]:
+        """See LightCurveStore. Nothing expires here."""
+        lengths: list[int | Refused] = []
+        for (key, new), _ in zip(entries, refresh, strict=True):
             log = self.logs.setdefault(key, [])
-            previous = log[-1] if log else None
             log.extend(new)
-            tails[key] = Tail(len(log), previous, self.states.get(key))
-        return tails
+            lengths.append(len(log))
+        return lengths
 
-    def read(self, keys: Iterable[str]) -> dict[str, list[bytes]]:
+    def prepend(self, entries: Sequence[tuple[bytes, Sequence[bytes]]]) -> None:
         """See LightCurveStore."""
-        return {key: list(self.logs.get(key, ())) for key in keys}
+        for key, new in entries:
+            self.logs[key] = [*new, *self.logs.get(key, [])]
 
-    def save(self, states: Mapping[str, bytes]) -> None:
+    def read(self, keys: Sequence[bytes], most: int, *, forget: bool = False) -> list[list[bytes] | Refused]:
         """See LightCurveStore."""
-        self.states.update(states)
+        if forget:
+            self.forget(keys)
+        return [self.logs.get(key, [])[-most:] for key in keys]
+
+    def forget(self, keys: Sequence[bytes]) -> None:
+        """See LightCurveStore."""
+        for key in keys:
+            self.saved.pop(key, None)
+
+    def save(self, states: Sequence[tuple[bytes, bytes]]) -> None:
+        """See LightCurveStore."""
+        self.saved.update(states)
+
+    def compact(self, key: bytes, length: int, entries: Sequence[bytes]) -> bool:
+        """See LightCurveStore."""
+        if not entries or len(self.logs.get(key, ())) != length:
+            return False
+        self.logs[key] = list(entries)
+        self.saved.pop(key, None)
+        return True
 
     def ping(self) -> None:
         """See LightCurveStore."""
 
-
-def source_of(message: Message) -> int:
-    """The 32 bits that stand for topic and partition in an entry."""
-    return crc32(f"{message.topic}[{message.partition}]".encode())
-
-
-def entry(arrival: Arrival, observation: Observation, *, history: bool = False) -> bytes:
-    """One observation of an arrival as the bytes of its entry."""
-    return PACKED_ENTRY.pack(
-        observation.mjd_tai,
-        observation.flux_njy,
-        observation.flux_err_njy,
-        arrival.alert.alert_id,
-        arrival.message.offset,
-        source_of(arrival.message),
-        randbits(32),
-        observation.band | (DETECTED if observation.detected else 0) | (HISTORY if history else 0),
-    )
-
-
-def entries(log: Sequence[bytes]) -> NDArray[np.void]:
-    """A log as a structured array [n] of dtype ENTRY, in arrival order."""
-    return np.frombuffer(b"".join(log), dtype=ENTRY)
-
-
-def observations(log: NDArray[np.void]) -> NDArray[np.void]:
-    """The observations [n] of a log [n], one an entry, repeats included."""
-    rows = np.empty(len(log), dtype=OBSERVATION)
-    for name in ("mjd_tai", "flux_njy", "flux_err_njy"):
-        rows[name] = log[name]
-    rows["band"] = log["flags"] & BAND
-    rows["detected"] = (log["flags"] & DETECTED) != 0
-    return rows
-
-
-def observation_bytes(one: bytes) -> bytes:
-    """The bytes of one entry's observation, dtype OBSERVATION: what `observations` gives for it."""
-    flags = one[-1]
-    return one[:16] + bytes((flags & BAND, (flags & DETECTED) != 0))
-
-
-def first_seen(log: NDArray[np.void], arrival: Arrival) -> int:
-    """Index of the entry in which an arrival's alert was first seen, by this message or by another.
-
-    Raises TransientError if the log has no such entry: it was lost between the write and the read.
-    """
-    own = arrival.alert.observation
-    same = (
-        (log["alert_id"] == arrival.alert.alert_id)
-        & (log["mjd_tai"] == own.mjd_tai)
-        & ((log["flags"] & BAND) == own.band)
-        & ((log["flags"] & HISTORY) == 0)
-    )
-    found = np.flatnonzero(same)
-    if not len(found):
-        raise TransientError("redis", f"the light curve of {arrival.key} was lost while it was being written")
-    return int(found[0])
-
-
-def brought_by(row: np.void, message: Message) -> bool:
-    """Whether this very message left the entry: a redelivery, where another message with the alert is a duplicate."""
-    return bool(row["source"] == source_of(message) and row["offset"] == message.offset)
+    def facts(self) -> Facts:
+        """See LightCurveStore."""
+        return Facts("in memory", 0, 0, KEEPS, 0, append_only_file=True, snapshots=True, saved=True)

@@ -1,16 +1,20 @@
 """What is published for a message: to which topics, under which key, with which headers and bytes."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+import numpy as np
+from numpy.typing import NDArray
+
 from broker.config import Outputs as Topics
 from broker.errors import PoisonMessage
+from broker.kafka.batch import Batch
 from broker.kafka.message import Message, Record
-from broker.lightcurves.store import Arrival
 from broker.outputs.classification import ClassificationEncoder
 from broker.packets.framings import encode
-from model.classifier import Verdict
+from model.alerts import Alerts
+from model.runs import Verdicts
 
 LONGEST_DETAIL = 500  # characters
 LARGEST_VALUE = 80 * 1024 * 1024  # bytes of a message that a dead letter keeps, where its topic takes as many
@@ -48,15 +52,31 @@ class Outputs:
             broker_version=self.broker_version,
         )
 
-    def classification(
-        self, arrival: Arrival, verdict: Verdict, observations: int, read_ms: int, publish_ms: int
-    ) -> Iterator[Record]:
-        """One message, and the same once more on the anomalies topic where the flag is raised."""
-        value = self._encoder.encode(arrival.alert, verdict, observations, read_ms, publish_ms)
-        key, headers = arrival.alert.object_id.encode(), source_headers(arrival.message)
-        yield Record(self.topics.classifications, key, value, headers)
-        if verdict.anomaly:
-            yield Record(self.topics.anomalies, key, value, headers)
+    def classifications(
+        self,
+        batch: Batch,
+        alerts: Alerts,
+        verdicts: Verdicts,
+        observations: NDArray[np.int64],
+        read_ms: int,
+        publish_ms: int,
+    ) -> list[Record]:
+        """One message an alert, and the same once more on the anomalies topic where the flag is raised.
+
+        Args:
+            batch: the messages that the alerts stood in.
+            alerts: n of them.
+            verdicts: [n].
+            observations: [n], of each light curve.
+            read_ms: see ClassificationEncoder.
+            publish_ms: see ClassificationEncoder.
+        """
+        values = self._encoder.encode(alerts, verdicts, observations, read_ms, publish_ms)
+        headers = batch_headers(batch, alerts.message)
+        topic = self.topics.classifications
+        records = [Record(topic, *rest) for rest in zip(alerts.objects, values, headers, strict=True)]
+        topic = self.topics.anomalies
+        return [*records, *(records[i]._replace(topic=topic) for i in np.flatnonzero(verdicts.anomalies).tolist())]
 
     def dead_letter(self, message: Message, poison: PoisonMessage, read_ms: int) -> Record:
         """A message that cannot be read, with its bytes. Beyond largest_value they are cut: valueSize tells."""
@@ -114,4 +134,14 @@ def source_headers(message: Message) -> list[tuple[str, str | bytes | None]]:
         ("source_topic", message.topic.encode()),
         ("source_partition", b"%d" % message.partition),
         ("source_offset", b"%d" % message.offset),
+    ]
+
+
+def batch_headers(batch: Batch, which: NDArray[np.int64]) -> Sequence[list[tuple[str, str | bytes | None]]]:
+    """The source headers of some messages [n] of a batch."""
+    places = [(("source_topic", t.encode()), ("source_partition", b"%d" % p)) for t, p in batch.places]
+    offsets = batch.offsets[which].tolist()
+    return [
+        [*places[place], ("source_offset", b"%d" % offset)]
+        for place, offset in zip(batch.place[which].tolist(), offsets, strict=True)
     ]

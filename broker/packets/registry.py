@@ -47,7 +47,7 @@ def native_registry() -> Registry:
     """The native alert, in every version shipped."""
     schemas = {version: catalogue.load(name, version) for name, version in catalogue.available() if name == NATIVE}
     return Registry(
-        by_id={catalogue.confluent_id(version): schema for version, schema in schemas.items()},
+        by_id={catalogue.confluent_id(NATIVE, version): schema for version, schema in schemas.items()},
         bare=schemas[max(schemas)],
         max_body_bytes=NATIVE_BODY_BYTES,
         by_shape={to_parsing_canonical_form(schema): schema for schema in schemas.values()},

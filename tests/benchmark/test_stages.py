@@ -7,38 +7,39 @@ import time
 from itertools import islice
 from statistics import median
 
+import numpy as np
 import pytest
-import redis
 from rich.console import Console
 from rich.table import Table
 
 from broker.commands.demo import HELDOUT
 from broker.commands.replay import read_alerts
 from broker.config import Outputs as Topics
-from broker.kafka.message import Message
+from broker.kafka.batch import Batch
 from broker.lightcurves.memory import Memory
-from broker.lightcurves.redis_store import RedisLightCurves
-from broker.lightcurves.store import Arrival
+from broker.lightcurves.told import Messages
 from broker.outputs.messages import Outputs
-from broker.packets.framings import encode
 from broker.packets.reader import AlertReader
 from model.artefact import DEFAULT, load
 from model.classifier import Classifier
+from tests.support.alerts import batch_of
+from tests.support.stores import store_at
 
 ALERTS = 10_000
 
 
 @pytest.mark.parametrize("size", [64, 1024])
 def test_stages(redis_url, key_prefix, size):
-    records = list(islice(read_alerts(HELDOUT), ALERTS))
-    messages = [Message("t", 0, i, 0, value=encode(r, "observation")) for i, r in enumerate(records)]
+    whole = batch_of(islice(read_alerts(HELDOUT), ALERTS))
     artefact = load(DEFAULT)
     classifier = Classifier(artefact, device="cpu", threads=1)
     classifier.warm_up()
     read = AlertReader(4 * 1024 * 1024)
     outputs = Outputs(Topics(), artefact.name, artefact.digest, "balanced", "bench")
-    memory = Memory(RedisLightCurves(redis.Redis.from_url(redis_url), prefix=key_prefix), classifier.digest)
-    took: dict[str, list[float]] = {stage: [] for stage in ("decode", "remember", "classify", "save", "encode")}
+    store = store_at(redis_url, key_prefix)
+    store.identities.begin()
+    memory = Memory(store, classifier.fingerprint, classifier.start_state)
+    took: dict[str, list[float]] = {stage: [] for stage in ("decode", "remember", "classify", "encode", "save")}
 
     def timed(stage, work):
         began = time.perf_counter()
@@ -47,21 +48,19 @@ def test_stages(redis_url, key_prefix, size):
         return result
 
     for start in range(0, ALERTS - size + 1, size):
-        batch = messages[start : start + size]
-        arrivals = timed("decode", lambda b=batch: [Arrival(m, read(m)) for m in b])
-        shares = timed("remember", lambda a=arrivals: memory.remember(a))
-        runs = [run for share in shares for run in share.runs]
-        outcomes = iter(timed("classify", lambda r=runs: classifier.classify(r)))
-        grouped = [[next(outcomes) for _ in share.runs] for share in shares]
-        timed("save", lambda s=shares, g=grouped: memory.save(s, g))
+        part = whole.part(start, start + size)
+        batch = Batch.of([part.message(i) for i in range(size)], again=np.zeros(size, bool))
+        alerts, _ = timed("decode", lambda b=batch: read(b))
+        plan = timed("remember", lambda a=alerts, b=batch: memory.remember(a, Messages.of(b, a)))
+        verdicts, bodies = timed("classify", lambda p=plan: classifier.classify(p.runs))
 
-        def published(shares=shares, grouped=grouped):
-            for share, of_share in zip(shares, grouped, strict=True):
-                for arrival, answer in zip(share.arrivals, share.answers, strict=True):
-                    verdict = of_share[answer.run].verdicts[answer.verdict]
-                    yield from outputs.classification(arrival, verdict, answer.observations, 0, 0)
+        def published(batch=batch, alerts=alerts, plan=plan, verdicts=verdicts):
+            said = verdicts.take(plan.verdicts)
+            return outputs.classifications(batch, alerts, said, plan.observations, 0, 0)
 
-        timed("encode", lambda p=published: list(p()))
+        timed("encode", published)
+        timed("save", lambda p=plan, b=bodies: memory.save(memory.states_of(p, b), p))
+    store.close()
     table = Table(title=f"microseconds an alert, micro-batches of {size}, median of {len(took['decode'])}")
     for stage in (*took, "sum"):
         table.add_column(stage, justify="right")

@@ -19,10 +19,12 @@ from broker.accounts.reconcile import Wanted, reconcile
 from broker.config import Settings
 from broker.embedded import EmbeddedKafka, EmbeddedValkey, Servers
 from broker.kafka.topics import create_topics
+from tests.chaos.badday import BadDay
 from tests.chaos.campaign import PARTITIONS, Campaign
 from tests.chaos.reference import Reference
 
 SHOWN = 20  # differences
+PER_S = 150  # alerts on a bad day
 ENOUGH = 0.9  # of the states must have been believed, and so compared
 
 
@@ -31,10 +33,14 @@ def main(
     kills: Annotated[int, typer.Option(min=1, help="Workers to kill at least.")] = 200,
     workers: Annotated[int, typer.Option(min=1, help="Workers at a time.")] = 3,
     seed: Annotated[int, typer.Option(min=0, help="Decides what happens, not when.")] = 1,
+    bad_day: Annotated[bool, typer.Option("--bad-day", help="Faults of every kind, several at once.")] = False,
+    rounds: Annotated[int, typer.Option(min=1, help="Of faults, on a bad day.")] = 12,
 ) -> None:
     """Exit 1 where an alert was lost, published twice or differs from a run in which nothing went wrong.
 
-    Example: python -m tests.chaos --alerts 20000 --kills 15
+    Examples:
+        python -m tests.chaos --alerts 20000 --kills 15
+        python -m tests.chaos --bad-day --rounds 5
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # through every finally: no worker outlives us
     console = Console(stderr=True)
@@ -43,18 +49,23 @@ def main(
         columns = (*Progress.get_default_columns()[:-1], MofNCompleteColumn(), TimeElapsedColumn())
         with Progress(*columns, console=console) as progress:
             say = lambda event: progress.console.print(event, markup=False, highlight=False)  # noqa: E731
-            campaign = Campaign(Servers(kafka, valkey), folder, workers, kills, alerts, seed, say)
-            os.environ.update(campaign.service.variables())
+            servers = Servers(kafka, valkey)
+            trial: Campaign | BadDay
+            if bad_day:
+                trial = BadDay(servers, folder, workers, rounds, PER_S, seed, say)
+            else:
+                trial = Campaign(servers, folder, workers, kills, alerts, seed, say)
+            os.environ.update(trial.service.variables())
             settings = Settings.load()
             admin = AdminClient(settings.kafka.client())
             create_topics(admin, settings, PARTITIONS, 1)
-            task = progress.add_task("alerts sent", total=alerts)
+            task = progress.add_task("alerts sent", total=None if bad_day else alerts)
             began = time.monotonic()
             try:
-                for sent in campaign.run(settings):
+                for sent in trial.run(settings):
                     progress.update(task, completed=sent)
             finally:
-                campaign.close()
+                trial.close()
         seconds = time.monotonic() - began
         with console.status("recounting every offset"):
             counted = reconcile(admin, settings, Wanted(settings.kafka.topics)).summary()
@@ -63,28 +74,33 @@ def main(
             differing = [*reference.differing_answers(settings, admin), *reference.differing_curves(settings)]
     parts = counted["partitions"]
     result = {
-        "kills": campaign.killed,
-        "alerts": campaign.sent,
+        "alerts": trial.sent,
         "published": sum(part["published"] for part in parts),
         "lost": sum(part["gaps"] + part["pending"] for part in parts),
         "duplicate": sum(part["doubles"] + part["anomaly_defects"] for part in parts),
         "differing": len(differing),
+        "not_finite": reference.not_finite,
         "objects": len(reference.store.logs),
         "states_compared": reference.compared,
         "seconds": round(seconds),
         "logs": str(folder),
-        "events": dict(sorted(campaign.happened.items())),
+        "events": dict(sorted(trial.happened.items())),
     }
+    if isinstance(trial, BadDay):
+        result["slowest_s"] = round(trial.slowest_s, 1)
+    else:
+        result["kills"] = trial.killed
+        if reference.compared < ENOUGH * len(reference.store.logs):
+            trial.faults.append(f"only {reference.compared} states could be compared")
     for defect in [*counted["first"], *differing[:SHOWN]]:
         console.print(defect, markup=False)
-    if reference.compared < ENOUGH * len(reference.store.logs):
-        campaign.faults.append(f"only {reference.compared} states could be compared")
-    if sum(part[fate] for part in parts for fate in FATES) != campaign.sent:
-        campaign.faults.append("there are not as many fates as alerts")
-    for fault in campaign.faults:
+    if sum(part[fate] for part in parts for fate in FATES) != trial.sent:
+        trial.faults.append("there are not as many fates as alerts")
+    for fault in trial.faults:
         console.print(fault, markup=False)
     typer.echo(json.dumps(result))
-    raise typer.Exit(bool(campaign.faults or not counted["clean"] or result["lost"] or differing))
+    wrong = trial.faults or not counted["clean"] or result["lost"] or differing or reference.not_finite
+    raise typer.Exit(bool(wrong))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The alerts of a campaign: real light curves, as many as it takes; some alerts twice, late, with history, or none."""
+"""The alerts of a campaign: real light curves, as many as it takes; some twice, late, with history, without a key."""
 
 import random
 from collections import defaultdict, deque
@@ -16,23 +16,30 @@ WITH_HISTORY = 0.02  # share that brings earlier observations
 HISTORY = 5  # of them
 EARLIER = ("mjd", "band", "flux", "fluxErr", "detected")
 NO_ALERT = 0.002  # share of what is sent beside them
+UNKEYED = b"unkeyed"  # in the names of objects whose alerts have no key, so that they come to several workers at once
 
-Keyed = tuple[str, bytes]
+Keyed = tuple[str | None, bytes]
 
 
-def alerts(seed: int) -> Iterator[Keyed]:
-    """Keys and bytes without end, in time order within each copy but for those that are late."""
+def alerts(seed: int, *, unkeyed: bool = True) -> Iterator[Keyed]:
+    """Keys and bytes without end, in time order within each copy but for those that are late.
+
+    Args:
+        seed: decides everything.
+        unkeyed: whether one copy in AT_ONCE is sent without keys.
+    """
     rng = random.Random(seed)
     past: dict[str, deque[dict]] = defaultdict(lambda: deque(maxlen=HISTORY))
     held: list[Keyed] = []
     for round_ in count():
         for record in read_alerts(HELDOUT):
             for copy in range(round_ * AT_ONCE, (round_ + 1) * AT_ONCE):
-                key = f"{record['objectId']}-{copy}"
-                history = list(past[key]) if rng.random() < WITH_HISTORY else []
-                changes = {"objectId": key, "alertId": record["alertId"] + copy * 1_000_000, "history": history}
-                alert = key, encode(record | changes, "observation")
-                past[key].append({name: record[name] for name in EARLIER})
+                keyed = not unkeyed or copy % AT_ONCE > 0
+                name = f"{record['objectId']}-{copy}" if keyed else f"{record['objectId']}-{UNKEYED.decode()}-{copy}"
+                history = list(past[name]) if rng.random() < WITH_HISTORY else []
+                changes = {"objectId": name, "alertId": record["alertId"] + copy * 1_000_000, "history": history}
+                alert = name if keyed else None, encode(record | changes, "observation")
+                past[name].append({field: record[field] for field in EARLIER})
                 late = rng.random() < LATE
                 if not late:
                     yield alert

@@ -23,7 +23,6 @@ from broker.commands import main as commands
 from broker.kafka import sink
 from broker.kafka.source import KafkaSource
 from broker.lightcurves.memory import Memory
-from model.classifier import Classifier
 
 JUMPS_NS = [hours * 3_600_000_000_000 for hours in (-24, -1, 0, 0, 1)]
 COMMIT_TAKES_S = 0.004  # about: it is killed at any moment of it
@@ -94,14 +93,16 @@ def soon() -> None:
 STEPS: dict[str, Callable[[int], None]] = {
     "read": lambda n: after(KafkaSource, "read", Countdown(n), bool),
     "light curves written": lambda n: after(Memory, "remember", Countdown(n)),
-    "classified": lambda n: after(Classifier, "classify", Countdown(n)),
-    "states written": lambda n: after(Memory, "save", Countdown(n)),
+    "classified": lambda n: before(Memory, "states_of", Countdown(n)),
+    "under way": lambda n: after(Memory, "took_off", Countdown(n)),  # from here on it is committed in another thread
     "transaction begun": lambda n: after(Publisher, "begin_transaction", Countdown(n)),
     "producing": lambda n: after(Publisher, "produce", Countdown(100 * n + random.randrange(100))),
     "all produced": lambda n: before(Publisher, "send_offsets_to_transaction", Countdown(n)),
     "offsets sent": lambda n: after(Publisher, "send_offsets_to_transaction", Countdown(n)),
     "committing": lambda n: before(Publisher, "commit_transaction", Countdown(n, soon)),
     "committed": lambda n: after(Publisher, "commit_transaction", Countdown(n)),
+    "saving states": lambda n: before(Memory, "save", Countdown(n, soon)),
+    "states written": lambda n: after(Memory, "save", Countdown(n)),
 }
 
 
@@ -112,6 +113,7 @@ def jumping_ns() -> int:
 
 def main(step: str | None = None, times: str = "1") -> None:
     assembly.time = SimpleNamespace(monotonic=time.monotonic, time_ns=jumping_ns)  # type: ignore[assignment]
+    Memory.__init__.__kwdefaults__["clock"] = lambda: jumping_ns() / 1e9
     sink.Producer = Publisher
     if step:
         STEPS[step](int(times))

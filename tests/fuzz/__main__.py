@@ -31,7 +31,8 @@ def main(
     errors = Console(stderr=True)
     if replay is not None:
         report = Report(packets=1)
-        if fault := judge(report, kept_value(replay), READ, sampled=True):
+        fault, _ = judge(report, kept_value(replay), READ, sampled=True)
+        if fault:
             errors.print(fault, markup=False)
         end(errors, report, {})
     if not real():

@@ -18,13 +18,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 
+from broker.errors import Reason
 from tests.fuzz.mutations import good, packet, real
-from tests.support.reading import MOST_BYTES, MOST_S, READ, TRIES, Read, fate, least_s, most_bytes
+from tests.support.reading import MOST_BYTES, MOST_S, READ, TRIES, Fate, Read, batch, fate, least_s, most_bytes
 
 MOST_GROWTH_MB = 200.0
 SAMPLE = 1000  # the memory of one in so many is measured,
+AT_ONCE = 64  # packets are read once more as a batch
 SLOW_S = 0.01  # and of each that took longer than this
 LARGE = 1_000_000  # or has more bytes
 MOST_KEPT = 20  # offending packets that are written to files
@@ -43,6 +46,7 @@ class Report:
     slowest_ms: float = 0.0
     alerts: int = 0
     largest_mb: float = 0.0  # allocated for one message, among those measured
+    differing: int = 0  # in company and alone
     reread: int = 0  # took too long at first
     reasons: Counter[str] = field(default_factory=Counter)
     kinds: Counter[str] = field(default_factory=Counter)
@@ -52,6 +56,7 @@ class Report:
         """The bounds that did not hold, in words."""
         bounds = {
             f"{self.crashes} crashes": self.crashes > 0,
+            f"{self.differing} packets end otherwise in company than alone": self.differing > 0,
             f"a message took {self.slowest_ms:.1f} ms, {1000 * MOST_S:.0f} at most": self.slowest_ms > 1000 * MOST_S,
             f"a message took {self.largest_mb:.0f} MB, {MOST_BYTES / MEGABYTE:.0f} at most": self.largest_mb
             > MOST_BYTES / MEGABYTE,
@@ -80,24 +85,53 @@ def run(
     gc.collect()
     gc.freeze()  # as the service does
     before = psutil.Process().memory_info().rss
+    together: list[tuple[int, bytes | None, Fate]] = []
     for number in numbers:
         kind, value = packet(seed, number)
         report.packets += 1
         report.kinds[kind] += 1
-        if fault := judge(report, value, read, sampled=number % SAMPLE == 0):
+        fault, end = judge(report, value, read, sampled=number % SAMPLE == 0)
+        if fault:
             if kept < MOST_KEPT:
                 path = keep / f"{seed}-{number}-{kind}.json"
                 write(path, value, {"seed": seed, "number": number, "kind": kind, "fault": fault})
                 said(f"packet {number} ({kind}): {fault.splitlines()[-1]}; replay it with --replay {path}")
             kept += 1
+        if end is not None and len(value or b"") < LARGE:
+            together.append((number, value, end))
+        if len(together) == AT_ONCE:
+            compare(report, together, read, said)
+            together.clear()
         if report.packets % SAMPLE == 0:
             report.rss_growth_mb = grown_mb(before)
         yield report
+    compare(report, together, read, said)
     report.rss_growth_mb = grown_mb(before)
 
 
-def judge(report: Report, value: bytes | None, read: Read, *, sampled: bool) -> str | None:
-    """Read one packet and enter it into the report. What was wrong; None where nothing was."""
+def compare(
+    report: Report, packets: list[tuple[int, bytes | None, Fate]], read: Read, said: Callable[[str], None]
+) -> None:
+    """Read packets as one batch and look whether each ends as it did alone: law 5 for hostile company."""
+    try:
+        alerts, poisons = read(batch(*(value for _, value, _ in packets)))
+        ends: dict[int, Any] = {i: poison.reason for i, poison in poisons.items()}
+        for i, name, end in zip(alerts.message.tolist(), alerts.objects, alerts.ends.tolist(), strict=True):
+            start = end - int(np.diff(alerts.ends, prepend=0)[alerts.message == i][0])
+            ends[i] = name, alerts.rows[start:end].tobytes()
+    except Exception:  # noqa: BLE001 - it is counted
+        report.crashes += 1
+        said(f"packets {packets[0][0]} to {packets[-1][0]}, as one batch: {traceback.format_exc()}")
+        return
+    for i, (number, _, end) in enumerate(packets):
+        alone = end if isinstance(end, Reason) else (end.objects[0], end.rows.tobytes())
+        if ends.get(i) != alone:
+            report.differing += 1
+            said(f"packet {number} ends in company as {str(ends.get(i))[:100]}, alone as {str(alone)[:100]}")
+
+
+def judge(report: Report, value: bytes | None, read: Read, *, sampled: bool) -> tuple[str | None, Fate | None]:
+    """Read one packet and enter it into the report. What was wrong, None where nothing was; how it ended."""
     began = time.perf_counter()
     try:
         end = fate(value, read)
@@ -105,7 +139,7 @@ def judge(report: Report, value: bytes | None, read: Read, *, sampled: bool) -> 
         raise
     except BaseException:  # noqa: BLE001 - a panic of native code is no Exception
         report.crashes += 1
-        return traceback.format_exc()
+        return traceback.format_exc(), None
     took_s = time.perf_counter() - began
     if isinstance(end, str):
         report.dead_letters += 1
@@ -125,7 +159,7 @@ def judge(report: Report, value: bytes | None, read: Read, *, sampled: bool) -> 
         report.largest_mb = max(report.largest_mb, round(spent / MEGABYTE, 3))
         if spent > MOST_BYTES:
             faults.append(f"took {spent} bytes at once")
-    return "\n".join(faults) or None
+    return "\n".join(faults) or None, end
 
 
 def grown_mb(before: int) -> float:

@@ -35,7 +35,9 @@ def good() -> list[bytes]:
     """Native alerts in every framing, with and without history."""
     bodies = [schemaless(record(history=[EARLIER] * n)) for n in (0, 1, 40)]
     containers = [partial(contained, codec) for codec in CODECS]
-    return [frame(body) for frame in (bytes, partial(wired, confluent_id(1)), *containers) for body in bodies]
+    return [
+        frame(body) for frame in (bytes, partial(wired, confluent_id("observation", 1)), *containers) for body in bodies
+    ]
 
 
 def a_record(rng: Random) -> dict[str, Any]:
@@ -57,7 +59,7 @@ def framed(rng: Random, body: bytes) -> bytes:
         case 0:
             return body
         case 1:
-            return wired(confluent_id(1), body)
+            return wired(confluent_id("observation", 1), body)
     return contained(rng.choice(list(CODECS)), body)
 
 
@@ -123,7 +125,7 @@ def codecs(rng: Random) -> bytes:
 
 def wires(rng: Random) -> bytes:
     """Known and unknown schema ids before bodies of any survey, and the five bytes cut short."""
-    schema_id = rng.choice(IDS) if rng.random() < 0.6 else confluent_id(1)
+    schema_id = rng.choice(IDS) if rng.random() < 0.6 else confluent_id("observation", 1)
     body = rng.choice((encoded(rng, SCHEMA, a_record(rng)), rng.choice(real())[5:LARGEST_SPLICE], b""))
     value = wired(schema_id, body)
     return value if rng.random() < 0.8 else value[: rng.randrange(7)]

@@ -1,12 +1,14 @@
 """Dead letters listed, shown and sent back, once, on a real Kafka."""
 
 import json
+import secrets
 
 import pytest
 from confluent_kafka import KafkaException, Producer
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource
 from typer.testing import CliRunner
 
+from broker.accounts import resend as accounts_resend
 from broker.accounts.deadletters import letter_spans, letters
 from broker.accounts.reconcile import Wanted, reconcile
 from broker.accounts.resend import REPLAY_OF, connect, resend
@@ -166,6 +168,57 @@ def test_a_replay_that_dies_half_way_sends_nothing_and_a_later_one_everything(se
     with pytest.raises(KafkaException, match="fenced"):
         producer.commit_transaction()
     assert [m.value for m in messages_of(settings, service.input)] == [b"no Avro %d" % i for i in range(5)] * 2
+
+
+def test_a_forged_header_blocks_no_replay(service, run, monkeypatch):
+    settings = service.settings(monkeypatch)
+    ((partition, offset),) = bury(service, settings, (b"k", b"no Avro", []))
+    producer = Producer(settings.kafka.client())
+    name = f"{service.input}/{partition}/{offset}".encode()
+    producer.produce(service.input, b"forged", b"k", partition, headers=[(REPLAY_OF, name)])
+    producer.flush()
+    assert run("replay", "--yes").stdout.splitlines()[-1] == "1 letters sent"
+    assert run("replay", "--yes").stdout.splitlines()[-1] == "0 letters to send"
+
+
+def test_a_replay_of_several_transactions_that_dies_goes_on_where_it_was_and_sends_each_once(service, run, monkeypatch):
+    monkeypatch.setattr(accounts_resend, "MOST_LETTERS", 2)
+    settings = service.settings(monkeypatch)
+    bury(service, settings, *((b"k", b"no Avro %d" % i, []) for i in range(7)))
+    admin = AdminClient(settings.kafka.client())
+    everything = list(letters(settings, letter_spans(admin, settings)))
+
+    def dying():
+        yield from everything[:5]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        resend(connect(settings.kafka.client(), settings.kafka.group_id), dying(), [one.place for one in everything])
+    assert len(messages_of(settings, service.input)) == 7 + 4
+    again = run("replay", "--yes").stdout
+    assert "4 not sent: replayed before" in again
+    assert again.splitlines()[-1] == "3 letters sent"
+    values = [m.value for m in messages_of(settings, service.input)]
+    assert sorted(values) == sorted([b"no Avro %d" % i for i in range(7)] * 2)
+
+
+def test_a_letter_that_its_topic_does_not_take_is_named(service, run, monkeypatch):
+    settings = service.settings(monkeypatch)
+    bury(service, settings, (b"k", secrets.token_bytes(100_000), []))
+    admin = AdminClient(settings.kafka.client())
+    smaller = ConfigResource(
+        ConfigResource.Type.TOPIC,
+        service.input,
+        incremental_configs=[
+            ConfigEntry("max.message.bytes", "50000", incremental_operation=AlterConfigOpType.SET),
+        ],
+    )
+    for future in admin.incremental_alter_configs([smaller]).values():
+        future.result(10)
+    done = run("replay", "--yes")
+    assert isinstance(done.exception, StartupError)
+    assert f"topic {service.input} takes no record of 100000 bytes; raise its max.message.bytes" in str(done.exception)
+    assert "nothing was sent" in str(done.exception)
 
 
 def test_of_two_replays_at_once_one_alone_sends(service, run, monkeypatch):

@@ -16,13 +16,11 @@ from broker.commands.replay import read_alerts
 from broker.errors import PoisonMessage, Reason, StartupError
 from broker.kafka.message import Message
 from broker.kafka.spans import Span, read
-from broker.lightcurves.store import Arrival
 from broker.outputs.messages import Outputs
 from broker.packets.framings import encode
-from broker.surveys import native
-from model.classifier import Verdict
+from model.runs import Verdicts
 from tests.integration.test_service import run_command
-from tests.support.alerts import record, wire
+from tests.support.alerts import alerts_of, batch_of, record, wire
 from tests.support.service import Service
 
 
@@ -53,8 +51,10 @@ class Fabricated:
         for offset in answered:
             message = Message(self.topic, partition, offset, 1_000, None, b"bytes")
             if fate == "published":
-                verdict = Verdict(np.full(14, 1 / 14, np.float32), 0.1, 9.0, flagged)
-                made = list(self.outputs.classification(Arrival(message, native.adapt(record())), verdict, 1, 1, 1))
+                chances, one = np.full((1, 14), 1 / 14, np.float32), np.ones(1)
+                said = Verdicts(chances, 0.1 * one, 9.0 * one, np.array([flagged]))
+                batch, alerts = batch_of([record()], self.topic, partition, offset), alerts_of([record()])
+                made = self.outputs.classifications(batch, alerts, said, np.array([1]), 1, 1)
             elif fate == "duplicate":
                 made = [self.outputs.duplicate(message, 1)]
             else:

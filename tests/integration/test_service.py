@@ -5,22 +5,24 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from itertools import islice
 
 import numpy as np
 import psutil
 import pytest
+from confluent_kafka import Producer
 
 from broker.commands.demo import HELDOUT
 from broker.commands.replay import read_alerts
+from broker.kafka.subscription import Subscription
 from broker.packets.framings import encode
-from broker.surveys import native
 from model import artefact
-from model.classifier import Classifier, Run
-from model.observation import OBSERVATION
-from tests.support.alerts import container, record, schemaless, wire
+from model.classifier import Classifier
+from model.runs import Runs
+from tests.support.alerts import alerts_of, container, record, schemaless, wire
 from tests.support.service import Service, eventually
 
 OBSERVATIONS = 20_000
@@ -35,16 +37,18 @@ def service(kafka, redis_url, topic_prefix, tmp_path):
 
 def batch_predictions(records):
     """By object, the probabilities after each of its observations: one pass over each whole curve."""
-    curves = defaultdict(list)
-    for r in records:
-        curves[r["objectId"]].append(native.adapt(r))
+    alerts = alerts_of(records)
+    names, owner = alerts.grouped()
+    order, sizes = np.argsort(owner, kind="stable"), np.bincount(owner)
+    ends = np.cumsum(sizes)
     classifier = Classifier(artefact.load(artefact.DEFAULT), device="cpu")
-    runs = [
-        Run(None, np.array([a.observation for a in alerts], OBSERVATION), alerts[0].context, tuple(range(len(alerts))))
-        for alerts in curves.values()
-    ]
-    outcomes = classifier.classify(runs)
-    return {name: [v.probabilities for v in o.verdicts] for name, o in zip(curves, outcomes, strict=True)}
+    states = np.tile(classifier.start_state, (len(names), 1))
+    contexts = alerts.contexts[order[ends - sizes]]
+    verdicts, _ = classifier.classify(Runs(states, alerts.own[order], ends, contexts, np.arange(len(order))))
+    return {
+        name.decode().partition("/")[2]: chances
+        for name, chances in zip(names, np.split(verdicts.probabilities, ends[:-1]), strict=True)
+    }
 
 
 def test_twenty_thousand_observations_each_classified_once_as_batch_prediction_does(service, monkeypatch):
@@ -72,6 +76,42 @@ def test_twenty_thousand_observations_each_classified_once_as_batch_prediction_d
     assert status == 200
     assert f'misweeper_fates_total{{fate="published"}} {OBSERVATIONS:.1f}' in metrics
     assert service.workers[0].stop() == 0
+
+
+@pytest.mark.parametrize(("per_s", "seconds", "median_s"), [(8, 6, 0.1), (1000, 6, 0.25)])
+def test_an_alert_is_answered_at_once_whether_few_come_or_many(service, monkeypatch, per_s, seconds, median_s):
+    service.create_topics(monkeypatch, partitions=3)
+    worker = service.worker().await_ready()
+    records = list(islice(read_alerts(HELDOUT), per_s * seconds))
+    messages = [(r["alertId"], r["objectId"], encode(r, "observation")) for r in records]
+    schemas = {f"{service.prefix}classifications": "classification"}
+    subscription = Subscription({"bootstrap.servers": service.kafka}, schemas)
+    sent, took = {}, {}
+    producer = Producer({"bootstrap.servers": service.kafka, "linger.ms": 0})
+
+    def send():
+        began = time.monotonic()
+        for i, (number, key, value) in enumerate(messages):
+            time.sleep(max(0.0, began + i / per_s - time.monotonic()))
+            sent[number] = time.monotonic()
+            producer.produce(service.input, value, key)
+            producer.poll(0)
+        producer.flush()
+
+    for _ in subscription.poll(1, 3.0):  # it has its partitions
+        pass
+    sender = threading.Thread(target=send)
+    sender.start()
+    deadline = time.monotonic() + seconds + 60
+    while len(took) < len(messages) and time.monotonic() < deadline:
+        for published in subscription.poll(1000, 0.01):
+            number = published.record["alertId"]
+            took[number] = time.monotonic() - sent[number]
+    sender.join()
+    subscription.close()
+    assert len(took) == len(messages), worker.log()[-2000:]
+    waited = sorted(took.values())
+    assert waited[len(waited) // 2] < median_s
 
 
 def test_bad_messages_are_dead_letters_and_the_batch_goes_on(service, monkeypatch):

@@ -10,9 +10,10 @@ from broker.commands.demo import HELDOUT
 from broker.commands.replay import read_alerts, replay
 from broker.config import Settings
 from broker.errors import StartupError
-from broker.kafka.topics import LARGEST_LETTER, create_topics, missing_topics
-from broker.packets.framings import decode
-from broker.packets.registry import native_registry
+from broker.kafka.batch import Batch
+from broker.kafka.message import Message
+from broker.kafka.topics import LARGEST_LETTER, Made, create_topics, missing_topics
+from broker.packets.reader import AlertReader
 
 
 @pytest.fixture
@@ -32,8 +33,8 @@ def admin(settings):
 def test_topics_are_made_once_and_what_exists_is_left_alone(settings, admin):
     names = [settings.kafka.topics[0], *settings.outputs.topics]
     assert missing_topics(admin, names) == names
-    assert sorted(create_topics(admin, settings, 3, 1)) == sorted(names)
-    assert create_topics(admin, settings, 5, 1) == []
+    assert create_topics(admin, settings, 3, 1) == Made(names, {})
+    assert create_topics(admin, settings, 5, 1) == Made([], dict.fromkeys(names, 3))
     assert missing_topics(admin, [*names, "never-made"]) == ["never-made"]
     topics = admin.list_topics(timeout=10).topics
     assert {len(topics[name].partitions) for name in names} == {3}
@@ -61,11 +62,11 @@ def test_a_replayed_file_arrives_whole_and_in_order(settings, admin):
     while len(messages) < len(sent):
         messages += consumer.consume(1000, 1.0)
     consumer.close()
-    registry = native_registry()
-    got = [decode(m.value(), registry, 10**6).record for m in messages]
-    assert [(g["alertId"], g["objectId"], g["mjd"]) for g in got] == [
-        (s["alertId"], s["objectId"], s["mjd"]) for s in sent
-    ]
+    read = [Message(topic, 0, m.offset(), 0, m.key(), m.value()) for m in messages]
+    alerts, poisons = AlertReader(1_000_000)(Batch.of(read))
+    assert not poisons
+    got = zip(alerts.alert_ids.tolist(), alerts.objects, alerts.own["mjd_tai"].tolist(), strict=True)
+    assert list(got) == [(s["alertId"], f"{s['survey']}/{s['objectId']}".encode(), s["mjd"]) for s in sent]
     assert {m.key().decode() for m in messages} == {s["objectId"] for s in sent}
 
 

@@ -4,22 +4,13 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from broker.packets.framings import decode, encode
-from broker.packets.registry import native_registry
-from broker.surveys.native import (
-    BRIGHTEST_NJY,
-    LARGEST_MWEBV,
-    LARGEST_PHOTOZ,
-    LATEST_MJD,
-    SMALLEST_ERROR_NJY,
-    adapt,
-)
 from model import artefact
-from model.classifier import Classifier, Run
+from model.bounds import BRIGHTEST_NJY, LARGEST_MWEBV, LARGEST_PHOTOZ, LATEST_MJD, SMALLEST_ERROR_NJY
+from model.classifier import Classifier
 from model.observation import LightCurve
-from tests.support.alerts import record
+from model.runs import Runs
+from tests.support.alerts import alerts_of, record
 
-REGISTRY = native_registry()
 CLASSIFIER = Classifier(artefact.load(artefact.DEFAULT), device="cpu", threads=1)
 
 
@@ -52,14 +43,16 @@ CONTEXTS = st.fixed_dictionaries(
 @given(OBSERVATIONS, st.lists(OBSERVATIONS, max_size=8), CONTEXTS)
 @settings(max_examples=300, deadline=None)
 def test_verdicts_are_finite(newest, history, context):
-    alert = adapt(decode(encode(record(**newest, **context, history=history), "observation"), REGISTRY, 10**6).record)
-    rows = LightCurve.of([*alert.history, alert.observation]).observations
+    alerts = alerts_of([record(**newest, **context, history=history)])
+    rows = LightCurve.of(alerts.rows).observations
     half = len(rows) // 2
-    state = None
+    state = CLASSIFIER.start_state
     for part in (rows[:half], rows[half:]):
         if len(part):
-            (outcome,) = CLASSIFIER.classify([Run(state, part, alert.context, tuple(range(len(part))))])
-            state = outcome.state
-            for verdict in outcome.verdicts:
-                assert np.isfinite([*verdict.probabilities, verdict.p99, verdict.anomaly_score]).all()
-                assert abs(verdict.probabilities.sum() - 1) < 1e-5
+            runs = Runs(state[None], part, np.array([len(part)]), alerts.contexts, np.arange(len(part)))
+            verdicts, bodies = CLASSIFIER.classify(runs)
+            state = bodies[0]
+            assert np.isfinite(verdicts.probabilities).all()
+            assert np.isfinite(verdicts.p99).all()
+            assert np.isfinite(verdicts.anomaly_scores).all()
+            assert np.abs(verdicts.probabilities.sum(axis=1) - 1).max() < 1e-5

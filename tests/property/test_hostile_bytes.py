@@ -1,4 +1,4 @@
-"""Law 10: whatever the bytes, an Alert or a PoisonMessage comes out; in little memory, and soon.
+"""Law 10: whatever the bytes, an alert or a PoisonMessage comes out; in little memory, and soon.
 
 The bounds are those of tests/support/reading.py. `make fuzz` holds a million packets to them.
 """
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from broker.errors import Reason
 from broker.surveys.native import LONGEST_HISTORY
-from model.observation import Alert
+from model.alerts import Alerts
 from tests.support.alerts import FRAMINGS, packets, record
 from tests.support.hostile import BOMBS, CODECS, container, history
 from tests.support.reading import MOST_BYTES, MOST_S, Fate, fate, least_s, most_bytes
@@ -33,7 +33,7 @@ def test_bombs(name):
 @pytest.mark.parametrize("codec", CODECS)
 def test_the_longest_good_alert(codec):
     value = container(CODECS[codec](history(LONGEST_HISTORY)), codec)
-    assert isinstance(timed(value), Alert)
+    assert isinstance(timed(value), Alerts)
     assert most_bytes(value) < MOST_BYTES
 
 
@@ -48,7 +48,7 @@ def test_real_packets_of_other_surveys(value):
 @example(b"\x00")
 @settings(max_examples=1000, deadline=None)
 def test_noise(value):
-    assert isinstance(timed(value), (Alert, Reason))
+    assert isinstance(timed(value), (Alerts, Reason))
 
 
 @given(
@@ -66,7 +66,7 @@ def test_mutated_alerts(good, changes, cut, extra):
         del value[cut % len(value) :]
     place = cut % (len(value) + 1)
     value[place:place] = extra
-    assert isinstance(timed(bytes(value)), (Alert, Reason))
+    assert isinstance(timed(bytes(value)), (Alerts, Reason))
 
 
 @given(st.sampled_from(GOOD), st.data())
@@ -75,4 +75,4 @@ def test_one_bit_flipped(good, data):
     bit = data.draw(st.integers(0, 8 * len(good) - 1))
     value = bytearray(good)
     value[bit // 8] ^= 1 << bit % 8
-    assert isinstance(timed(bytes(value)), (Alert, Reason))
+    assert isinstance(timed(bytes(value)), (Alerts, Reason))

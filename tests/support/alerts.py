@@ -1,13 +1,18 @@
 """Native alerts for tests: records, and their bytes in every framing."""
 
 import os
+from collections.abc import Iterable
 from io import BytesIO
 from pathlib import Path
 
 import fastavro
 import pytest
 
+from broker.kafka.batch import Batch
+from broker.kafka.message import Message
 from broker.packets.framings import encode
+from broker.packets.reader import AlertReader
+from model.alerts import Alerts
 from schemas.catalogue import load
 
 PACKETS = Path(__file__).resolve().parents[3] / "shared" / "packets"
@@ -42,6 +47,19 @@ def wire(alert: dict) -> bytes:
 def schemaless(alert: dict) -> bytes:
     """The body alone."""
     return wire(alert)[5:]
+
+
+def batch_of(records: Iterable[dict], topic: str = "alerts", partition: int = 0, first: int = 0) -> Batch:
+    """Records as messages of a partition, from an offset on."""
+    values = enumerate(map(wire, records), first)
+    return Batch.of([Message(topic, partition, offset, 0, None, value) for offset, value in values])
+
+
+def alerts_of(records: Iterable[dict]) -> Alerts:
+    """Records as the service reads them."""
+    alerts, poisons = AlertReader(1_000_000)(batch_of(records))
+    assert not poisons
+    return alerts
 
 
 def container(alert: dict, codec: str = "null", schema: dict | None = None, copies: int = 1) -> bytes:

@@ -4,6 +4,7 @@ import numpy as np
 
 from model.features import contexts
 from model.observation import OBSERVATION, Context, LightCurve
+from model.runs import Runs
 
 CONTEXTS = (
     Context(0.4, 0.05, 0.03, True),
@@ -28,3 +29,12 @@ def curve(n: int, seed: int = 0) -> np.ndarray:
 def context_rows(n: int) -> np.ndarray:
     """Contexts [n] of every kind."""
     return contexts([CONTEXTS[i % len(CONTEXTS)] for i in range(n)])
+
+
+def runs_of(
+    start: np.ndarray, curves: list[np.ndarray], contexts: np.ndarray, states: np.ndarray | None = None
+) -> Runs:
+    """Runs of light curves [B], from the start or from states, with a verdict after each observation."""
+    rows = np.concatenate(curves)
+    before = np.tile(start, (len(curves), 1)) if states is None else states
+    return Runs(before, rows, np.cumsum([len(c) for c in curves]), contexts, np.arange(len(rows)))

@@ -67,13 +67,18 @@ class KafkaDouble:
 
     def poll(self, member: str) -> set[int] | None:
         """What a member holds, once it has let go of what others shall have. None: it was expelled."""
-        if member not in self._held:
+        if (shall := self.shall(member)) is None:
             return None
-        members = list(self._held)
-        shall = {p for p in range(len(self.inputs)) if members[p % len(members)] == member}
         others = {p for name, held in self._held.items() if name != member for p in held}
         self._held[member] = shall - others
         return self._held[member]
+
+    def shall(self, member: str) -> set[int] | None:
+        """What a member is to hold, so what it must let go of. None: it was expelled."""
+        if member not in self._held:
+            return None
+        members = list(self._held)
+        return {p for p in range(len(self.inputs)) if members[p % len(members)] == member}
 
     def expel(self, member: str) -> None:
         """A member that left, or was not heard of in time."""

@@ -3,41 +3,49 @@
 import time
 import tracemalloc
 from collections.abc import Callable
-from contextlib import suppress
-from math import isfinite
+
+import numpy as np
 
 from broker.config import Outputs as Topics
 from broker.errors import PoisonMessage, Reason
+from broker.kafka.batch import Batch
 from broker.kafka.message import Message
-from broker.lightcurves.store import Arrival, entry
+from broker.lightcurves.entries import cut_all, parse
+from broker.lightcurves.hashes import salts
+from broker.lightcurves.recall import entries_for
+from broker.lightcurves.told import Messages, told_of
 from broker.outputs.messages import LONGEST_DETAIL, Outputs
 from broker.packets.reader import AlertReader
-from model.observation import BANDS, Alert
+from model.alerts import Alerts
+from model.observation import BANDS
 
 LARGEST_MESSAGE = 4 * 1024 * 1024  # bytes, as limits.max_message_bytes has it
 MOST_BYTES = 40_000_000  # held at once while one message is read, beside the message
 MOST_S = 0.05  # for one message
 TRIES = 3  # a message counts as slow where each of them is
 
-Read = Callable[[Message], Alert]
-Fate = Alert | Reason
+Read = Callable[[Batch], tuple[Alerts, dict[int, PoisonMessage]]]
+Fate = Alerts | Reason
 
 READ = AlertReader(LARGEST_MESSAGE)
 OUTPUTS = Outputs(Topics(), "none", "0" * 64, "balanced", "0")
 
 
-def message(value: bytes | None) -> Message:
+def message(value: bytes | None, offset: int = 0) -> Message:
     """A message of these bytes."""
-    return Message("alerts", 0, 0, 0, value=value)
+    return Message("alerts", 0, offset, 0, value=value)
+
+
+def batch(*values: bytes | None) -> Batch:
+    """Messages of these bytes."""
+    return Batch.of([message(value, offset) for offset, value in enumerate(values)])
 
 
 def fate(value: bytes | None, read: Read = READ) -> Fate:
     """The alert or the dead letter's reason that a message ends as. AssertionError where it is not a sound one."""
-    try:
-        alert = read(message(value))
-    except PoisonMessage as poison:
-        return sound_letter(value, poison)
-    return sound_alert(alert)
+    alerts, poisons = read(batch(value))
+    assert [*alerts.message.tolist(), *poisons] == [0], "one fate"
+    return sound_letter(value, poisons[0]) if poisons else sound_alert(alerts)
 
 
 def sound_letter(value: bytes | None, poison: PoisonMessage) -> Reason:
@@ -50,18 +58,23 @@ def sound_letter(value: bytes | None, poison: PoisonMessage) -> Reason:
     return poison.reason
 
 
-def sound_alert(alert: Alert) -> Alert:
-    """The alert, of which every observation is finite and can be stored."""
-    assert alert.alert_id >= 1
-    assert alert.object_id
-    for one in (alert.observation, *alert.history):
-        assert isfinite(one.mjd_tai)
-        assert isfinite(one.flux_njy)
-        assert isfinite(one.flux_err_njy)
-        assert one.flux_err_njy > 0
-        assert 0 <= one.band < len(BANDS)
-    entry(Arrival(message(None), alert), alert.observation)
-    return alert
+def sound_alert(alerts: Alerts) -> Alerts:
+    """The one alert, of which every observation is finite and can be stored."""
+    (name,) = alerts.objects
+    survey, slash, object_id = name.partition(b"/")
+    assert (alerts.alert_ids >= 1).all()
+    assert survey
+    assert slash
+    assert object_id
+    rows = alerts.rows
+    assert alerts.ends.tolist() == [len(rows)]
+    assert all(np.isfinite(rows[field]).all() for field in ("mjd_tai", "flux_njy", "flux_err_njy"))
+    assert (rows["flux_err_njy"] > 0).all()
+    assert (rows["band"] < len(BANDS)).all()
+    salt = salts([name])
+    (told,) = told_of(alerts, Messages.of(batch(None), alerts), np.zeros(1, np.int64), {0})[0]
+    assert parse(cut_all(entries_for(told, told.rows, False, salt[0])), int(salt[0]))[1].all()
+    return alerts
 
 
 def least_s(value: bytes | None, read: Read = READ) -> float:
@@ -72,8 +85,7 @@ def least_s(value: bytes | None, read: Read = READ) -> float:
     least = float("inf")
     for _ in range(TRIES):
         began = time.thread_time()
-        with suppress(PoisonMessage):
-            read(message(value))
+        read(batch(value))
         least = min(least, time.thread_time() - began)
         if least <= MOST_S:
             break
@@ -84,8 +96,7 @@ def most_bytes(value: bytes | None, read: Read = READ) -> int:
     """The most bytes held at once while one message is read, as Python's allocator counts them."""
     tracemalloc.start()
     try:
-        with suppress(PoisonMessage):
-            read(message(value))
+        read(batch(value))
     finally:
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()

@@ -13,7 +13,7 @@ def bare(monkeypatch):
 def test_defaults_need_no_environment():
     settings = Settings.load()
     assert settings.kafka.topics == ("alerts",)
-    assert settings.batch.max_wait_ms > 0
+    assert settings.batch.max_size > 0
 
 
 def test_sections_and_lists_come_from_variables(monkeypatch):
@@ -61,3 +61,90 @@ def test_the_client_settings_carry_the_password_only_where_it_is_used(monkeypatc
     assert "sasl.password" not in Settings.load().kafka.client()
     monkeypatch.setenv("MISWEEPER_KAFKA__SECURITY_PROTOCOL", "sasl_ssl")
     assert Settings.load().kafka.client()["sasl.password"] == "hunter2"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("KAFKA__GROUP_ID", "", "at least 1 character"),
+        ("KAFKA__GROUP_ID", "a\nb", "pattern"),
+        ("KAFKA__TOPICS", "^[a", "means different things to different readers"),
+        ("KAFKA__TOPICS", "^ztf_\\d+", r"write \[0-9\] for"),
+        ("KAFKA__TOPICS", "a,a", "a is named twice"),
+        ("KAFKA__TOPICS", "a/b", "is no topic's name"),
+        ("KAFKA__TOPICS", "misweeper.anomalies", "misweeper.anomalies is input too"),
+        ("KAFKA__TOPICS", "^misweeper[.].*", "misweeper.classifications is input too"),
+        ("KAFKA__TOPICS", "^.*letters$", "misweeper.dead-letters is input too"),
+        ("KAFKA__SESSION_TIMEOUT_MS", "1000", "greater than or equal to 6000"),
+        ("KAFKA__SESSION_TIMEOUT_MS", "99999999", "less than or equal"),
+        ("KAFKA__SASL_MECHANISM", "MAGIC", "PLAIN"),
+        ("OUTPUTS__ANOMALIES", "misweeper.classifications", "two outputs go to one topic"),
+        ("OUTPUTS__DEAD_LETTERS", "a b", "is no name of a topic"),
+        ("OUTPUTS__DEAD_LETTERS", "", "is no name of a topic"),
+        ("REDIS__TIMEOUT_S", "inf", "finite"),
+        ("REDIS__TIMEOUT_S", "nan", "finite"),
+        ("REDIS__TIMEOUT_S", "1e30", "less than or equal to 300"),
+        ("REDIS__TIMEOUT_S", "0", "greater than 0"),
+        ("REDIS__CURVE_TTL_DAYS", "1000000000000", "less than or equal"),
+        ("REDIS__PREFIX", "", "at least 1 character"),
+        ("REDIS__REBUILD", "never", "'auto' or 'wait'"),
+        ("BATCH__MAX_SIZE", "1e12", "integer"),
+        ("BATCH__MAX_SIZE", "100000", "less than or equal to 65536"),
+        ("CLASSIFIER__THREADS", "1000000000000", "less than or equal to 1024"),
+        ("CLASSIFIER__DEVICE", "gpu", "'auto', 'cuda' or 'cpu'"),
+        ("LIMITS__MAX_MESSAGE_BYTES", "99999999999", "less than or equal"),
+        ("LIMITS__MAX_BATCH_BYTES", "1", "greater than or equal"),
+        ("LIMITS__MAX_OBSERVATIONS", "0", "greater than or equal"),
+        ("HTTP__PORT", "99999", "less than or equal to 65535"),
+        ("WORKER", "", "at least 1 character"),
+        ("WORKER", "a\nb", "pattern"),
+        ("SHUTDOWN_TIMEOUT_S", "inf", "finite"),
+    ],
+)
+def test_what_cannot_be_is_one_sentence_with_its_name(monkeypatch, name, value, told):
+    monkeypatch.setenv(f"MISWEEPER_{name}", value)
+    with pytest.raises(StartupError, match=told) as error:
+        Settings.load()
+    assert "\n" not in str(error.value)
+    assert "misweeper check --list" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MISWEEPER_PORT", "tcp://10.0.0.1:80"),
+        ("MISWEEPER_SERVICE_HOST", "10.0.0.1"),
+        ("MISWEEPER_SERVICE_PORT", "80"),
+        ("MISWEEPER_SERVICE_PORT_HTTP", "80"),
+        ("MISWEEPER_PORT_9464_TCP", "tcp://10.0.0.1:9464"),
+        ("MISWEEPER_PORT_9464_TCP_ADDR", "10.0.0.1"),
+        ("MISWEEPER_REDIS_SERVICE_HOST", "10.0.0.2"),
+        ("MISWEEPER_REDIS_PORT", "tcp://10.0.0.2:6379"),
+        ("MISWEEPER_REDIS_PORT_6379_TCP_PROTO", "tcp"),
+    ],
+)
+def test_what_kubernetes_tells_of_services_named_like_this_one_is_no_setting(monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    Settings.load()
+
+
+def test_a_typo_that_looks_like_a_port_of_a_service_is_refused_with_the_nearest_name(monkeypatch):
+    monkeypatch.setenv("MISWEEPER_HTTP_PORT", "9464")
+    with pytest.raises(StartupError, match=r"did you mean MISWEEPER_HTTP__PORT\?"):
+        Settings.load()
+
+
+def test_a_setting_that_is_gone_says_why(monkeypatch):
+    monkeypatch.setenv("MISWEEPER_BATCH__MAX_WAIT_MS", "50")
+    with pytest.raises(StartupError, match="is no setting any more: no alert waits for another"):
+        Settings.load()
+
+
+@pytest.mark.parametrize("value", ["x://:hunter2@h/0", "redis://:hunter2/part@host", "hunter2"])
+def test_no_secret_is_part_of_an_error(monkeypatch, value):
+    monkeypatch.setenv("MISWEEPER_REDIS__URL", value)
+    monkeypatch.setenv("MISWEEPER_KAFKA__PASSWORD", "hunter2")
+    monkeypatch.setenv("MISWEEPER_REDIS__TIMEOUT_S", "inf")
+    with pytest.raises(StartupError) as error:
+        Settings.load()
+    assert "hunter2" not in str(error.value)

@@ -47,6 +47,17 @@ def test_the_distance_is_to_the_nearest_prototype_in_standard_deviations() -> No
     assert far.tolist() == pytest.approx([6.5] * 3, abs=2)
 
 
+@pytest.mark.parametrize("distance", [0.0, 1.0, 100.0, 1e6])
+def test_the_score_is_the_least_of_all_distances(distance: float) -> None:
+    torch.manual_seed(0)
+    features, labels = torch.randn(3000, 20), torch.arange(3000) % 14
+    fitted = constants(features, labels)
+    asked = features[:100] + distance * torch.randn(100, 20)
+    placed, prototypes = asked.double() @ fitted.projection.double(), fitted.prototypes.double()
+    expected = (placed[:, None] - prototypes).norm(dim=2).amin(dim=1)
+    assert score(asked, fitted).tolist() == pytest.approx(expected.tolist(), rel=1e-5, abs=1e-5)
+
+
 def test_a_class_of_two_kinds_has_prototypes_of_both() -> None:
     torch.manual_seed(0)
     kinds = torch.randn(4000, 2) + 30 * (torch.arange(4000) % 2)[:, None] * torch.tensor([1.0, 0.0])

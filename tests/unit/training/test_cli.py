@@ -14,7 +14,8 @@ from model.artefact import load, save
 from tests.support.artefacts import untrained
 from tests.support.plasticc import tables as tables_of
 from tests.support.plasticc import write
-from training import anchor, cli, paper, recipe, tables
+from training import cli, comparison, recipe, tables
+from training.comparison import anchor, paper
 from training.fetch import TRAIN_CURVES, TRAIN_METADATA
 
 
@@ -213,8 +214,9 @@ def test_a_command_whose_extra_is_missing_says_which(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str, module: str
 ) -> None:
     monkeypatch.setitem(sys.modules, module, None)
-    monkeypatch.delitem(sys.modules, f"training.{command}", raising=False)
-    monkeypatch.delattr(training, command, raising=False)
+    for room in (training, comparison):
+        monkeypatch.delitem(sys.modules, f"{room.__name__}.{command}", raising=False)
+        monkeypatch.delattr(room, command, raising=False)
     monkeypatch.setattr(sys, "argv", ["misweeper-train", command])
     with pytest.raises(SystemExit) as stopped:
         cli.main()

@@ -54,7 +54,7 @@ def test_old_bug_6_no_chunk_cuts_an_object(tmp_path: Path, chunk_rows: int) -> N
     paths = write(tmp_path, *tables(each=5))
     blocks = list(stream(paths[0], read_metadata(paths[1]), chunk_rows))
     whole = read(*paths)
-    assert [i for block in blocks for i in block.ids] == whole.ids.tolist()
+    assert [int(i) for block in blocks for i in block.ids] == whole.ids.tolist()
     for one, other in zip([c for b in blocks for c in b.curves], whole.curves, strict=True):
         assert one.tobytes() == other.tobytes()
 
@@ -97,11 +97,10 @@ def test_what_metadata_leave_empty_is_unknown(tmp_path: Path) -> None:
         ("flux_err", -1.0, "error"),
         ("flux", np.nan, "flux"),
         ("flux", np.inf, "flux"),
-        ("mjd", 0.0, "mjd"),
         ("mjd", "yesterday", "mjd"),
         ("passband", 6, "passband"),
         ("passband", -1, "passband"),
-        ("passband", "r", "passband"),
+        ("passband", "R", "passband"),
         ("detected", 2, "detected"),
     ],
 )
@@ -112,6 +111,23 @@ def test_an_impossible_value_names_file_line_and_remedy(
     curves[column] = curves[column].astype(object)
     curves.loc[6, column] = value
     with pytest.raises(DataError, match=rf"curves.csv, line 8: object 5 has .*{why}.*; (remove|use)"):
+        read(*write(tmp_path, curves, metadata))
+
+
+@pytest.mark.parametrize(
+    ("mjd", "remedy"),
+    [
+        (0.0, "a time is an MJD, between 0 and 200000 days"),
+        (-1.0, "a time is an MJD"),
+        (2_459_750.5, "it looks like a Julian date: subtract 2400000.5"),
+        (1_655_000_000, r"it looks like seconds since 1970 \(Unix time\): divide by 86400 and add 40587"),
+        (1_655_000_000_000, "it looks like milliseconds since 1970: divide by 86400000"),
+    ],
+)
+def test_a_time_in_another_unit_names_the_unit(tmp_path: Path, mjd: float, remedy: str) -> None:
+    curves, metadata = tables()
+    curves.loc[6, "mjd"] = mjd
+    with pytest.raises(DataError, match=rf"curves.csv, line 8: object 5 has an mjd that is no time; {remedy}"):
         read(*write(tmp_path, curves, metadata))
 
 
@@ -162,7 +178,7 @@ def test_shuffled_rows_cannot_be_streamed(tmp_path: Path) -> None:
 def test_metadata_may_hold_objects_that_other_files_show(tmp_path: Path) -> None:
     curves, metadata = tables()
     paths = write(tmp_path, curves.iloc[:4], metadata)
-    assert [b.ids.tolist() for b in stream(paths[0], read_metadata(paths[1]))] == [[3]]
+    assert [b.ids.tolist() for b in stream(paths[0], read_metadata(paths[1]))] == [[b"3"]]
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
@@ -178,4 +194,4 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path, ending: str) -> None
         return most
 
     peak(50)  # what is allocated once
-    assert peak(800) < 1.6 * peak(100)  # of eight times the rows
+    assert peak(1600) < 1.4 * peak(400)  # of four times the rows; the reader of CSV buffers 256 kB

@@ -21,7 +21,7 @@ def test_every_form_says_the_same(tmp_path: Path, ending: str, zenodo: bool) -> 
     curves.to_parquet(path) if ending == "parquet" else curves.to_csv(path, index=False)
     found = rows(path)
     assert list(found.index) == list(range(12))
-    assert found[list(CURVE_COLUMNS)].to_numpy().tolist() == curves.to_numpy().tolist()
+    assert found[list(CURVE_COLUMNS)].astype(float).to_numpy().tolist() == curves.to_numpy().tolist()
 
 
 @pytest.mark.parametrize("column", CURVE_COLUMNS)

@@ -5,13 +5,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.container import BarContainer
+from matplotlib.figure import Figure
 
 from model.artefact import DEFAULT, load
 from model.taxonomy import CLASS_IDS
 from tests.support.plasticc import objects
-from training import plots, results, splits, tables
+from training import plots, splits, tables
 from training.calibrate import FALSE_ALARM_RATE, calibrate, spread
 from training.card import tried, write
+from training.comparison import results
 from training.dataset import Objects
 from training.evaluate import CUTS, evaluate, shift
 from training.fit import digest, finish, fit_fold
@@ -236,8 +239,48 @@ def test_every_figure_is_drawn_and_one_without_numbers_is_named(shipped: Path, d
     assert [sentence.split(":")[0] for sentence in missing] == ["anomaly_roc.png"]
     curve = {"false_alarm_rates": [0, 0.5, 1], "anomaly_found": [0, 0.8, 1], "p99_found": [0, 0.5, 1]}
     found = curve | {"anomaly_auroc": 0.7, "p99_auroc": 0.5, "objects": 4}
-    plots.anomaly_roc(tmp_path / "figures" / "anomaly_roc.png", {"15": found, "64": found})
+    plots.anomaly_roc(tmp_path / "figures" / "anomaly_roc.png", "caption", {"15": found, "64": found})
     assert {f.name for f in (tmp_path / "figures").iterdir()} == {
         "anomaly_roc.png", "class_counts.png", "confusion.png", "light_curves.png", "loss_by_time.png",
-        "precision_recall.png", "reliability.png", "training_curves.png",
+        "precision_recall.png", "reliability.png", "report_balancing.png", "training_curves.png",
     }  # fmt: skip
+
+
+def test_every_figure_names_its_artefact_and_fold(shipped: Path, data: Objects, tmp_path: Path) -> None:
+    (shipped / results.LEFT_OUT).unlink()
+    plots.draw(tmp_path / "figures", shipped, data, tmp_path / "runs")
+    artefact = load(shipped)
+    caption = f"{artefact.name} {artefact.digest[:12]}, fold 0"
+    for figure in (tmp_path / "figures").iterdir():
+        assert caption.encode() in figure.read_bytes(), figure.name  # the file's title is the caption drawn
+
+
+def test_class_counts_are_the_networks_own_and_the_reports_balancing_is_said_to_be_the_reports(
+    shipped: Path, data: Objects, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (shipped / results.LEFT_OUT).unlink()
+    drawn: dict[str, Figure] = {}
+    monkeypatch.setattr(Figure, "savefig", lambda figure, path, **_: (path.touch(), drawn.update({path.name: figure})))
+    plots.draw(tmp_path / "figures", shipped, data, tmp_path / "runs")
+    figures = {name.removesuffix(".png.partial"): figure for name, figure in drawn.items()}
+    (own,) = figures["class_counts"].axes
+    split = splits.fold(data.ids, data.labels, splits.SEED, 0)
+    assert [int(sum(bar.get_width() for bar in bars)) for bars in own.containers if isinstance(bars, BarContainer)] == [
+        len(split.train), len(split.validation), len(split.test),
+    ]  # fmt: skip
+    assert "balancing" not in own.get_legend().get_title().get_text()
+    (report,) = figures["report_balancing"].axes
+    assert report.get_legend().get_title().get_text() == "the 2018 report's balancing"
+    assert "is not trained on this" in figures["report_balancing"].get_suptitle()
+    upper, _ = figures["reliability"].axes
+    said = [text.get_text() for text in upper.get_legend().get_texts()]
+    metrics = load(shipped).record["metrics"]
+    assert f"natural priors: {metrics['ece']:.3f}" in said
+    assert f"balanced priors and weights: {metrics['ece_balanced']:.3f}" in said
+    assert any("\nof " in text.get_text() for text in figures["confusion"].axes[0].texts)
+    assert " of " in figures["precision_recall"].axes[0].get_title()
+
+
+def test_a_recall_says_of_how_many_objects() -> None:
+    assert tables.recall({"recall": 1.0, "recall_error": 0.0, "objects": 6}) == "1.00 of 6"
+    assert tables.recall({"recall": 0.93, "recall_error": 0.017, "objects": 230}) == "0.93 ± 0.02 of 230"

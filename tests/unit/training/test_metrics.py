@@ -85,3 +85,29 @@ def test_the_roc_curve_rises_and_its_area_is_the_auroc() -> None:
     curve = metrics.found_at(values, positive, rates)
     assert (np.diff(curve) >= 0).all()
     assert np.trapezoid(curve, rates) == pytest.approx(metrics.auroc(values, positive), abs=0.01)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_bins_of_the_reliability_figure_add_up_to_the_tables_calibration_error(weighted: bool) -> None:
+    rng = np.random.default_rng(0)
+    p, columns = rng.dirichlet(np.full(14, 0.2), 400), rng.integers(0, 14, 400)
+    weights = metrics.balanced_weights(columns) if weighted else np.ones(400)
+    bins = metrics.binned(p, columns, weights)
+    figure = (bins.weight * np.abs(bins.right - bins.sure)).sum()
+    assert figure == pytest.approx(metrics.calibration_error(p, columns, weights[None])[0])
+    assert figure == pytest.approx(scores(p, columns)["ece_balanced" if weighted else "ece"])
+    assert bins.objects.sum() == 400
+
+
+def test_a_bin_whose_objects_are_all_right_has_an_error_the_larger_the_fewer_they_are() -> None:
+    few, many = (metrics.binned(rows(*[0.99] * n), np.zeros(n, int), np.ones(n)) for n in (2, 200))
+    assert few.right == many.right == 1
+    assert few.errors[1] == many.errors[1] == 0
+    assert few.errors[0, 0] == pytest.approx(1 / 3)  # Wilson's interval of one sigma: 1 / (n + 1)
+    assert many.errors[0, 0] == pytest.approx(1 / 201)
+
+
+def test_a_bin_of_unequal_weights_counts_as_fewer_objects() -> None:
+    p, columns = rows(*[0.9] * 10), np.array([0] * 7 + [1] * 3)
+    equal, unequal = (metrics.binned(p, columns, w) for w in (np.ones(10), np.array([1.0] * 9 + [50])))
+    assert unequal.errors.sum() > equal.errors.sum()

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from model.cosmology import luminosity_distance_gpc
-from model.features import WAVELENGTHS_NM
 from model.observation import OBSERVATION
+from model.running import WAVELENGTHS_NM
 from tests.support.plasticc import objects
 from training.detection import FEWEST
 from training.recipe import Redshift

@@ -2,8 +2,9 @@
 
 import pytest
 
+from broker.accounts import resend
 from broker.accounts.answers import NOT_OURS
-from broker.accounts.deadletters import Choice, Letter, described, hexdump, printable, read_letter, row, survey_of
+from broker.accounts.deadletters import Choice, Letter, described, hexdump, printable, read_letter, row
 from broker.accounts.resend import REPLAY_OF, name_of, named, own_spans, resent_headers, sent_already, wish
 from broker.config import Outputs as Topics
 from broker.errors import PoisonMessage, Reason
@@ -20,20 +21,22 @@ KNOWN = {("alerts", 3)}
 
 
 def letter(value=b"no Avro", *, fate="dead_letter", reason=Reason.NOT_AVRO, read_ms=1_000, **changes):
-    message = Message(**{"topic": "alerts", "partition": 3, "offset": 9, "timestamp_ms": 5, "value": value} | changes)
+    message = Message(
+        **{"topic": "alerts", "partition": 3, "offset": 9, "timestamp_ms": 1_700_000_000_000, "value": value} | changes
+    )
     made = OUTPUTS.dead_letter(message, PoisonMessage(reason, "because"), read_ms)
     made = OUTPUTS.duplicate(message, read_ms) if fate == "duplicate" else made
     return Letter(1, 7, read_letter(made.value))
 
 
 def choice(**wanted):
-    return Choice(survey_of=lambda one: survey_of(one, READER), **wanted)
+    return Choice(survey_of=lambda one: READER.survey_of(one.record["value"]), **wanted)
 
 
 def test_the_original_message_comes_back_whole():
     headers = (("producer_timestamp", b"\x00\xff"), ("empty", None))
     assert letter(b"bytes", key=b"\xff", headers=headers).original() == Message(
-        "alerts", 3, 9, 5, b"\xff", b"bytes", headers
+        "alerts", 3, 9, 1_700_000_000_000, b"\xff", b"bytes", headers
     )
 
 
@@ -62,7 +65,7 @@ def test_the_survey_is_told_where_the_bytes_decode():
     bad = letter(wire(record(survey="ztf", flux=float("nan"))))
     assert choice(survey="ztf").takes(bad)
     assert not choice(survey="lsst").takes(bad)
-    assert row(bad, survey_of(bad, READER))["survey"] == "ztf"
+    assert row(bad, READER.survey_of(bad.record["value"]))["survey"] == "ztf"
 
 
 def test_all_is_shown_and_nothing_reaches_the_terminal_unescaped():
@@ -72,7 +75,7 @@ def test_all_is_shown_and_nothing_reaches_the_terminal_unescaped():
     assert "alerts[3]@9" in text
     assert "44 bytes, 44 in the original" in text
     assert "1b 5b 32 4a 00" in text
-    assert "decoding    length_bomb: a length prefix lies" in text
+    assert "decoding    length_bomb: a length prefix claims more than is left" in text
     assert "works now: alert 7 of plasticc/615" in "\n".join(described(letter(wire(record())), READER))
 
 
@@ -105,10 +108,36 @@ def test_what_was_sent_back_is_recognised_and_a_strangers_header_is_not():
     headers = (("other", b"1"), (REPLAY_OF, b"old/0/1"))
     resent = letter(headers=headers)
     assert resent_headers(resent) == [("other", b"1"), (REPLAY_OF, b"alerts/3/9")]
-    again = Message("alerts", 3, 11, 0, headers=tuple(resent_headers(resent)))
-    strangers = [Message("alerts", 3, 12, 0, headers=((REPLAY_OF, value),)) for value in (None, b"", b"a/b/c", b"\xff")]
-    assert sent_already([[again], strangers]) == {resent.source}
+    again = Message("alerts", 3, 11, 0, value=b"no Avro", headers=tuple(resent_headers(resent)))
+    strangers = [again._replace(headers=((REPLAY_OF, value),)) for value in (None, b"", b"a/b/c", b"\xff")]
+    assert sent_already([[again], strangers], [wish(resent, KNOWN)]) == {resent.source}
     assert named(name_of(("a.b-c_d", 0, 2**40))) == ("a.b-c_d", 0, 2**40)
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"value": b"other"},
+        {"value": None},
+        {"key": b"k"},
+        {"partition": 4},
+        {"headers": ((REPLAY_OF, b"alerts/3/9"),) * 2},
+    ],
+    ids=["value", "null", "key", "partition", "twice the same header is the same message"],
+)
+def test_a_header_on_another_message_blocks_no_replay(forged):
+    true = Message("alerts", 3, 11, 0, value=b"no Avro", headers=((REPLAY_OF, b"alerts/3/9"),))
+    same = "headers" in forged
+    assert sent_already([[true._replace(**forged)]], [wish(letter(), KNOWN)]) == ({("alerts", 3, 9)} if same else set())
+
+
+def test_many_letters_go_in_lots_that_a_transaction_may_have(monkeypatch):
+    monkeypatch.setattr(resend, "MOST_LETTERS", 3)
+    monkeypatch.setattr(resend, "MOST_BYTES", 10)
+    sizes = [1, 1, 1, 1, 9, 5, 10, 99, 2, 2]
+    lots = [[one.record["valueSize"] for one in lot] for lot in resend.parts(letter(bytes(n)) for n in sizes)]
+    assert lots == [[1, 1, 1], [1, 9], [5, 10], [99], [2, 2]]
+    assert list(resend.parts([])) == []
 
 
 def test_the_least_that_holds_the_letters_is_read_again():

@@ -10,10 +10,11 @@ from confluent_kafka import KafkaError, KafkaException
 
 from broker.commands.replay import BURST_S, ROWS, read_alerts, replay
 from broker.errors import StartupError
-from broker.packets.framings import decode
-from broker.packets.registry import native_registry
+from broker.kafka.message import Message
+from broker.packets.reader import AlertReader
 from schemas.catalogue import load
 from tests.support.alerts import record
+from tests.support.columns import read_alert
 
 
 def frame(n: int) -> pd.DataFrame:
@@ -178,7 +179,7 @@ def test_what_is_sent_is_keyed_by_object_and_in_wire_framing():
     replay(alerts(1), kafka, "alerts", clock=kafka.clock)
     ((_, topic, key, value),) = kafka.sent
     assert (topic, key) == ("alerts", b"o0")
-    assert decode(value, native_registry(), 10**6).record["alertId"] == 1
+    assert read_alert(Message("alerts", 0, 0, 0, value=value), AlertReader(10**6)).alert_id == 1
 
 
 def test_a_full_queue_is_waited_for():

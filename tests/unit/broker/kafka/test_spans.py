@@ -1,6 +1,7 @@
 """Spans without any server: what they say, and what is said where nobody answers."""
 
 import pytest
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from broker.accounts.ledger import FATE_BITS, Ledger
@@ -31,6 +32,26 @@ def test_a_question_that_nobody_answers_is_an_error_never_a_number(question, mon
     monkeypatch.setattr(spans, "ANSWER_S", 0.3)
     with pytest.raises(StartupError, match="Kafka does not answer"):
         question(AdminClient({"bootstrap.servers": "127.0.0.1:1", "log_level": 2}))
+
+
+class Moving:
+    """A consumer whose group's coordinator is not found at first."""
+
+    def __init__(self, *errors):
+        self.errors = list(errors)
+
+    def committed(self, wanted, _):
+        if self.errors:
+            raise KafkaException(KafkaError(self.errors.pop(0)))
+        return wanted
+
+
+def test_a_coordinator_that_moves_is_asked_again_and_what_is_refused_is_not():
+    wanted = [TopicPartition("alerts", 0, 7)]
+    moving = Moving(KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_LOAD_IN_PROGRESS)
+    assert spans.positions(moving, wanted) == wanted
+    with pytest.raises(KafkaException):
+        spans.positions(Moving(KafkaError.GROUP_AUTHORIZATION_FAILED), wanted)
 
 
 def test_an_empty_span_asks_nobody():

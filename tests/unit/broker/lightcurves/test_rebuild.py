@@ -5,13 +5,18 @@ import pytest
 
 from broker.errors import PoisonMessage, Reason, StartupError, TransientError
 from broker.kafka.message import Message
-from broker.lightcurves.memory import Memory, curve_of
+from broker.lightcurves.entries import HISTORY, observations, parse
+from broker.lightcurves.hashes import salts
+from broker.lightcurves.memory import Memory
+from broker.lightcurves.plan import DUPLICATE
 from broker.lightcurves.rebuild import rebuild
-from broker.lightcurves.store import HISTORY, Arrival, InMemoryLightCurves, entries
-from model.classifier import Outcome
-from model.observation import Alert, Context, Observation
+from broker.lightcurves.recall import curve_of
+from broker.lightcurves.store import InMemoryLightCurves, Refused
+from model.observation import Context, Observation
+from tests.support.columns import Alert, Arrival, alerts_of, columns_of
+from tests.support.echo import Echo
 
-DIGEST = "d" * 64
+KEY = b"test/object"
 
 
 def alert(number, mjd, history=()):
@@ -23,17 +28,39 @@ def message(offset, partition=0):
 
 
 def remembered(store, *arrivals):
-    memory = Memory(store, DIGEST)
-    (share,) = memory.remember(arrivals)
-    memory.save([share], [[Outcome([], b"state")] * len(share.runs)])
-    return share
+    classifier = Echo()
+    memory = Memory(store, classifier.fingerprint, classifier.start_state)
+    plan = memory.remember(*columns_of(arrivals, again=True))
+    verdicts, bodies = classifier.classify(plan.runs)
+    memory.save(memory.states_of(plan, bodies), plan)
+    return plan, verdicts
 
 
-def rebuilt(store, *arrivals, batch=2):
-    alerts = {(a.message.partition, a.message.offset): a.alert for a in arrivals}
+def reader(arrivals, poisons=()):
+    """Decode and adapt: what stands at each place; messages at the offsets in `poisons` are none."""
+    known = {a.place: a for a in arrivals}
+
+    def read_alerts(batch):
+        places = [(batch.places[p][1], o) for p, o in zip(batch.place.tolist(), batch.offsets.tolist(), strict=True)]
+        good = [i for i, (_, offset) in enumerate(places) if offset not in poisons]
+        alerts = alerts_of([known[places[i]] for i in good])
+        alerts.message[:] = good
+        wrong = {i: PoisonMessage(Reason.NOT_AVRO, "no Avro") for i in range(len(batch)) if i not in good}
+        return alerts, wrong
+
+    return read_alerts
+
+
+def rebuilt(store, *arrivals, batch=2, poisons=(), pauses_s=()):
     messages = [a.message for a in arrivals]
     batches = [messages[i : i + batch] for i in range(0, len(messages), batch)]
-    return rebuild(batches, lambda m: alerts[m.partition, m.offset], store)
+    return rebuild(batches, reader(arrivals, poisons), store, pauses_s=pauses_s)
+
+
+def entries(store):
+    made, good = parse(store.logs[KEY], int(salts([KEY])[0]))
+    assert good.all()
+    return made
 
 
 def lost(store, *keep):
@@ -54,38 +81,47 @@ def test_whatever_was_lost_the_next_alert_sees_what_it_would_have_seen(keep):
     done = rebuilt(lost(store, *keep), *ARRIVALS)
     assert (done.alerts, done.added, done.already_there) == (5, 5 - len(keep), len(keep))
     assert done.begun == (not keep)
-    for made in (whole, store):
-        assert (
-            curve_of(entries(made.logs["test/object"])).tobytes()
-            == curve_of(entries(whole.logs["test/object"])).tobytes()
-        )
+    curves = [curve_of(observations(entries(made))) for made in (whole, store)]
+    assert np.array_equal(*curves)
     late = Arrival(message(9), alert(9, 103.5))
-    expected, got = remembered(whole, late), remembered(store, late)
-    assert got.answers[0].observations == expected.answers[0].observations == 6
-    assert got.runs[-1].observations.tobytes() == expected.runs[-1].observations.tobytes()
+    (expected, said), (got, says) = remembered(whole, late), remembered(store, late)
+    assert got.observations.tolist() == expected.observations.tolist() == [6]
+    assert np.array_equal(says.probabilities, said.probabilities)
 
 
 def test_a_second_time_adds_nothing():
     store = InMemoryLightCurves()
     assert rebuilt(store, *ARRIVALS).added == 5
     assert rebuilt(store, *ARRIVALS).added == 0
-    assert len(store.logs["test/object"]) == 5
+    assert len(store.logs[KEY]) == 5
 
 
 def test_an_alert_that_came_before_is_a_duplicate_afterwards_and_a_redelivery_is_none():
     store = InMemoryLightCurves()
     rebuilt(store, *ARRIVALS)
-    assert remembered(store, Arrival(message(77, partition=3), ARRIVALS[2].alert)).answers == [None]
-    assert remembered(store, ARRIVALS[2]).answers[0].observations == 3
+    plan, _ = remembered(store, Arrival(message(77, partition=3), ARRIVALS[2].alert))
+    assert plan.verdicts.tolist() == [DUPLICATE]
+    plan, _ = remembered(store, ARRIVALS[2])
+    assert (plan.verdicts.tolist(), plan.observations.tolist()) == ([0], [3])
 
 
-def test_a_duplicate_is_appended_as_it_was_and_stays_one():
+@pytest.mark.parametrize("batch", [1, 2])
+def test_a_duplicate_leaves_nothing_behind_and_stays_one(batch):
     first, again = Arrival(message(1), alert(1, 100.0)), Arrival(message(2), alert(1, 100.0))
     store = InMemoryLightCurves()
-    rebuilt(store, first, again)
-    assert [int(one["offset"]) for one in entries(store.logs["test/object"])] == [1, 2]
-    assert remembered(store, again).answers == [None]
-    assert remembered(store, first).answers[0] is not None
+    rebuilt(store, first, again, batch=batch)
+    assert entries(store)["offset"].tolist() == [1]
+    assert remembered(store, again)[0].verdicts.tolist() == [DUPLICATE]
+    assert remembered(store, first)[0].verdicts.tolist() == [0]
+
+
+def test_what_comes_later_and_is_there_already_stays_behind_what_is_added():
+    store = InMemoryLightCurves()
+    remembered(store, ARRIVALS[4])
+    done = rebuilt(store, *ARRIVALS[:2])
+    assert done.added == 2
+    assert entries(store)["offset"].tolist() == [1, 2, 5]
+    assert remembered(store, ARRIVALS[4])[0].observations.tolist() == [3]
 
 
 def test_history_is_rebuilt_as_the_service_writes_it():
@@ -95,25 +131,33 @@ def test_history_is_rebuilt_as_the_service_writes_it():
     for one in arrivals:
         remembered(served, one)
     assert rebuilt(store, *arrivals, batch=1).added == 5
-
-    def without_stamps(made):
-        log = entries(made.logs["test/object"]).copy()
-        log["stamp"] = 0
-        return log
-
-    assert without_stamps(store).tobytes() == without_stamps(served).tobytes()
-    assert np.count_nonzero(without_stamps(store)["flags"] & HISTORY) == 3
+    assert store.logs == served.logs
+    assert np.count_nonzero(entries(store)["flags"] & HISTORY) == 3
 
 
 def test_what_cannot_be_read_is_counted_and_passed_over():
-    def read_alert(one):
-        if one.offset == 2:
-            raise PoisonMessage(Reason.NOT_AVRO, "no Avro")
-        return alert(one.offset, 100.0 + one.offset)
-
     store = InMemoryLightCurves()
-    done = rebuild([[message(1), message(2)], [message(3)]], read_alert, store)
+    done = rebuilt(store, *ARRIVALS[:3], poisons={2})
     assert (done.alerts, done.unreadable, done.added) == (2, 1, 2)
+    assert entries(store)["offset"].tolist() == [1, 3]
+
+
+def test_a_batch_without_an_alert_is_passed_over():
+    done = rebuilt(InMemoryLightCurves(), *ARRIVALS[:2], poisons={1, 2})
+    assert (done.alerts, done.unreadable, done.added) == (0, 2, 0)
+
+
+def test_an_object_that_redis_refuses_is_counted_and_passed_over():
+    class Refusing(InMemoryLightCurves):
+        def read(self, keys, most, *, forget=False):
+            found = super().read(keys, most, forget=forget)
+            return [Refused(k, "no") if k == KEY else log for k, log in zip(keys, found, strict=True)]
+
+    other = Alert(9, "other", "test", Observation(1.0, 1.0, 1.0, 2, True))
+    store = Refusing()
+    done = rebuilt(store, ARRIVALS[0], Arrival(message(9), other))
+    assert (done.refused, done.added) == (1, 1)
+    assert set(store.logs) == {b"test/other"}
 
 
 class Away(InMemoryLightCurves):
@@ -123,16 +167,15 @@ class Away(InMemoryLightCurves):
         super().__init__()
         self.calls = calls
 
-    def append(self, entries):
+    def append(self, entries, refresh):
         self.calls -= 1
         if self.calls >= 0:
             raise TransientError("redis", "away")
-        return super().append(entries)
+        return super().append(entries, refresh)
 
 
 def test_a_store_that_comes_back_gets_everything_and_one_that_stays_away_is_said():
-    alerts = {1: alert(1, 100.0)}
     back = Away(2)
-    assert rebuild([[message(1)]], lambda m: alerts[m.offset], back, pauses_s=(0, 0)).added == 1
+    assert rebuilt(back, ARRIVALS[0], pauses_s=(0, 0)).added == 1
     with pytest.raises(StartupError, match="redis: away; look whether Redis is well"):
-        rebuild([[message(1)]], lambda m: alerts[m.offset], Away(3), pauses_s=(0, 0))
+        rebuilt(Away(3), ARRIVALS[0], pauses_s=(0, 0))

@@ -8,11 +8,13 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from broker.kafka.message import Message
 from broker.outputs.classification import ClassificationEncoder
-from model.classifier import Verdict
-from model.observation import Alert, Observation
+from model.observation import Observation
+from model.runs import Verdicts
 from model.taxonomy import CLASS_IDS
 from schemas.catalogue import load
+from tests.support.columns import Alert, Arrival, alerts_of
 
 FLOATS = st.floats(width=32, allow_nan=False)
 NAMES = st.text(min_size=1, max_size=100)
@@ -29,7 +31,7 @@ DEGREES = st.just(math.nan) | st.floats(-360, 360)
         Alert,
         st.integers(1, 2**63 - 1),
         NAMES,
-        NAMES,
+        st.from_regex(r"[a-z0-9][a-z0-9._-]{0,31}", fullmatch=True),
         st.builds(Observation, st.floats(0, 1e6), FLOATS, FLOATS, st.integers(0, 5), st.booleans()),
         ra_deg=DEGREES,
         dec_deg=DEGREES,
@@ -43,7 +45,13 @@ def test_the_bytes_are_those_of_fastavro(*, probabilities, p99, score, anomaly, 
     encoder = ClassificationEncoder(
         priors=priors, classifier_name=classifier, classifier_version=digest, broker_version=version
     )
-    verdict = Verdict(np.array(probabilities, np.float32), p99, score, anomaly)
+    other = Alert(1, "another", "before", Observation(1.0, 2.0, 3.0, 4, True))
+    said = Verdicts(
+        np.array([[0.0] * 14, probabilities], np.float32),
+        np.array([0.0, p99], np.float32),
+        np.array([0.0, score], np.float32),
+        np.array([not anomaly, anomaly]),
+    )
     record = {
         "alertId": alert.alert_id,
         "objectId": alert.object_id,
@@ -65,4 +73,7 @@ def test_the_bytes_are_those_of_fastavro(*, probabilities, p99, score, anomaly, 
     }
     stream = BytesIO()
     fastavro.schemaless_writer(stream, load("classification"), record)
-    assert encoder.encode(alert, verdict, observations, *times)[5:] == stream.getvalue()
+    alerts = alerts_of([Arrival(Message("alerts", 0, 0, 0), one) for one in (other, alert)])
+    _, got = encoder.encode(alerts, said, np.array([9, observations]), *times)
+    assert got[:5] == b"\x00\x00\x00\x00\xc8"
+    assert got[5:] == stream.getvalue()

@@ -8,12 +8,12 @@ from broker.config import Outputs as Topics
 from broker.errors import PoisonMessage, Reason
 from broker.kafka.message import Message
 from broker.kafka.topics import LARGEST_LETTER
-from broker.lightcurves.store import Arrival
 from broker.outputs.messages import LARGEST_ENVELOPE, LARGEST_VALUE, SMALLEST, Outputs
-from model.classifier import Verdict
-from model.observation import Alert, Observation
+from model.observation import Observation
+from model.runs import Verdicts
 from model.taxonomy import CLASS_IDS
-from schemas.catalogue import load
+from schemas.catalogue import confluent_id, load
+from tests.support.columns import Alert, Arrival, alerts_of, batch_of
 
 MESSAGE = Message("alerts", 3, 41, 1_700_000_000_000, b"615", b"bytes", (("producer_timestamp", b"17"), ("none", None)))
 ALERT = Alert(7, "615", "plasticc", Observation(59750.5, 1.0, 2.0, 3, True), ra_deg=10.0)
@@ -24,13 +24,18 @@ def outputs():
     return Outputs(Topics(), "default", "f" * 64, "balanced", "0.1.0")
 
 
-def verdict(anomaly=False):
+def verdicts(anomaly=False):
     p = np.random.default_rng(7).dirichlet(np.ones(14)).astype(np.float32)
-    return Verdict(p, 0.2, 4.5, anomaly)
+    return Verdicts(p[None], np.array([0.2], np.float32), np.array([4.5], np.float32), np.array([anomaly]))
+
+
+def classified(outputs, said):
+    arrivals = [Arrival(MESSAGE, ALERT)]
+    return outputs.classifications(batch_of(arrivals), alerts_of(arrivals), said, np.array([5]), 10, 20)
 
 
 def decode(value, name):
-    assert value[:5] == b"\x00\x00\x00\x00\x64"
+    assert value[:5] == b"\x00" + confluent_id(name, 1).to_bytes(4, "big")
     stream = BytesIO(value[5:])
     record = fastavro.schemaless_reader(stream, load(name), None)
     assert not stream.read()
@@ -38,22 +43,21 @@ def decode(value, name):
 
 
 def test_a_classification_says_what_the_verdict_says(outputs):
-    said = verdict()
-    (out,) = outputs.classification(Arrival(MESSAGE, ALERT), said, 5, 10, 20)
+    said = verdicts()
+    (out,) = classified(outputs, said)
     assert out.topic == "misweeper.classifications"
-    assert out.key == b"615"
+    assert out.key == b"plasticc/615"
     assert out.headers == [("source_topic", b"alerts"), ("source_partition", b"3"), ("source_offset", b"41")]
     got = decode(out.value, "classification")
     assert [c["classId"] for c in got["classifications"]] == list(CLASS_IDS)
-    assert (
-        np.array([c["probability"] for c in got["classifications"]], np.float32).tolist() == said.probabilities.tolist()
-    )
+    found = np.array([c["probability"] for c in got["classifications"]], np.float32)
+    assert found.tolist() == said.probabilities[0].tolist()
     assert (got["alertId"], got["observations"], got["ra"], got["dec"]) == (7, 5, 10.0, None)
     assert (got["priors"], got["classifierVersion"]) == ("balanced", "f" * 64)
 
 
 def test_an_anomaly_is_on_its_topic_too(outputs):
-    first, second = outputs.classification(Arrival(MESSAGE, ALERT), verdict(anomaly=True), 5, 10, 20)
+    first, second = classified(outputs, verdicts(anomaly=True))
     assert second.topic == "misweeper.anomalies"
     assert second.value == first.value
 

@@ -6,20 +6,24 @@ import numpy as np
 import pytest
 
 from broker.errors import PoisonMessage, Reason
-from broker.surveys.native import (
-    BRIGHTEST_NJY,
-    LARGEST_PHOTOZ,
-    LATEST_MJD,
-    LONGEST_HISTORY,
-    LONGEST_NAME,
-    SMALLEST_ERROR_NJY,
-    adapt,
-)
-from model.observation import Alert, Context, Observation
-from tests.support.alerts import record
+from broker.kafka.message import Message
+from broker.packets.reader import AlertReader
+from broker.surveys.native import LONGEST_HISTORY, LONGEST_NAME, MJD_1970
+from model.bounds import BRIGHTEST_NJY, LARGEST_PHOTOZ, LATEST_MJD, SMALLEST_ERROR_NJY
+from model.observation import Context, Observation
+from tests.support.alerts import record, wire
+from tests.support.columns import Alert, read_alert
+
+READ = AlertReader(4 * 1024 * 1024)
+DAY_MS = 86_400_000
 
 NAN, INF = float("nan"), float("inf")
 EARLIER = {"mjd": 59000.0, "band": "g", "flux": 1.0, "fluxErr": 1.0, "detected": False}
+
+
+def adapt(fields: dict, timestamp_ms: int = 0) -> Alert:
+    """The alert of a message with these fields. Raises PoisonMessage."""
+    return read_alert(Message("alerts", 0, 0, timestamp_ms, value=wire(fields)), READ)
 
 
 def test_an_alert():
@@ -28,7 +32,7 @@ def test_an_alert():
         object_id="615",
         survey="plasticc",
         observation=Observation(59750.4229, -19780.75, 131.5, 2, detected=True),
-        context=Context(0.0, 0.0, 0.017, ddf=True),
+        context=Context(0.0, 0.0, float(np.float32(0.017)), ddf=True),
         history=(Observation(59000.0, 1.0, 1.0, 1, detected=False),),
         ra_deg=349.0461,
         dec_deg=-61.9438,
@@ -51,7 +55,7 @@ def test_what_is_unknown_is_nan(unknown):
         ("mjd", [0.0, -0.0, -1.0, NAN, INF, 2_459_750.5, LATEST_MJD]),
         ("band", ["", "x", "gr", "R", "ugrizy", " r", "\x00", "б"]),
         ("objectId", ["", "o" * (LONGEST_NAME + 1), "é" * (LONGEST_NAME // 2 + 1), "\x1b[2J", "a\n", "\u202e", "\x00"]),
-        ("survey", ["", "s" * 100_000]),
+        ("survey", ["", "s" * 100_000, "s" * 33, "a/b", "A", "{a}", "a b", ".a"]),
         ("alertId", [0, -1, -(2**63)]),
         ("hostgalPhotoz", [-1.0, -1e-9, INF, 2 * LARGEST_PHOTOZ]),
         ("hostgalPhotozErr", [-1.0, INF]),
@@ -99,8 +103,29 @@ def test_a_bad_observation_in_the_history_is_named_by_its_place(field, value):
 
 def test_a_history_has_an_end():
     assert len(adapt(record(history=[EARLIER] * LONGEST_HISTORY)).history) == LONGEST_HISTORY
-    with pytest.raises(PoisonMessage, match=r"^history is 10001; expected at most 10000 observations$"):
+    with pytest.raises(PoisonMessage, match=r"^more rows than are read"):
         adapt(record(history=[EARLIER] * (LONGEST_HISTORY + 1)))
+
+
+def test_two_surveys_objects_are_never_one():
+    first = adapt(record(survey="a", objectId="b/c"))
+    assert first.key == b"a/b/c"
+    with pytest.raises(PoisonMessage, match=r"^survey is 'a/b'; expected small letters"):
+        adapt(record(survey="a/b", objectId="c"))
+
+
+@pytest.mark.parametrize("where", ["own", "history"])
+def test_a_time_more_than_a_day_after_the_messages_own_is_no_time(where):
+    sent = 60_000.0
+    sent_ms = int((sent - MJD_1970) * DAY_MS)
+
+    def told(mjd: float) -> dict:
+        return record(mjd=mjd) if where == "own" else record(mjd=sent, history=[EARLIER | {"mjd": mjd}])
+
+    adapt(told(sent + 0.99), sent_ms)
+    with pytest.raises(PoisonMessage, match=r"mjd is 60001\.01; expected a time before the message's own"):
+        adapt(told(sent + 1.01), sent_ms)
+    adapt(told(sent + 1.01), 0)
 
 
 @pytest.mark.parametrize("field", ["band", "objectId", "survey"])

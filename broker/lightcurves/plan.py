@@ -1,0 +1,150 @@
+"""The plan of a micro-batch: what goes through the classifier, what answers each alert, what is remembered then."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from broker.lightcurves.recall import Recalled
+from broker.lightcurves.states import States
+from broker.lightcurves.stepping import Steps
+from model.alerts import Alerts
+from model.observation import OBSERVATION
+from model.runs import Runs
+
+DUPLICATE, ASIDE = -1, -2  # in place of a verdict
+
+
+@dataclass(slots=True)
+class Plan:
+    """What the classifier has to do for n alerts, and what is to be remembered afterwards."""
+
+    runs: Runs
+    verdicts: NDArray[np.int64]  # [n], which of the runs' readouts answers each alert; DUPLICATE or ASIDE
+    observations: NDArray[np.int64]  # [n], of its light curve, up to and with each alert
+    aside: dict[int, str]  # alerts whose object the store refuses, and why
+    last_run: NDArray[np.int64]  # [k], for each state to be saved: the run after which it is
+    keys: list[bytes]  # [k]
+    headers: NDArray[np.void]  # [k] of dtype HEADER
+    tails: NDArray[np.uint32]
+    tail_ends: NDArray[np.int64]  # [k]
+    stepped: int = 0  # objects
+    recalled: int = 0
+    unreadable: int = 0  # entries of logs
+    repeats: list[tuple[bytes, int, list[bytes]]] = field(default_factory=list)  # logs to be rewritten
+
+    def set_aside(self, wrong: NDArray[np.bool_], why: str) -> None:
+        """Publish none of the verdicts [R] that are wrong, and save none of the states of their runs."""
+        alerts = np.flatnonzero((self.verdicts >= 0) & wrong[np.maximum(self.verdicts, 0)])
+        self.aside |= dict.fromkeys(alerts.tolist(), why)
+        self.verdicts[alerts] = ASIDE
+        runs = np.unique(np.searchsorted(self.runs.ends, self.runs.readouts[wrong], side="right"))
+        kept = ~np.isin(self.last_run, runs)
+        sizes = np.diff(self.tail_ends, prepend=0)
+        self.tails = self.tails[np.repeat(kept, sizes)]
+        self.tail_ends = np.cumsum(sizes[kept])
+        self.keys = [key for key, keep in zip(self.keys, kept.tolist(), strict=True) if keep]
+        self.last_run, self.headers = self.last_run[kept], self.headers[kept]
+
+
+@dataclass(slots=True)
+class Piece:
+    """One recalled object's share of a plan."""
+
+    key: bytes
+    recalled: Recalled
+    state: NDArray[np.uint8]
+    header: NDArray[np.void]  # [1]
+    tail: NDArray[np.uint32]
+
+
+@dataclass(slots=True)
+class Answers:
+    """What recalling tells beside its pieces."""
+
+    unreadable: int = 0
+    repeats: dict[int, tuple[bytes, int, list[bytes]]] = field(default_factory=dict)
+
+
+def assemble(
+    alerts: Alerts,
+    owner: NDArray[np.int64],
+    keys: list[bytes],
+    states: States,
+    start: NDArray[np.uint8],
+    steps: Steps,
+    headers: NDArray[np.void],
+    pieces: Mapping[int, Piece],
+    answers: Answers,
+    refused: Mapping[int, str],
+) -> Plan:
+    """One plan of what fits and what was recalled."""
+    still = steps.fits & (steps.counts > 0)
+    objects = np.flatnonzero(still)
+    kept = np.repeat(still, steps.counts)
+    renumbered = np.cumsum(kept) - 1
+    fitting = still[owner]
+    verdicts = np.full(len(alerts), DUPLICATE, np.int64)
+    counted = np.zeros(len(alerts), np.int64)
+    readouts = [renumbered[steps.readouts[fitting]]]
+    verdicts[fitting] = np.arange(int(fitting.sum()))
+    counted[fitting] = states.headers["observations"][owner[fitting]] + steps.seen[fitting]
+    rows = [alerts.rows[steps.rows[kept]]]
+    counts = [steps.counts[objects]]
+    bodies, contexts = [states.bodies[objects]], [headers["context"][objects]]
+    tail_starts = np.concatenate([np.zeros(1, np.int64), steps.tail_ends[:-1]])
+    tail_counts = (steps.tail_ends - tail_starts)[objects]
+    tails = [steps.tails[np.repeat(still, steps.tail_ends - tail_starts)]]
+    last_run, saved_keys = list(range(len(objects))), [keys[o] for o in objects.tolist()]
+    saved_headers, tail_sizes = [headers[objects]], [tail_counts]
+    n_runs, n_rows, n_readouts = len(objects), int(kept.sum()), int(fitting.sum())
+    order = []
+    for o, piece in pieces.items():
+        places = []
+        for run in piece.recalled.runs:
+            places.append((n_runs, n_rows))
+            rows.append(np.concatenate(run.rows))
+            counts.append(np.array([run.length]))
+            bodies.append((piece.state if run.resumed else start)[None])
+            contexts.append(run.context)
+            n_runs, n_rows = n_runs + 1, n_rows + run.length
+        for answer in piece.recalled.answers:
+            counted[answer.alert] = answer.observations
+            if answer.run >= 0:
+                verdicts[answer.alert] = n_readouts
+                order.append(places[answer.run][1] + answer.readout)
+                n_readouts += 1
+        if places and o not in answers.repeats:
+            last_run.append(n_runs - 1)
+            saved_keys.append(piece.key)
+            saved_headers.append(piece.header)
+            tails.append(piece.tail)
+            tail_sizes.append(np.array([len(piece.tail)]))
+    readouts.append(np.array(order, np.int64))
+    at, inverse = np.unique(np.concatenate(readouts), return_inverse=True)
+    answered = verdicts >= 0
+    verdicts[answered] = inverse[verdicts[answered]]
+    aside = {int(i): refused[int(owner[i])] for i in np.flatnonzero(np.isin(owner, list(refused)))}
+    verdicts[list(aside)] = ASIDE
+    return Plan(
+        runs=Runs(
+            states=np.concatenate(bodies),
+            rows=np.concatenate(rows).astype(OBSERVATION),
+            ends=np.cumsum(np.concatenate(counts)),
+            contexts=np.concatenate(contexts),
+            readouts=at,
+        ),
+        verdicts=verdicts,
+        observations=counted,
+        aside=aside,
+        last_run=np.array(last_run, np.int64),
+        keys=saved_keys,
+        headers=np.concatenate(saved_headers),
+        tails=np.concatenate(tails).astype(np.uint32),
+        tail_ends=np.cumsum(np.concatenate(tail_sizes)),
+        stepped=len(objects),
+        recalled=len(pieces),
+        unreadable=answers.unreadable,
+        repeats=list(answers.repeats.values()),
+    )

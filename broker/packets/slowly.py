@@ -1,0 +1,116 @@
+"""The same columns by way of fastavro: for schemas that no projection covers, and to prove projections equal."""
+
+from collections.abc import Mapping, Sequence
+from io import BytesIO
+from typing import Any
+
+import fastavro
+import numpy as np
+
+from broker.errors import PoisonMessage, Reason
+from broker.packets.columns import Columns, Missing, Rows, Values, column
+from broker.packets.fields import Field, Fields, Kind, Table
+from broker.packets.shapes import Schemas, select
+
+Record = dict[str, Any]
+
+
+def read_slowly(
+    schema: Any,  # noqa: ANN401 - a schema is any JSON
+    fields: Fields,
+    bodies: Sequence[bytes | memoryview],
+    max_rows: int,
+) -> tuple[Columns, dict[int, PoisonMessage]]:
+    """What `Projection.read` gives. Raises PoisonMessage if the schema lacks a required field, as compiling does."""
+    schemas = Schemas(schema)
+    paths, items = select(schemas, schemas.root, fields)
+    plain = fastavro.parse_schema(without_logical_types(schemas.root))
+    row_paths = {
+        name: select(schemas, items[name], table.fields)[0] if name in items else {}
+        for name, table in fields.items()
+        if isinstance(table, Table)
+    }
+    records, which, errors = [], [], {}
+    for index, body in enumerate(bodies):
+        try:
+            record = read_body(plain, body)
+        except PoisonMessage as error:
+            errors[index] = error
+            continue
+        if sum(len(at(record, paths[name]) or ()) for name in items) > max_rows:
+            errors[index] = PoisonMessage(Reason.INVALID_FIELD, f"more than {max_rows} rows")
+            continue
+        records.append(record)
+        which.append(index)
+    values, missing = columns(records, fields, paths)
+    tables = {}
+    for name, table in fields.items():
+        if isinstance(table, Table):
+            found = [(at(record, paths[name]) or []) if name in paths else [] for record in records]
+            ends = np.cumsum([len(rows) for rows in found], dtype=np.int64)
+            rows = [row for rows in found for row in rows]
+            tables[name] = Rows(ends, *columns(rows, table.fields, row_paths[name]))
+    return Columns(np.array(which, np.int64), values, missing, tables), errors
+
+
+def columns(
+    records: list[Any], fields: Mapping[str, Field | Table], paths: dict[str, list[str]]
+) -> tuple[Values, Missing]:
+    """Every field's values, and what of them is missing."""
+    values: Values = {}
+    missing: Missing = {}
+    for name, field in fields.items():
+        if isinstance(field, Field):
+            parts = paths.get(name)
+            found = [None if parts is None else cell(at(record, parts), field.kind) for record in records]
+            values[name], missing[name] = column(field, found)
+    return values, missing
+
+
+def at(value: Any, parts: list[str]) -> Any:  # noqa: ANN401
+    """What stands at the end of a path; None where it breaks off."""
+    for part in parts:
+        if not isinstance(value, dict):
+            return None
+        value = value.get(part)
+    return value
+
+
+def cell(value: Any, kind: Kind) -> Any:  # noqa: ANN401
+    """A value as its column holds it."""
+    if value is None:
+        return None
+    if kind is Kind.TEXT:
+        return value.encode()
+    return float(value) if kind is Kind.DOUBLE else value
+
+
+def without_logical_types(schema: Any) -> Any:  # noqa: ANN401
+    """The schema of the numbers and texts beneath."""
+    if isinstance(schema, list):
+        return [without_logical_types(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    kept = {key: value for key, value in schema.items() if key != "logicalType" and not key.startswith("__")}
+    return {
+        key: without_logical_types(value) if key in ("type", "items", "values", "fields") else value
+        for key, value in kept.items()
+    }
+
+
+def read_body(schema: Any, body: bytes | memoryview) -> Record:  # noqa: ANN401
+    """The record of a body, all of whose bytes must belong to it. Raises PoisonMessage."""
+    stream = BytesIO(body)
+    try:
+        record = fastavro.schemaless_reader(stream, schema, None)
+    except EOFError as error:
+        if str(error).startswith("Expected"):
+            raise PoisonMessage(Reason.LENGTH_BOMB, f"a length prefix lies: {error}") from error
+        raise PoisonMessage(Reason.NOT_AVRO, "the bytes end too early") from error
+    except UnicodeDecodeError as error:
+        raise PoisonMessage(Reason.INVALID_FIELD, "a text is not UTF-8") from error
+    except (ValueError, IndexError, KeyError, TypeError, OverflowError, MemoryError, RecursionError) as error:
+        raise PoisonMessage(Reason.NOT_AVRO, f"not of the schema: {type(error).__name__} {error}") from error
+    if left := len(body) - stream.tell():
+        raise PoisonMessage(Reason.NOT_AVRO, f"{left} bytes are left over after the record")
+    return record  # type: ignore[return-value]

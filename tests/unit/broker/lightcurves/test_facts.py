@@ -1,0 +1,78 @@
+"""What a Redis says of itself, and what is a problem in it."""
+
+import pytest
+
+from broker.lightcurves.facts import Facts, facts_of
+
+WELL = {
+    "redis_version": "7.2.4",
+    "used_memory": "100",
+    "maxmemory": "1000",
+    "maxmemory_policy": "noeviction",
+    "evicted_keys": "0",
+    "aof_enabled": "1",
+    "aof_last_write_status": "ok",
+    "rdb_last_bgsave_status": "ok",
+}
+
+
+def facts(*changes: dict[str, str], snapshots: bool | None = False) -> Facts:
+    texts = ["\r\n".join(["# Server", *(f"{k}:{v}" for k, v in {**WELL, **one}.items())]) for one in changes or ({},)]
+    return facts_of([text.encode() for text in texts], snapshots)
+
+
+def test_a_well_kept_server_has_no_problems():
+    assert facts() == Facts("Redis 7.2.4", 100, 1000, "noeviction", 0, True, False, True)
+    assert facts().problems() == []
+
+
+@pytest.mark.parametrize("policy", ["allkeys-lru", "allkeys-lfu", "volatile-lru", "volatile-ttl", "volatile-random"])
+def test_every_policy_that_deletes_is_a_problem(policy):
+    assert (
+        f"maxmemory-policy is {policy}: when memory is short it deletes light curves"
+        in facts({"maxmemory_policy": policy}).problems()[0]
+    )
+
+
+@pytest.mark.parametrize(
+    ("snapshots", "said"),
+    [
+        (False, "has no append-only file and no snapshots: a restart loses every light curve"),
+        (None, "has no append-only file: a restart loses every light curve, or what came after the last snapshot"),
+        (True, "has snapshots and no append-only file: a restart loses what came after the last"),
+    ],
+)
+def test_without_an_append_only_file_it_is_said_what_a_restart_loses(snapshots, said):
+    (text,) = facts({"aof_enabled": "0"}, snapshots=snapshots).problems()
+    assert said in text
+    assert text.endswith("set appendonly to yes")
+
+
+@pytest.mark.parametrize("field", ["rdb_last_bgsave_status", "aof_last_write_status", "aof_last_bgrewrite_status"])
+def test_a_disk_that_cannot_be_written_is_a_problem(field):
+    assert "could not write" in facts({field: "err"}).problems()[0]
+
+
+def test_the_nodes_of_a_cluster_are_one_store_as_weak_as_the_weakest():
+    both = facts(
+        {"valkey_version": "9.1"}, {"maxmemory_policy": "volatile-lru", "evicted_keys": "3", "aof_enabled": "0"}
+    )
+    assert both == Facts("Redis 7.2.4 Valkey 9.1", 200, 2000, "volatile-lru", 3, False, False, True)
+
+
+def test_keys_evicted_since_are_a_loss_and_a_counter_that_begins_anew_is_none():
+    early, late = facts({"evicted_keys": "5"}), facts({"evicted_keys": "12"})
+    assert "evicted 7 keys" in (late.loss_since(early) or "")
+    assert early.loss_since(early) is None
+    assert facts().loss_since(late) is None
+
+
+def test_an_answer_without_the_fields_is_read_as_far_as_it_goes():
+    assert facts_of([b"# Server\r\nnonsense\r\n\xff:\xff\r\n"], None).version == "Redis of unknown version"
+
+
+def test_a_restart_without_an_append_only_file_is_a_loss_of_what_came_after_the_last_snapshot():
+    before, after = facts({"run_id": "a", "aof_enabled": "0"}), facts({"run_id": "b", "aof_enabled": "0"})
+    assert "restarted" in (after.loss_since(before) or "")
+    assert before.loss_since(before) is None
+    assert facts({"run_id": "b"}).loss_since(facts({"run_id": "a"})) is None, "the append-only file has all"

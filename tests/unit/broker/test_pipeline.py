@@ -1,0 +1,211 @@
+"""The pipeline between a source and a sink that note what passes: parts, what is set aside, and what poison costs."""
+
+import gc
+from dataclasses import dataclass, field
+from time import process_time
+
+import numpy as np
+import pytest
+
+from broker.config import Outputs as Topics
+from broker.errors import TransientError
+from broker.health import Health
+from broker.kafka.batch import Batch
+from broker.kafka.message import Message, Record
+from broker.kafka.subscription import decode
+from broker.lightcurves.memory import Memory
+from broker.lightcurves.store import InMemoryLightCurves
+from broker.metrics import Metrics
+from broker.outputs.messages import Outputs
+from broker.packets.reader import AlertReader
+from broker.pipeline import PART_BYTES, Pipeline, parts
+from model.runs import Runs, Verdicts
+from schemas.catalogue import load
+from tests.support.alerts import batch_of, record, wire
+from tests.support.echo import Echo
+
+TOPICS = Topics()
+
+
+class Source:
+    """A source of given batches."""
+
+    epoch = 0
+
+    def __init__(self) -> None:
+        self.batches: list[Batch] = []
+
+    def read(self, max_messages: int, timeout_s: float) -> Batch:
+        """See broker.pipeline.Source."""
+        return self.batches.pop(0) if self.batches else Batch.of([])
+
+    def rewind(self, batch: Batch) -> None:
+        """See broker.pipeline.Source."""
+        self.epoch += 1
+
+    def back_off(self, seconds: float) -> None:
+        """See broker.pipeline.Source."""
+
+
+@dataclass
+class Sink:
+    """Takes everything, but for so many refusals at first."""
+
+    records: list[Record] = field(default_factory=list)
+    batches: list[Batch] = field(default_factory=list)
+    refusals: int = 0
+
+    def commit(self, records: list[Record], batch: Batch) -> None:
+        """See broker.pipeline.Sink."""
+        if self.refusals:
+            self.refusals -= 1
+            raise TransientError("kafka", "away")
+        self.records += records
+        self.batches.append(batch)
+
+    def of(self, topic: str, schema: str) -> list[dict]:
+        """What was published on a topic."""
+        return [decode(r.value, load(schema)) for r in self.records if r.topic == topic]
+
+
+class Broken(Echo):
+    """Says what is no number of alerts with a flux below zero."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__()
+        self.what = what
+
+    def classify(self, runs: Runs) -> tuple[Verdicts, np.ndarray]:
+        """See broker.pipeline.Classifier."""
+        verdicts, states = super().classify(runs)
+        wrong = runs.rows["flux_njy"][runs.readouts] < 0
+        if self.what == "probabilities":
+            verdicts.probabilities[wrong, 3] = np.nan
+        else:
+            verdicts.anomaly_scores[wrong] = np.inf
+        return verdicts, states
+
+
+def pipeline_of(classifier: Echo | None = None, sink: Sink | None = None) -> tuple[Pipeline, InMemoryLightCurves]:
+    """A pipeline, and its store."""
+    classifier, store, metrics = classifier or Echo(), InMemoryLightCurves(), Metrics()
+    pipeline = Pipeline(
+        source=Source(),
+        max_messages=1024,
+        read_alerts=AlertReader(1_000_000),
+        memory=Memory(store, classifier.fingerprint, classifier.start_state),
+        classifier=classifier,
+        outputs=Outputs(TOPICS, "echo", "a" * 64, "balanced", "0"),
+        sink=sink or Sink(),
+        metrics=metrics,
+        health=Health(metrics, lambda: 0.0),
+        now_ms=lambda: 1,
+    )
+    return pipeline, store
+
+
+def process(pipeline: Pipeline, batch: Batch) -> None:
+    """One batch, and its commit."""
+    pipeline.process(batch)
+    pipeline.land()
+
+
+def messages(sizes: list[int]) -> Batch:
+    return Batch.of([Message("alerts", 0, i, 0, value=bytes(size) or None) for i, size in enumerate(sizes)])
+
+
+@pytest.mark.parametrize(
+    ("sizes", "wanted"),
+    [
+        ([], []),
+        ([0], [1]),
+        ([10, 20, 30], [3]),
+        ([PART_BYTES], [1]),
+        ([PART_BYTES + 1, 1], [1, 1]),
+        ([1, PART_BYTES + 1, 1], [1, 1, 1]),
+        ([PART_BYTES // 2] * 5, [2, 2, 1]),
+        ([PART_BYTES // 2 + 1] * 3, [1, 1, 1]),
+        ([0] * 1000, [1000]),
+    ],
+)
+def test_a_batch_is_worked_on_in_parts_that_are_bounded_by_bytes(sizes, wanted):
+    batch = messages(sizes)
+    made = list(parts(batch))
+    assert [len(part) for part in made] == wanted
+    assert [offset for part in made for offset in part.offsets.tolist()] == batch.offsets.tolist()
+    assert all(part.nbytes <= PART_BYTES or len(part) == 1 for part in made)
+
+
+def test_the_parts_of_a_batch_are_committed_in_order():
+    sink = Sink()
+    pipeline, _ = pipeline_of(sink=sink)
+    process(pipeline, messages([PART_BYTES // 2] * 5))
+    assert [batch.offsets.tolist() for batch in sink.batches] == [[0, 1], [2, 3], [4]]
+    assert len(sink.of(TOPICS.dead_letters, "dead_letter")) == 5
+
+
+@pytest.mark.parametrize("what", ["probabilities", "anomaly_scores"])
+def test_a_verdict_that_is_not_finite_is_set_aside_and_its_state_is_not_saved(what):
+    sink = Sink()
+    pipeline, store = pipeline_of(Broken(what), sink)
+    names = ["good", "bad", "good", "bad"]
+    fluxes = [1.0, -1.0, 2.0, 2.0]
+    records = [
+        record(alertId=i + 1, objectId=name, mjd=59000.0 + i, flux=flux)
+        for i, (name, flux) in enumerate(zip(names, fluxes, strict=True))
+    ]
+    process(pipeline, batch_of(records))
+    said = sink.of(TOPICS.classifications, "classification")
+    assert [one["alertId"] for one in said] == [1, 3, 4]
+    (letter,) = sink.of(TOPICS.dead_letters, "dead_letter")
+    assert (letter["fate"], letter["reason"], letter["sourceOffset"]) == ("dead_letter", "set_aside", 1)
+    assert "not finite" in letter["detail"]
+    assert letter["value"] == wire(records[1])
+    assert set(store.saved) == {b"plasticc/good"}
+    assert len(store.logs[b"plasticc/bad"]) == 2, "the observations are kept"
+    metric = pipeline.metrics.registry.get_sample_value
+    assert metric("misweeper_fates_total", {"fate": "dead_letter"}) == 1
+    assert metric("misweeper_fates_total", {"fate": "published"}) == 3
+    assert metric("misweeper_dead_letters_total", {"reason": "set_aside"}) == 1
+
+
+def test_states_are_saved_after_the_commit_alone():
+    sink = Sink(refusals=1)
+    pipeline, store = pipeline_of(sink=sink)
+    batch = batch_of([record()])
+    with pytest.raises(TransientError):
+        process(pipeline, batch)
+    assert (store.saved, sink.records) == ({}, [])
+    assert pipeline.source.epoch == 1, "it is read again"
+    process(pipeline, batch_of([record()]).part(0, 0))
+    assert store.saved == {}
+
+
+def test_what_a_batch_of_an_older_epoch_holds_is_not_worked_on():
+    sink = Sink()
+    pipeline, store = pipeline_of(sink=sink)
+    pipeline.source.epoch = 1
+    process(pipeline, batch_of([record()]))
+    assert (sink.batches, store.logs) == ([], {})
+
+
+def test_ten_thousand_poison_messages_cost_ten_times_what_a_thousand_do():
+    def seconds(n: int) -> float:
+        least = float("inf")
+        for _ in range(3):
+            sink = Sink()
+            pipeline, _ = pipeline_of(sink=sink)
+            values = [b"\x00\x00\x00\x00\x64" + bytes([i % 7]) for i in range(n)]
+            batch = Batch.of([Message("alerts", i % 3, i, 0, value=value) for i, value in enumerate(values)])
+            began = process_time()
+            process(pipeline, batch)
+            least = min(least, process_time() - began)
+            assert len(sink.records) == n
+        return least
+
+    seconds(10)
+    gc.disable()  # what the process holds beside them is searched more often then
+    try:
+        assert seconds(10_000) < 12 * seconds(1000)
+    finally:
+        gc.enable()
