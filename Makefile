@@ -30,8 +30,9 @@ check: $(READY) ## what CI runs: ruff, mypy, import contracts, file lengths, the
 	$(MAKE) fuzz SHORT=1
 	$(MAKE) chaos SHORT=1
 
-bench: $(READY) ## how fast it is here
+bench: $(READY) ## how fast it is here: stages, recovery, and alerts a second end to end beside a bare loop
 	$(BIN)/pytest -s tests/benchmark
+	$(BIN)/python -m tests.benchmark.throughput
 
 fuzz: $(READY) ## a million hostile packets through decode and adapt; SHORT=1: 50,000
 	$(BIN)/pytest tests/fuzz

@@ -1,17 +1,18 @@
-"""Whether the service lives and is ready, and the little HTTP server that says so.
+"""Whether the service lives and is ready, and what it answers to those who ask.
 
 `/livez`: the loop turned within the last minute. `/readyz`: partitions assigned, Redis answers, the model is warm, and
 nothing is being retried. `/metrics`: Prometheus's text. Each answer of /readyz names what is missing.
 """
 
 import json
-import threading
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http import HTTPStatus
+from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from broker.metrics import Metrics
+from broker.probes import Answer, ProbeServer
 
 STALE_AFTER_S = 60.0
 
@@ -62,30 +63,17 @@ class Health:
         return self._clock() - self._turned_at < STALE_AFTER_S
 
 
-def serve(health: Health, metrics: Metrics, host: str, port: int) -> ThreadingHTTPServer:
-    """Start answering in a thread of its own; port 0 takes a free one. Raises OSError where the port is taken."""
+def serve(health: Health, metrics: Metrics, host: str, port: int) -> ProbeServer:
+    """Start answering in a thread of its own; port 0 takes a free one. Raises OSError where it cannot listen."""
+    pages = {
+        "/metrics": lambda: Answer(HTTPStatus.OK, generate_latest(metrics.registry), CONTENT_TYPE_LATEST),
+        "/livez": lambda: verdict(health.alive, {"alive": health.alive}),
+        "/readyz": lambda: verdict(health.ready, {"ready": health.ready, "wrong": health.wrong}),
+    }
+    return ProbeServer(pages, host, port)
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            if self.path == "/metrics":
-                self._answer(True, generate_latest(metrics.registry), CONTENT_TYPE_LATEST)
-            elif self.path == "/livez":
-                self._answer(health.alive, json.dumps({"alive": health.alive}).encode())
-            elif self.path == "/readyz":
-                self._answer(health.ready, json.dumps({"ready": health.ready, "wrong": health.wrong}).encode())
-            else:
-                self.send_error(404)
 
-        def _answer(self, well: bool, body: bytes, content_type: str = "application/json") -> None:
-            self.send_response(200 if well else 503)
-            self.send_header("Content-Type", content_type)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
-            """Probes come every few seconds: not worth a line each."""
-
-    server = ThreadingHTTPServer((host, port), Handler)
-    threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
-    return server
+def verdict(well: bool, details: dict[str, Any]) -> Answer:
+    """200 or 503, and why, as JSON."""
+    status = HTTPStatus.OK if well else HTTPStatus.SERVICE_UNAVAILABLE
+    return Answer(status, json.dumps(details).encode(), "application/json")

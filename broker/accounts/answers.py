@@ -11,12 +11,11 @@ import numpy as np
 from broker.accounts.ledger import ANOMALY, FATE_BITS, FLAGGED, Ledger
 from broker.kafka.batch import Place
 from broker.kafka.message import Message
-from broker.kafka.subscription import source
+from broker.kafka.subscription import NOT_OURS, source
 from broker.packets.framings import WIRE
 from schemas.catalogue import Schema, load
 
 NOTED = 20_000  # answers between two updates of the ledgers
-NOT_OURS = (KeyError, ValueError, EOFError, IndexError, TypeError, OverflowError, MemoryError)  # a stranger's bytes
 FATE_BYTES = 64  # of a dead letter, in which its first field ends
 
 

@@ -8,19 +8,21 @@ from typing import Any, NamedTuple
 import fastavro
 from confluent_kafka.admin import AdminClient
 
-from broker.accounts.answers import NOT_OURS
-from broker.commands.moments import shown
 from broker.config import Settings
+from broker.errors import StartupError
 from broker.kafka import spans
 from broker.kafka.batch import Batch
 from broker.kafka.message import Message
 from broker.kafka.spans import Span
+from broker.kafka.subscription import NOT_OURS
 from broker.packets.framings import WIRE
 from broker.packets.reader import AlertReader
+from broker.text import calendar, printable
 from schemas.catalogue import Schema, load
 
 MARGIN_MS = 3_600_000  # Kafka's time of a letter and ours may differ: clocks do
-DUMPED = 256  # bytes in a hexdump
+DUMPED = 256  # bytes in a hexdump, of a key, of a header
+DETAIL = 500  # characters, as many as a letter has
 
 
 class Letter(NamedTuple):
@@ -78,6 +80,18 @@ def letter_spans(admin: AdminClient, settings: Settings, since_ms: int | None = 
     return [Span(*place, first[place], last[place]) for place in places]
 
 
+def own_span(admin: AdminClient, topic: str, partition: int, offset: int) -> Span:
+    """The place of one letter. Raises StartupError where Kafka has no such offset: reading would find another."""
+    place = topic, partition
+    if place not in (places := spans.partitions(admin, [topic])):
+        raise StartupError(f"{printable(topic)} has no partition {partition}, only 0 to {len(places) - 1}")
+    first, end = spans.oldest(admin, [place])[place], spans.newest(admin, [place])[place]
+    if not first <= offset < end:
+        there_is = f"has offsets {first} to {end - 1}" if first < end else "is empty"
+        raise StartupError(f"no dead letter at {printable(topic)}[{partition}]@{offset}: that partition {there_is}")
+    return Span(topic, partition, offset, offset + 1)
+
+
 def letters(
     settings: Settings, some: Sequence[Span], advanced: Callable[[int], None] = lambda _: None
 ) -> Iterator[Letter]:
@@ -115,23 +129,28 @@ def described(letter: Letter, reader: AlertReader) -> Iterator[str]:
     """All that a letter says, a line each; hostile bytes are escaped."""
     record = letter.record
     topic, partition, offset = letter.source
-    yield f"source      {printable(topic)}[{partition}]@{offset}, {shown(record['sourceTimestamp'])}"
-    yield f"letter      [{letter.partition}]@{letter.offset}, {shown(record['failedAt'])}"
+    yield f"source      {printable(topic)}[{partition}]@{offset}, {calendar(record['sourceTimestamp'])}"
+    yield f"letter      [{letter.partition}]@{letter.offset}, {calendar(record['failedAt'])}"
     yield f"fate        {printable(record['fate'])}"
     yield f"reason      {printable(record['reason'])}"
-    yield f"detail      {printable(record['detail'])}"
-    yield f"key         {record['key']!r}"
+    yield f"detail      {printable(record['detail'], DETAIL)}"
+    yield f"key         {cut(record['key'])}"
     for header in record["headers"]:
-        yield f"header      {printable(header['key'])}: {header['value']!r}"
+        yield f"header      {printable(header['key'])}: {cut(header['value'])}"
     value = record["value"]
     yield f"value       {'none' if value is None else f'{len(value)} bytes'}, {record['valueSize']} in the original"
     yield from hexdump((value or b"")[:DUMPED])
     yield f"survey      {printable(reader.survey_of(value) or 'unknown')}"
     alerts, poisons = reader(Batch.of([letter.original()]))
     for poison in poisons.values():
-        yield f"decoding    {poison.reason}: {printable(poison.detail)}"
+        yield f"decoding    {poison.reason}: {printable(poison.detail, DETAIL)}"
     for number, name in zip(alerts.alert_ids.tolist(), alerts.objects, strict=True):
-        yield f"decoding    works now: alert {number} of {printable(name.decode())}"
+        yield f"decoding    works now: alert {number} of {printable(name)}"
+
+
+def cut(value: bytes | None) -> str:
+    """Bytes as Python writes them, so many at most."""
+    return repr(value) if value is None or len(value) <= DUMPED else f"{value[:DUMPED]!r}, {len(value):,} bytes in all"
 
 
 def hexdump(data: bytes) -> Iterator[str]:
@@ -140,11 +159,6 @@ def hexdump(data: bytes) -> Iterator[str]:
         line = data[start : start + 16]
         text = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in line)
         yield f"  {start:04x}  {line.hex(' '):<47}  {text}"
-
-
-def printable(text: str) -> str:
-    """Text that a terminal may show."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def plain_times(schema: Schema) -> Schema:

@@ -4,16 +4,21 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
+from rich.text import Text
 
 from broker.accounts.ledger import FATES, Ledger
 from broker.kafka.batch import Place
+from broker.text import printable
 
 LISTED = 20  # defects of each kind in a report
+ALWAYS = ("gaps", "doubles")  # told even where there are none
+UNBROKEN = "\u00a0"
 COUNTS = (*FATES, "empty", "gaps", "doubles", "anomaly_defects", "pending")
 
 
@@ -81,20 +86,45 @@ def table(summary: dict[str, Any]) -> Table:
     """The counts of a summary, a row a partition."""
     drawn = Table(title="fates of the input's offsets", title_justify="left")
     for name in ("topic", "partition", "from", "to", *COUNTS):
-        drawn.add_column(name.replace("_", " "), justify="left" if name == "topic" else "right")
+        drawn.add_column(name.replace("_", " "), justify="left" if name == "topic" else "right", no_wrap=True)
     for row in summary["partitions"]:
         numbers = (f"{row[name]:,}" if row[name] else "·" for name in COUNTS)
-        drawn.add_row(row["topic"], *(str(row[name]) for name in ("partition", "from", "to")), *numbers)
+        drawn.add_row(
+            Text(printable(row["topic"])), *(str(row[name]) for name in ("partition", "from", "to")), *numbers
+        )
     drawn.add_section()
     drawn.add_row("all", "", "", "", *(f"{summary['totals'][name]:,}" for name in COUNTS))
     return drawn
+
+
+def lines(summary: dict[str, Any], width: int) -> Iterator[str]:
+    """The same counts without a table: a paragraph a partition, broken between figures and never within one.
+
+    Args:
+        summary: of a reconciliation.
+        width: characters a line; a figure with its name that is longer stands alone.
+    """
+    for row in summary["partitions"]:
+        yield from paragraph(
+            f"{printable(row['topic'])}[{row['partition']}] from {row['from']} to {row['to']}:", row, width
+        )
+    yield from paragraph("all:", summary["totals"], width)
+
+
+def paragraph(head: str, counts: dict[str, Any], width: int) -> list[str]:
+    """Counts behind a head; zeros are left out but for gaps and doubles."""
+    told = [f"{counts[name]:,} {name.replace('_', ' ')}" for name in COUNTS if counts[name] or name in ALWAYS]
+    whole = [part.replace(" ", UNBROKEN) for part in (head, *(f"{one}," for one in told))]
+    text = " ".join(whole).removesuffix(",")
+    broken = wrap(text, max(width, 1), subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    return [line.replace(UNBROKEN, " ") for line in broken]
 
 
 def sentences(summary: dict[str, Any]) -> Iterator[str]:
     """The defects of a summary, a line each, then the verdict."""
     listed = Counter(one["defect"] for one in summary["first"])
     for one in summary["first"]:
-        yield f"{one['defect']}: {one['topic']}[{one['partition']}]@{one['offset']}, found: {one['found']}"
+        yield f"{one['defect']}: {printable(one['topic'])}[{one['partition']}]@{one['offset']}, found: {one['found']}"
     for kind, count in summary["defects"].items():
         if count > listed[kind]:
             yield f"{kind}: {count - listed[kind]:,} more"
@@ -102,4 +132,11 @@ def sentences(summary: dict[str, Any]) -> Iterator[str]:
         yield f"{summary['nameless']:,} messages on the output topics do not name what they answer"
     if summary["expired"] and summary["totals"]["gaps"]:
         yield f"{summary['expired']:,} outputs are no longer retained; one of them may have answered an early gap"
-    yield "every offset has one fate" if summary["clean"] else "not every offset has one fate"
+    if not summary["clean"]:
+        yield "not every offset has one fate"
+    elif any(summary["totals"][fate] for fate in FATES):
+        yield "every offset has one fate"
+    else:
+        pending = summary["totals"]["pending"]
+        why = f"the group has not committed any of {pending:,} offsets" if pending else "there is no alert in that span"
+        yield f"nothing to account for: {why}"

@@ -17,7 +17,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka import Message as KafkaMessage
 from confluent_kafka.admin import AdminClient
 
-from broker.accounts.deadletters import MARGIN_MS, Letter, printable
+from broker.accounts.deadletters import MARGIN_MS, Letter
 from broker.errors import StartupError
 from broker.kafka import spans
 from broker.kafka.batch import Place
@@ -26,6 +26,7 @@ from broker.kafka.spans import Span
 from broker.kafka.transactions import insist
 from broker.kafka.troubles import FOLLOWS, refusal
 from broker.outputs.messages import WITHOUT_ENVELOPE
+from broker.text import printable
 
 REPLAY_OF = "misweeper_replay_of"
 GIVE_UP_S = 60.0

@@ -3,19 +3,24 @@
 from collections import Counter
 from heapq import heappush, heappushpop
 from json import dumps
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
+from broker.accounts import resend
+from broker.accounts.deadletters import DETAIL, Choice, described, letter_spans, letters, own_span, row
+from broker.accounts.ledger import FATES
+from broker.commands.moments import moment
 from broker.commands.recovery import Since, Until, progress
+from broker.commands.shown import cell
 from broker.config import Settings
+from broker.connections import connect_kafka
 from broker.errors import Reason, StartupError
-
-if TYPE_CHECKING:
-    from broker.accounts.deadletters import Choice
+from broker.kafka import spans
+from broker.packets.reader import AlertReader
+from broker.text import calendar, printable
 
 app = typer.Typer(no_args_is_help=True, help="What could not be read: see it, and send it back once it can be.")
 
@@ -40,9 +45,6 @@ def list_letters(
 
     Example: misweeper dead-letters list --reason not_avro --since 2026-11-23
     """
-    from broker.accounts.deadletters import letter_spans, letters, row  # noqa: PLC0415
-    from broker.connections import connect_kafka  # noqa: PLC0415 - confluent-kafka is not for --help
-
     settings = Settings.load()
     choice = choose(settings, reason=reason, fate=fate, survey=survey, since=since, until=until)
     wanted = letter_spans(connect_kafka(settings), settings, choice.since_ms)
@@ -64,7 +66,7 @@ def list_letters(
     console = Console()
     console.print(table([one for *_, one in sorted(newest)]))
     total = ", ".join(f"{count:,} {name}" for name, count in counts.most_common())
-    console.print(f"{counts.total():,} letters: {total}" if counts else "no letters", markup=False, highlight=False)
+    console.print(cell(f"{counts.total():,} letters: {total}" if counts else "no letters"))
 
 
 @app.command()
@@ -77,25 +79,23 @@ def show(
 
     Example: misweeper dead-letters show alerts 3 1807
     """
-    from broker.accounts.deadletters import described, letter_spans, letters  # noqa: PLC0415
-    from broker.connections import connect_kafka  # noqa: PLC0415 - confluent-kafka is not for --help
-    from broker.kafka.spans import Span  # noqa: PLC0415
-    from broker.packets.reader import AlertReader  # noqa: PLC0415
-
     settings = Settings.load()
     own = topic == settings.outputs.dead_letters
     admin = connect_kafka(settings)
-    wanted = [Span(topic, partition, offset, offset + 1)] if own else letter_spans(admin, settings)
+    wanted = [own_span(admin, topic, partition, offset)] if own else letter_spans(admin, settings)
     reader = AlertReader(settings.limits.max_message_bytes)
     found = 0
     with progress("letters read") as (expect, advanced):
         expect(sum(span.size for span in wanted))
         for letter in letters(settings, wanted, advanced):
-            if own or letter.source == (topic, partition, offset):
+            if letter.place == (partition, offset) if own else letter.source == (topic, partition, offset):
                 found += 1
                 typer.echo("\n".join(described(letter, reader)))
     if not found:
-        raise StartupError(f"no dead letter for {topic}[{partition}]@{offset}; `misweeper dead-letters list` shows all")
+        kind = "at" if own else "for"
+        raise StartupError(
+            f"no dead letter {kind} {printable(topic)}[{partition}]@{offset}; `misweeper dead-letters list` shows all"
+        )
 
 
 @app.command()
@@ -114,11 +114,6 @@ def replay(
 
     Example: misweeper dead-letters replay --reason unknown_schema --since 2026-11-23 --dry-run
     """
-    from broker.accounts import resend  # noqa: PLC0415 - confluent-kafka is not for --help
-    from broker.accounts.deadletters import letter_spans, letters  # noqa: PLC0415
-    from broker.connections import connect_kafka  # noqa: PLC0415 - confluent-kafka is not for --help
-    from broker.kafka import spans  # noqa: PLC0415 - confluent-kafka is not for --help
-
     settings = Settings.load()
     choice = choose(settings, reason=reason, survey=survey, since=since, until=until)
     admin = connect_kafka(settings)
@@ -136,7 +131,7 @@ def replay(
     for why, count in refusals.most_common():
         typer.echo(f"{count} not sent: {why}")
     for topic, partition, offset in list(sendable)[:LISTED]:
-        typer.echo(f"to send: {topic}[{partition}]@{offset}")
+        typer.echo(f"to send: {printable(topic)}[{partition}]@{offset}")
     typer.echo(f"{len(sendable)} letters to send")
     if producer is None or not sendable:
         return
@@ -158,15 +153,10 @@ def choose(
     survey: str | None,
     since: str | None,
     until: str | None,
-) -> "Choice":
+) -> Choice:
     """The letters that the options ask for. Raises StartupError."""
-    from broker.accounts.deadletters import Choice  # noqa: PLC0415 - confluent-kafka is not for --help
-    from broker.accounts.ledger import FATES  # noqa: PLC0415
-    from broker.commands.moments import moment  # noqa: PLC0415
-    from broker.packets.reader import AlertReader  # noqa: PLC0415
-
     if fate is not None and fate not in FATES[1:]:
-        raise StartupError(f"no letter has the fate {fate!r}; give one of {', '.join(FATES[1:])}")
+        raise StartupError(f"no letter has the fate {printable(fate)}; give one of {', '.join(FATES[1:])}")
     reader = AlertReader(settings.limits.max_message_bytes)
     return Choice(
         survey_of=lambda letter: reader.survey_of(letter.record["value"]),
@@ -180,19 +170,15 @@ def choose(
 
 def table(rows: list[dict[str, Any]]) -> Table:
     """Letters as people see them."""
-    from broker.accounts.deadletters import printable  # noqa: PLC0415 - confluent-kafka is not for --help
-    from broker.commands.moments import shown  # noqa: PLC0415
-
     drawn = Table()
     for name in ("failed at", "message", "reason", "bytes", "detail"):
         drawn.add_column(name, no_wrap=name == "failed at", overflow="fold")
     for one in rows:
-        cells = (
-            shown(one["failedAt"]),
-            f"{one['sourceTopic']}[{one['sourcePartition']}]@{one['sourceOffset']}",
-            one["reason"],
+        drawn.add_row(
+            calendar(one["failedAt"]),
+            cell(f"{one['sourceTopic']}[{one['sourcePartition']}]@{one['sourceOffset']}"),
+            cell(one["reason"]),
             f"{one['valueSize']:,}",
-            one["detail"],
+            cell(one["detail"], longest=DETAIL),
         )
-        drawn.add_row(*(escape(printable(cell)) for cell in cells))
     return drawn

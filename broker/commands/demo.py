@@ -15,30 +15,32 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from confluent_kafka import Producer
+from confluent_kafka import KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
+from broker.commands.files import put, try_out
 from broker.commands.replay import read_alerts, replay
+from broker.commands.shown import cell
+from broker.commands.tally import Summary, Tally
 from broker.commands.watch import Board
 from broker.config import Settings
-from broker.embedded import embedded_servers, free_port
+from broker.embedded import Servers, embedded_servers, free_port, guard
 from broker.errors import StartupError
 from broker.kafka.subscription import Subscription
 from broker.kafka.topics import create_topics
-from model.scores import accuracy, weighted_log_loss
 from model.taxonomy import CLASS_NAMES
 
 HELDOUT = Path(__file__).parents[1] / "examples" / "plasticc_heldout.parquet"
@@ -46,92 +48,58 @@ PARTITIONS = 2  # enough for one worker; each costs Kafka a marker in every tran
 READY_S = 120.0
 WARM_TRANSACTIONS = 100
 STALLED_S = 60.0  # without a classification
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """What the demo found; printed, and written by --json."""
-
-    alerts: int
-    published: int
-    dead_letters: int
-    objects: int
-    alerts_per_s: float
-    latency_ms: dict[str, float]  # p50, p95, p99: from an alert's sending to its classification's arrival
-    wll: float  # of each object's last classification
-    accuracy: float
-
-
-@dataclass(slots=True)
-class Tally:
-    """Counts what comes back, and how long it took."""
-
-    sent_at: dict[int, float] = field(default_factory=dict)  # by alertId, monotonic seconds
-    latencies_s: list[float] = field(default_factory=list)
-    last: dict[str, dict[str, Any]] = field(default_factory=dict)  # the last classification of each object
-    strangest: dict[str, dict[str, Any]] = field(default_factory=dict)  # of each flagged object, the highest score
-    published: int = 0
-    dead_letters: int = 0
-
-    def add(self, kind: str, record: dict[str, Any]) -> None:
-        """Take in one message of an output topic."""
-        if kind == "dead_letters":
-            self.dead_letters += 1
-            return
-        name = record["objectId"]
-        if kind == "anomalies":
-            if name not in self.strangest or record["anomalyScore"] > self.strangest[name]["anomalyScore"]:
-                self.strangest[name] = record
-            return
-        self.published += 1
-        self.last[name] = record
-        self.latencies_s.append(time.monotonic() - self.sent_at[record["alertId"]])
-
-    def summary(self, alerts: int, seconds: float, truth: Mapping[str, int]) -> Summary:
-        """The figures, once everything has come back."""
-        names = list(self.last)
-        rows = np.array([[c["probability"] for c in self.last[n]["classifications"]] for n in names])
-        classes = np.array([truth[n] for n in names])
-        p50, p95, p99 = np.percentile(self.latencies_s, [50, 95, 99]) * 1000
-        return Summary(
-            alerts=alerts,
-            published=self.published,
-            dead_letters=self.dead_letters,
-            objects=len(names),
-            alerts_per_s=round(self.published / seconds, 1),
-            latency_ms={"p50": round(p50, 1), "p95": round(p95, 1), "p99": round(p99, 1)},
-            wll=round(weighted_log_loss(rows, classes), 4),
-            accuracy=round(accuracy(rows, classes), 4),
-        )
+OURS = "MISWEEPER_"
+KEPT = ("MISWEEPER_CLASSIFIER__", "MISWEEPER_BATCH__", "MISWEEPER_LOG__")  # settings of the shell that the demo obeys
 
 
 def demo(console: Console, *, rate_per_s: float, limit: int | None, json_path: Path | None, stay: bool) -> bool:
     """Run the demo; whether every alert came back as a classification. Raises StartupError."""
+    if json_path:
+        try_out(json_path)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, leave)
     with embedded_servers(console) as servers:
-        environment = {
-            "MISWEEPER_KAFKA__BOOTSTRAP_SERVERS": servers.kafka.bootstrap_servers,
-            "MISWEEPER_REDIS__URL": servers.valkey.url,
-            "MISWEEPER_HTTP__PORT": str(free_port()),
-            "MISWEEPER_KAFKA__TOPICS": "plasticc",
-            "MISWEEPER_WORKER": "demo",
-        }
-        os.environ.update(environment)  # whatever the shell says of other servers, the demo speaks to its own
+        ours = environment(servers, os.environ)
+        for name in [name for name in os.environ if name.upper().startswith(OURS)]:
+            del os.environ[name]
+        os.environ.update(ours)
         settings = Settings.load()
-        admin = AdminClient(settings.kafka.client())
-        create_topics(admin, settings, partitions=PARTITIONS, replication=1)
-        with console.status("warming up Kafka"):
-            warm_up(settings, admin)
-        with service(settings, console):
-            summary, tally = play(settings, console, rate_per_s, limit)
-            show(console, settings, summary, tally)
-            if json_path:
-                json_path.write_text(json.dumps(asdict(summary), indent=2) + "\n")
-            if stay:
-                console.print("[bold]Staying up.[/] Ctrl-C ends it. In another terminal:")
-                exports = " ".join(f"{name}={value}" for name, value in environment.items())
-                console.print(f"  {exports} misweeper watch", soft_wrap=True, highlight=False)
-                wait_for_interrupt()
+        try:
+            admin = AdminClient(settings.kafka.client())
+            create_topics(admin, settings, partitions=PARTITIONS, replication=1)
+            with console.status("warming up Kafka"):
+                warm_up(settings, admin)
+            with service(settings, console):
+                summary, tally = play(settings, console, rate_per_s, limit)
+                show(console, settings, summary, tally)
+                if json_path:
+                    put(json_path, json.dumps(asdict(summary), indent=2) + "\n")
+                if stay:
+                    console.print("[bold]Staying up.[/] Ctrl-C ends it. In another terminal:")
+                    exports = " ".join(f"{name}={value}" for name, value in ours.items())
+                    console.print(cell(f"  {exports} misweeper watch", longest=4_000), soft_wrap=True)
+                    wait_for_interrupt()
+        except KafkaException as error:
+            why = error.args[0].str()
+            raise StartupError(f"the demo's Kafka failed ({why}); its log ends:\n{servers.kafka.log_tail()}") from error
     return summary.published == summary.alerts and summary.dead_letters == 0
+
+
+def environment(servers: Servers, shell: Mapping[str, str]) -> dict[str, str]:
+    """The settings of the demo's service: its own servers, and of the shell's settings none that name others."""
+    kept = {name: value for name, value in shell.items() if name.upper().startswith(KEPT)}
+    return kept | {
+        "MISWEEPER_KAFKA__BOOTSTRAP_SERVERS": servers.kafka.bootstrap_servers,
+        "MISWEEPER_REDIS__URL": servers.valkey.url,
+        "MISWEEPER_HTTP__PORT": str(free_port()),
+        "MISWEEPER_KAFKA__TOPICS": "plasticc",
+        "MISWEEPER_WORKER": "demo",
+    }
+
+
+def leave(number: int, _: object) -> None:
+    """SIGTERM and SIGHUP end the demo as Ctrl-C does: everything it started goes first. Raises SystemExit."""
+    raise SystemExit(128 + number)
 
 
 def warm_up(settings: Settings, admin: AdminClient) -> None:
@@ -152,16 +120,8 @@ def play(settings: Settings, console: Console, rate_per_s: float, limit: int | N
     truth = {str(k): int(v) for k, v in pd.read_parquet(HELDOUT, columns=["object_id", "true_class"]).to_numpy()}
     total = min(limit or sys.maxsize, len(pd.read_parquet(HELDOUT, columns=["mjd"])))
     outputs = settings.outputs
-    kinds = {
-        outputs.classifications: "classifications",
-        outputs.anomalies: "anomalies",
-        outputs.dead_letters: "dead_letters",
-    }
-    schemas = {
-        outputs.classifications: "classification",
-        outputs.anomalies: "classification",
-        outputs.dead_letters: "dead_letter",
-    }
+    kinds = dict(zip(outputs.topics, ("classifications", "anomalies", "dead_letters"), strict=True))
+    schemas = dict(zip(outputs.topics, ("classification", "classification", "dead_letter"), strict=True))
     subscription = Subscription(settings.kafka.client(), schemas)
     tally, board = Tally(), Board(rows=12)
 
@@ -170,11 +130,15 @@ def play(settings: Settings, console: Console, rate_per_s: float, limit: int | N
 
     records = islice(read_alerts(HELDOUT), total)
     producer = Producer({**settings.kafka.client(), "enable.idempotence": True, "linger.ms": 5})
-    sender = threading.Thread(
-        target=lambda: replay(records, producer, settings.kafka.topics[0], rate_per_s, on_send=note),
-        name="replay",
-        daemon=True,
-    )
+    failed: list[StartupError] = []
+
+    def send() -> None:
+        try:
+            replay(records, producer, settings.kafka.topics[0], rate_per_s, on_send=note)
+        except StartupError as error:
+            failed.append(error)
+
+    sender = threading.Thread(target=send, name="replay", daemon=True)
     progress = Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
     )
@@ -190,11 +154,7 @@ def play(settings: Settings, console: Console, rate_per_s: float, limit: int | N
                 tally.add(kinds[published.topic], published.record)
                 if published.topic == outputs.classifications:
                     board.add(published.record)
-            if time.monotonic() - heard > STALLED_S:
-                raise StartupError(
-                    f"no classification came for {STALLED_S:.0f} s ({tally.published} of {total} so far); "
-                    "the service's log is above"
-                )
+            require_progress(failed, time.monotonic() - heard, tally.published, total)
             if time.monotonic() - drawn > 0.25:
                 drawn = time.monotonic()
                 progress.update(task, completed=tally.published)
@@ -204,6 +164,16 @@ def play(settings: Settings, console: Console, rate_per_s: float, limit: int | N
         tally.add(kinds[published.topic], published.record)
     subscription.close()
     return tally.summary(total, seconds, truth), tally
+
+
+def require_progress(failed: list[StartupError], silent_s: float, published: int, total: int) -> None:
+    """Raise StartupError where alerts can no longer be sent, or nothing has come for too long."""
+    if failed:
+        raise failed[0]
+    if silent_s > STALLED_S:
+        raise StartupError(
+            f"no classification came for {STALLED_S:.0f} s ({published} of {total} so far); the service's log is above"
+        )
 
 
 def show(console: Console, settings: Settings, summary: Summary, tally: Tally) -> None:
@@ -217,40 +187,52 @@ def show(console: Console, settings: Settings, summary: Summary, tally: Tally) -
     table.add_row("latency", f"p50 {latency['p50']:.0f} ms, p95 {latency['p95']:.0f} ms, p99 {latency['p99']:.0f} ms")
     table.add_row("weighted log loss", f"{summary.wll:.3f} (uniform probabilities: 2.639)")
     table.add_row("accuracy", f"{summary.accuracy:.3f}")
-    strangest = sorted(tally.strangest.values(), key=lambda r: -r["anomalyScore"])[:5]
-    for place, record in enumerate(strangest, 1):
-        best = max(record["classifications"], key=lambda c: c["probability"])
-        table.add_row(
-            f"anomaly {place}",
-            f"object {record['objectId']}: score {record['anomalyScore']:.1f}, nearest {CLASS_NAMES[best['classId']]}",
-        )
+    for row in strangest_rows(tally):
+        table.add_row(*row)
     table.add_row("Kafka", settings.kafka.bootstrap_servers)
     table.add_row("topics", ", ".join((*settings.kafka.topics, *settings.outputs.topics)))
     table.add_row("metrics", f"http://{settings.http.host}:{settings.http.port}/metrics")
     console.print(table)
 
 
+def strangest_rows(tally: Tally) -> Iterator[tuple[str, Text]]:
+    """The five flagged objects with the highest scores."""
+    strangest = sorted(tally.strangest.values(), key=lambda r: -r["anomalyScore"])[:5]
+    for place, record in enumerate(strangest, 1):
+        best = max(record["classifications"], key=lambda c: c["probability"])
+        told = f": score {record['anomalyScore']:.1f}, nearest {CLASS_NAMES[best['classId']]}"
+        yield f"anomaly {place}", Text("object ") + cell(record["objectId"]) + Text(told)
+
+
 @contextmanager
 def service(settings: Settings, console: Console) -> Iterator[None]:
-    """`misweeper run` in a process of its own, once it is ready; stopped by SIGTERM as an orchestrator would."""
-    with console.status("starting misweeper run"):
-        process = subprocess.Popen([sys.executable, "-m", "broker.commands.main", "run"])
+    """`misweeper run` in a process of its own, once it is ready; stopped by SIGTERM as an orchestrator would.
+
+    The guard of the embedded servers holds it too, so that it ends with this process, even by kill -9.
+    """
+    run = [sys.executable, "-m", "broker.commands.main", "run"]
+    with subprocess.Popen(  # noqa: S603 - our own command
+        [sys.executable, "-I", "-S", guard.__file__, guard.NO_FOLDER, *run],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,  # Ctrl-C is for this process alone
+        text=True,
+    ) as process:
+        assert process.stdin
+        assert process.stdout
         try:
-            await_ready(settings, process)
-        except BaseException:
-            process.kill()
-            raise
-    try:
-        yield
-    finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(settings.shutdown_timeout_s)
-        except subprocess.TimeoutExpired:
-            process.kill()
+            pid = process.stdout.readline()
+            with console.status("starting misweeper run"):
+                await_ready(settings, process)
+            yield
+            os.kill(int(pid), signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(settings.shutdown_timeout_s)
+        finally:
+            process.stdin.close()  # the guard kills what is left
 
 
-def await_ready(settings: Settings, process: subprocess.Popen[bytes]) -> None:
+def await_ready(settings: Settings, process: subprocess.Popen[str]) -> None:
     """Return once /readyz answers 200. Raises StartupError."""
     url = f"http://{settings.http.host}:{settings.http.port}/readyz"
     deadline = time.monotonic() + READY_S

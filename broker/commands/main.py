@@ -4,20 +4,28 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Mapping
 from importlib.metadata import version
-from io import TextIOWrapper
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from confluent_kafka import Producer
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
+from broker.commands import streams
 from broker.commands.deadletters import app as deadletters_app
 from broker.commands.recovery import rebuild, reconcile
+from broker.commands.shown import cell
+from broker.commands.watch import watch
 from broker.config import Settings, variables
+from broker.connections import connect_kafka
 from broker.errors import StartupError
+from broker.kafka.topics import create_topics
+from broker.text import printable_lines
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -31,9 +39,11 @@ app.add_typer(topics_app, name="topics")
 app.add_typer(deadletters_app, name="dead-letters")
 app.command()(reconcile)
 app.command()(rebuild)
+app.command()(watch)
 
 EXIT_CONFIGURATION = 2
 EXIT_LATE = 3
+LONGEST_SETTING, LONGEST_SENTENCE = 1_000, 4_000  # characters
 
 
 def print_version(wanted: bool) -> None:
@@ -93,21 +103,27 @@ def check(
     console = Console()
     if variables_only:
         for name, value in variables().items():
-            console.print(f"{name}={value}", highlight=False, soft_wrap=True)
+            console.print(cell(f"{name}={value}", longest=LONGEST_SETTING), soft_wrap=True)
         return
     from broker.commands.checkup import checkup  # noqa: PLC0415 - torch takes seconds to import
 
     settings = Settings.load()
-    table = Table("variable", "value")
-    for name, value in variables(settings).items():
-        table.add_row(name, value)
-    console.print(table)
+    console.print(settings_table(variables(settings)))
     failed = False
     for part, problem in checkup(settings):
         failed |= problem is not None
-        console.print(f"[red]✗[/] {part}: {problem}" if problem else f"[green]✓[/] {part}")
+        mark = cell("✗ ", "red") if problem else cell("✓ ", "green")
+        console.print(mark + cell(f"{part}: {problem}" if problem else part, longest=LONGEST_SENTENCE))
     if failed:
         raise typer.Exit(EXIT_CONFIGURATION)
+
+
+def settings_table(values: Mapping[str, str]) -> Table:
+    """Variables as people see them."""
+    table = Table("variable", "value")
+    for name, value in values.items():
+        table.add_row(name, cell(value, longest=LONGEST_SETTING))
+    return table
 
 
 @app.command()
@@ -123,12 +139,8 @@ def replay(
 
     Example: misweeper replay broker/examples/plasticc_heldout.parquet --rate 500
     """
-    from confluent_kafka import Producer  # noqa: PLC0415 - not for --help
-    from rich.progress import Progress  # noqa: PLC0415
-
-    from broker.commands.replay import read_alerts  # noqa: PLC0415
+    from broker.commands.replay import read_alerts  # noqa: PLC0415 - pandas takes a second and 100 MB: not for run
     from broker.commands.replay import replay as send  # noqa: PLC0415
-    from broker.connections import connect_kafka  # noqa: PLC0415 - confluent-kafka is not for --help
 
     settings = Settings.load()
     connect_kafka(settings)
@@ -147,21 +159,6 @@ def replay(
 
 
 @app.command()
-def watch(
-    from_start: Annotated[
-        bool, typer.Option("--from-start", help="Begin with the oldest classification kept.")
-    ] = False,
-) -> None:
-    """Show classifications as they are committed, in a live table. Ctrl-C ends it.
-
-    Example: MISWEEPER_KAFKA__BOOTSTRAP_SERVERS=kafka:9092 misweeper watch
-    """
-    from broker.commands.watch import watch as show  # noqa: PLC0415 - confluent-kafka is not for --help
-
-    show(Settings.load(), Console(), start="earliest" if from_start else "latest")
-
-
-@app.command()
 def demo(
     rate: Annotated[float, typer.Option(min=0.1, help="Alerts per second.")] = 1000.0,
     alerts: Annotated[int | None, typer.Option(min=1, help="Send so many alerts only; by default all of them.")] = None,
@@ -175,7 +172,7 @@ def demo(
 
     Example: misweeper demo --rate 8 --alerts 400 --json summary.json
     """
-    from broker.commands.demo import demo as play  # noqa: PLC0415 - torch takes seconds to import
+    from broker.commands.demo import demo as play  # noqa: PLC0415 - pandas takes a second: not for run
 
     if not play(Console(), rate_per_s=rate, limit=alerts, json_path=json, stay=stay):
         raise typer.Exit(1)
@@ -190,22 +187,17 @@ def topics_create(
 
     Example: misweeper topics create --partitions 45 --replication 3
     """
-    from broker.connections import connect_kafka  # noqa: PLC0415 - confluent-kafka is not for --help
-    from broker.kafka.topics import create_topics  # noqa: PLC0415
-
     settings = Settings.load()
     create_topics(connect_kafka(settings), settings, partitions, replication)
 
 
 def main() -> None:
     """Run the command; an error that the operator can mend is one sentence and exit code 2."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a terminal that has not every letter gets its number
+    streams.mend()
     try:
         app()
     except StartupError as error:
-        Console(stderr=True).print(f"misweeper: {error}", highlight=False, soft_wrap=True, markup=False)
+        sys.stderr.write(f"misweeper: {printable_lines(str(error), LONGEST_SENTENCE)}\n")
         sys.exit(EXIT_CONFIGURATION)
 
 

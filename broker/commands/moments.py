@@ -30,13 +30,5 @@ def night(text: str) -> tuple[int, int]:
     return _ms(noon), _ms(noon + timedelta(days=1))
 
 
-def shown(ms: int) -> str:
-    """A time [ms since 1970] as people read it, UTC; the number itself where it is in no calendar."""
-    try:
-        return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
-    except (ValueError, OverflowError, OSError):
-        return f"{ms} ms"
-
-
 def _ms(when: datetime) -> int:
     return int(when.timestamp() * 1000)

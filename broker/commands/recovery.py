@@ -1,16 +1,35 @@
 """The commands `misweeper reconcile` and `misweeper rebuild`: what an operator asks after something went wrong."""
 
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from json import dumps
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from broker.accounts.reconcile import Wanted, offsets
+from broker.accounts.reconcile import reconcile as recount
+from broker.accounts.reconciliation import lines, sentences, table
+from broker.commands.files import put, try_out
+from broker.commands.moments import moment
+from broker.commands.moments import night as hours
+from broker.commands.shown import cell
+from broker.commands.streams import abandon_stdout, flush_stdout
 from broker.config import Settings
+from broker.connections import connect_kafka, connect_redis
 from broker.errors import StartupError
+from broker.kafka import spans
+from broker.lightcurves.loss import told_well
+from broker.lightcurves.rebuild import committed_spans
+from broker.lightcurves.rebuild import rebuild as append
+from broker.packets.reader import AlertReader
+
+EXIT_FINDING, EXIT_CRASH, EXIT_INTERRUPTED = 1, 2, 130
+LONGEST_LINE = 1_000
 
 Since = Annotated[str | None, typer.Option(help="From this time on: 2026-11-23 or 2026-11-23T04:30, UTC.")]
 Until = Annotated[str | None, typer.Option(help="Before this time.")]
@@ -19,8 +38,6 @@ Until = Annotated[str | None, typer.Option(help="Before this time.")]
 @contextmanager
 def progress(label: str) -> Iterator[tuple[Callable[[int], None], Callable[[int], None]]]:
     """A bar on standard error; yields what to tell it: how much more there is to do, and how much was done."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
-
     columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(label, total=0)
@@ -31,12 +48,24 @@ def progress(label: str) -> Iterator[tuple[Callable[[int], None], Callable[[int]
         yield expect, lambda done: bar.advance(task, done)
 
 
-def write(path: Path, text: str) -> None:
-    """A line to a file. Raises StartupError."""
+@contextmanager
+def one_means_a_finding() -> Iterator[None]:
+    """Exit code 1 of reconcile says that offsets are missing or double; so whatever goes wrong ends with 2."""
     try:
-        path.write_text(text + "\n")
+        yield
+        flush_stdout()
+    except (typer.Exit, StartupError):
+        raise
+    except KeyboardInterrupt:
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+    except (BrokenPipeError, SystemExit):  # rich's way to say that a pipe is broken is to exit with 1
+        raise StartupError("nobody reads what is printed; give --json a file") from None
     except OSError as error:
-        raise StartupError(f"{path} cannot be written ({error.strerror}); name another file") from error
+        abandon_stdout()
+        raise StartupError(f"the output cannot be written ({error.strerror}); free the disk, or name a file") from error
+    except Exception as error:
+        traceback.print_exc()
+        raise typer.Exit(EXIT_CRASH) from error
 
 
 def reconcile(
@@ -59,35 +88,41 @@ def reconcile(
 
     Example: misweeper reconcile --night 2026-11-23 --json -
     """
-    from broker.accounts.reconcile import Wanted, offsets  # noqa: PLC0415
-    from broker.accounts.reconcile import reconcile as recount  # noqa: PLC0415
-    from broker.accounts.reconciliation import sentences, table  # noqa: PLC0415
-    from broker.commands.moments import moment  # noqa: PLC0415
-    from broker.commands.moments import night as hours  # noqa: PLC0415
-    from broker.connections import connect_kafka  # noqa: PLC0415 - confluent-kafka is not for --help
-
-    settings = Settings.load()
-    if night and (since or until):
-        raise StartupError("--night names a time already; leave --since and --until out")
-    topics = topic or list(settings.kafka.topics)
-    if (from_ or to) and len(topics) > 1:
-        raise StartupError("--from and --to are offsets of one topic; name it with --topic")
-    begin, end = hours(night) if night else (since and moment(since), until and moment(until))
-    wanted = Wanted(topics, begin or None, end or None, offsets(from_), offsets(to))
-    with progress("outputs read") as (expect, advanced):
-        found = recount(connect_kafka(settings), settings, wanted, expect=expect, advanced=advanced)
-    summary = found.summary()
-    if json == "-":
-        typer.echo(dumps(summary))
-    else:
-        console = Console()
-        console.print(table(summary))
-        for sentence in sentences(summary):
-            console.print(sentence, markup=False, highlight=False, soft_wrap=True)
-        if json:
-            write(Path(json), dumps(summary))
+    with one_means_a_finding():
+        settings = Settings.load()
+        if night and (since or until):
+            raise StartupError("--night names a time already; leave --since and --until out")
+        topics = topic or list(settings.kafka.topics)
+        if (from_ or to) and len(topics) > 1:
+            raise StartupError("--from and --to are offsets of one topic; name it with --topic")
+        begin, end = hours(night) if night else (since and moment(since), until and moment(until))
+        wanted = Wanted(topics, begin or None, end or None, offsets(from_), offsets(to))
+        path = Path(json) if json and json != "-" else None
+        if path:
+            try_out(path)
+        with progress("outputs read") as (expect, advanced):
+            found = recount(connect_kafka(settings), settings, wanted, expect=expect, advanced=advanced)
+        summary = found.summary()
+        if json == "-":
+            typer.echo(dumps(summary))
+        else:
+            report(summary, Console())
+        if path:
+            put(path, dumps(summary) + "\n")
     if not summary["clean"]:
-        raise typer.Exit(1)
+        raise typer.Exit(EXIT_FINDING)
+
+
+def report(summary: dict[str, Any], console: Console) -> None:
+    """Print a table where it fits, lines where it would cut its figures; then what is wrong, in words."""
+    drawn = table(summary)
+    if console.measure(drawn, options=console.options.update(max_width=LONGEST_LINE)).maximum <= console.width:
+        console.print(drawn)
+    else:
+        for line in lines(summary, console.width):
+            console.print(cell(line, longest=LONGEST_LINE), soft_wrap=True)
+    for sentence in sentences(summary):
+        console.print(cell(sentence, longest=LONGEST_LINE), soft_wrap=True)
 
 
 def rebuild(
@@ -102,14 +137,6 @@ def rebuild(
 
     Example: misweeper rebuild --since 2026-11-23
     """
-    from broker.commands.moments import moment  # noqa: PLC0415
-    from broker.connections import connect_kafka, connect_redis  # noqa: PLC0415 - confluent-kafka is not for --help
-    from broker.kafka import spans  # noqa: PLC0415 - confluent-kafka is not for --help
-    from broker.lightcurves.loss import told_well  # noqa: PLC0415
-    from broker.lightcurves.rebuild import committed_spans  # noqa: PLC0415
-    from broker.lightcurves.rebuild import rebuild as append  # noqa: PLC0415
-    from broker.packets.reader import AlertReader  # noqa: PLC0415
-
     settings = Settings.load()
     since_ms, until_ms = moment(since), moment(until) if until else None
     store = connect_redis(settings)

@@ -15,6 +15,8 @@ import subprocess
 import sys
 import threading
 
+NO_FOLDER = ""  # in place of a folder to remove
+
 
 def main(folder: str, *command: str) -> int:
     """Run `command` in a process group of its own until it ends or the owner does; its exit code."""
@@ -32,7 +34,7 @@ def main(folder: str, *command: str) -> int:
 
     threading.Thread(target=watch, daemon=True).start()
     code = server.wait()
-    if owner_left.is_set():
+    if owner_left.is_set() and folder != NO_FOLDER:
         shutil.rmtree(folder, ignore_errors=True)
     return code if code >= 0 else 128 - code  # as a shell says that a signal ended it
 

@@ -91,7 +91,7 @@ class EmbeddedKafka(Server):
         settings = self.settings | {
             "listeners": f"PLAINTEXT://{clients},CONTROLLER://{controller}",
             "controller.quorum.voters": f"1@{controller}",
-            "log.dirs": str(self.folder / "data"),
+            "log.dirs": "data",  # in the working folder, whose own name may have commas, or letters of any alphabet
         }
         lines = [f"{key}={value}\n" for key, value in settings.items()]
         (self.folder / "server.properties").write_text("".join(lines))
@@ -100,7 +100,7 @@ class EmbeddedKafka(Server):
         """Format the data folder if it is new, then become the server."""
         # C1 alone: a server that lives for minutes on few cores would spend much of its time in the better compiler.
         quick = ["-XX:+UseSerialGC", "-XX:-UsePerfData", "-XX:TieredStopAtLevel=1"]
-        java = [java_binary(), f"-Djava.io.tmpdir={self.folder}", *quick]
+        java = [java_binary(), "-Djava.io.tmpdir=.", *quick]
         logs = ["-Dorg.slf4j.simpleLogger.showDateTime=true", "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS"]
         # Java keeps a direct buffer for each thread as large as the largest it ever wrote: 64 MiB, many times.
         heap = [f"-Xmx{self.max_heap_mb}m", "-XX:+ExitOnOutOfMemoryError", "-Djdk.nio.maxCachedBufferSize=1048576"]

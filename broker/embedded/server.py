@@ -24,6 +24,14 @@ LOOK_EVERY_S = 0.05
 TERMINATE_S = 30.0
 
 
+def temporary_folder() -> Path:
+    """Where servers keep their data. Raises StartupError."""
+    try:
+        return Path(tempfile.gettempdir())
+    except OSError as error:
+        raise StartupError("no folder takes temporary files; free the disk, or name a folder in TMPDIR") from error
+
+
 class Server(ABC):
     """One server process on loopback. `with` starts it, and removes it with all its data at the end."""
 
@@ -33,7 +41,7 @@ class Server(ABC):
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(stderr=True)
         slug = type(self).__name__.removeprefix("Embedded").lower()
-        self.folder = Path(tempfile.gettempdir()) / f"misweeper-{slug}-{secrets.token_hex(6)}"
+        self.folder = temporary_folder() / f"misweeper-{slug}-{secrets.token_hex(6)}"
         self.log_path = self.folder / "server.log"
         self._guard: subprocess.Popen[str] | None = None
         self._pid: int | None = None
@@ -74,6 +82,12 @@ class Server(ABC):
                     if self._wait_for_answer(may_retry=tries_left > 0):
                         return
                     self.stop()  # somebody took the port between our look and the server's bind
+            except OSError as error:
+                self.stop()
+                raise StartupError(
+                    f"{self.name} cannot use {self.folder} ({error.strerror}); "
+                    "free the disk, or name another folder in TMPDIR"
+                ) from error
             except BaseException:
                 self.stop()
                 raise
@@ -120,6 +134,7 @@ class Server(ABC):
                 stdout=subprocess.PIPE,
                 stderr=log,
                 cwd=self.folder,
+                env=os.environ | {"LC_ALL": "C.UTF-8"},  # else Java knows no folder whose name is not ASCII
                 start_new_session=True,
                 text=True,
             )

@@ -13,6 +13,7 @@ from broker.kafka.troubles import Troubles
 from schemas import catalogue
 
 WIRE = struct.Struct(">bI")
+NOT_OURS = (KeyError, ValueError, EOFError, IndexError, TypeError, OverflowError, MemoryError)  # a stranger's bytes
 
 
 class Published(NamedTuple):
@@ -33,6 +34,7 @@ class Subscription:
     """
 
     def __init__(self, config: dict[str, Any], schemas: dict[str, str], start: str = "earliest") -> None:
+        self.strangers = 0  # messages that are none of ours
         self._schemas = {topic: catalogue.load(name) for topic, name in schemas.items()}
         self._troubles = Troubles()
         self._consumer = Consumer(
@@ -49,7 +51,7 @@ class Subscription:
         self._consumer.subscribe(list(schemas))
 
     def poll(self, max_messages: int, timeout_s: float) -> Iterator[Published]:
-        """What has been published since the last poll. Raises KafkaException."""
+        """What has been published since the last poll; what is none of ours is counted. Raises KafkaException."""
         for message in self._consumer.consume(max_messages, timeout_s):
             if error := message.error():
                 if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
@@ -57,9 +59,13 @@ class Subscription:
                 raise KafkaException(error)
             self._troubles.over()
             topic = message.topic() or ""
-            yield Published(
-                topic, decode(message.value() or b"", self._schemas[topic]), source(message.headers() or ())
-            )
+            try:
+                record = decode(message.value() or b"", self._schemas[topic])
+                answered = source(message.headers() or ())
+            except (*NOT_OURS, SystemError):  # the client's own, for a header's name that is no UTF-8
+                self.strangers += 1
+                continue
+            yield Published(topic, record, answered)
 
     @property
     def trouble(self) -> str:

@@ -11,6 +11,7 @@ from broker.errors import PoisonMessage, Reason
 from broker.kafka.batch import Batch
 from broker.packets.columns import Columns
 from broker.packets.fields import Fields
+from broker.packets.foreign import foreign
 from broker.packets.framings import unwrap
 from broker.packets.projection import Projection, compile_projection
 from broker.packets.registry import Registry, native_registry
@@ -58,7 +59,7 @@ class AlertReader:
             _, adapt = known
             columns, broken = self._projection(schema).read(bodies[number], native.LONGEST_HISTORY)
             at = np.array(where[number], np.int64)
-            poisons |= {int(at[i]): poison for i, poison in broken.items()}
+            poisons |= {int(at[i]): named(batch.values[at[i]], poison) for i, poison in broken.items()}
             which = at[columns.which]
             found, wrong = adapt(columns, which, batch.timestamps_ms[which])
             parts.append(found)
@@ -79,6 +80,13 @@ class AlertReader:
         if id(schema) not in self._projections:
             self._projections[id(schema)] = compile_projection(schema, SURVEYS[schema["name"]][0])
         return self._projections[id(schema)]
+
+
+def named(value: bytes | None, poison: PoisonMessage) -> PoisonMessage:
+    """What is wrong with a message that does not decode; what it is instead, where its bytes tell."""
+    if looks_like := foreign(value or b""):
+        return PoisonMessage(Reason.NOT_AVRO, f"these bytes are no Avro, they look like {looks_like}")
+    return poison
 
 
 def together(parts: list[Alerts]) -> Alerts:

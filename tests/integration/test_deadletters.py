@@ -1,7 +1,9 @@
 """Dead letters listed, shown and sent back, once, on a real Kafka."""
 
 import json
+import re
 import secrets
+import time
 
 import pytest
 from confluent_kafka import KafkaException, Producer
@@ -115,6 +117,24 @@ def test_a_letter_is_shown_by_its_message_and_by_its_own_place(service, run, mon
     assert by_source.stdout in shown
     missing = run("show", service.input, str(partition), "99")
     assert isinstance(missing.exception, StartupError)
+
+
+def test_a_letter_that_is_not_there_is_said_at_once_and_no_other_is_shown(service, run, monkeypatch):
+    settings = service.settings(monkeypatch)
+    bury(service, settings, (b"k", b"first", []), (b"k", b"second", []))
+    topic = settings.outputs.dead_letters
+    (first, _) = (one.place for one in letters(settings, letter_spans(AdminClient(settings.kafka.client()), settings)))
+    for partition, offset, said in (
+        (first[0], 99_999_999, "no dead letter at .*: that partition has offsets 0 to"),
+        (1 - first[0], 99_999_999, "no dead letter at .*: that partition (is empty|has offsets)"),
+        (77, 0, "has no partition 77, only 0 to 1"),
+    ):
+        began = time.monotonic()
+        done = run("show", topic, str(partition), str(offset))
+        assert isinstance(done.exception, StartupError)
+        assert re.search(said, str(done.exception))
+        assert "source " not in done.stdout
+        assert time.monotonic() - began < 10
 
 
 def test_what_was_mended_is_sent_back_once_whole_and_classified(service, run, monkeypatch):

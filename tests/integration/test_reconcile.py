@@ -1,6 +1,9 @@
 """Every offset recounted from the topics alone, on a real Kafka: clean runs are clean, and every defect is found."""
 
 import json
+import os
+import subprocess
+import sys
 import time
 from itertools import islice
 
@@ -217,3 +220,50 @@ def test_the_command_prints_a_table_writes_json_and_exits_with_one(service, fabr
     assert "there is no topic never-made" in done.stderr
     with pytest.raises(StartupError, match=r"no topic matches \^never-made"):
         reconcile(fabricated.admin, fabricated.settings, Wanted(("^never-made",)))
+
+
+@pytest.mark.parametrize("columns", [60, 80, 200])
+def test_no_figure_is_cut_however_narrow_the_terminal(service, fabricated, columns):
+    fabricated.alerts(1_234)
+    fabricated.answer("duplicate", *range(1_100))
+    fabricated.answer("published", *range(1_100, 1_234))
+    fabricated.commit(1_234)
+    done = run_command("reconcile", environment=service.variables() | {"COLUMNS": str(columns)})
+    assert done.returncode == 0, done.stderr
+    assert "…" not in done.stdout
+    assert "..." not in done.stdout
+    whole = done.stdout.replace(",\n", ", ")
+    for figure in ("1,100", "134", "1234"):
+        assert figure in whole
+    assert fabricated.topic in done.stdout
+    assert done.stdout.splitlines()[-1] == "every offset has one fate"
+
+
+def test_of_nothing_it_says_that_there_is_nothing(service, fabricated):
+    done = run_command("reconcile", environment=service.variables())
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "nothing to account for: there is no alert in that span"
+    fabricated.alerts(3)
+    done = run_command("reconcile", environment=service.variables())
+    assert done.stdout.splitlines()[-1] == "nothing to account for: the group has not committed any of 3 offsets"
+
+
+def test_exit_code_1_is_for_findings_alone(service, fabricated, tmp_path):
+    fabricated.alerts(1)
+    fabricated.answer("published", 0)
+    fabricated.commit(1)
+    unwritable = run_command("reconcile", "--json", str(tmp_path / "no" / "a"), environment=service.variables())
+    assert (unwritable.returncode, unwritable.stdout) == (2, "")
+    for shell in ("misweeper reconcile >/dev/full", "misweeper reconcile | true; exit ${PIPESTATUS[0]}"):
+        line = shell.replace("misweeper", f"{sys.executable} -m broker.commands.main")
+        done = subprocess.run(
+            ["/bin/bash", "-c", line],
+            env=os.environ | service.variables(),
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=100,
+        )
+        assert done.returncode in ((2,) if "full" in shell else (0, 2)), done.stderr
+        assert "Traceback" not in done.stderr
+        assert "Exception ignored" not in done.stderr

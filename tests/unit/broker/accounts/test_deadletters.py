@@ -3,13 +3,13 @@
 import pytest
 
 from broker.accounts import resend
-from broker.accounts.answers import NOT_OURS
-from broker.accounts.deadletters import Choice, Letter, described, hexdump, printable, read_letter, row
+from broker.accounts.deadletters import Choice, Letter, described, hexdump, read_letter, row
 from broker.accounts.resend import REPLAY_OF, name_of, named, own_spans, resent_headers, sent_already, wish
 from broker.config import Outputs as Topics
 from broker.errors import PoisonMessage, Reason
 from broker.kafka.message import Message
 from broker.kafka.spans import Span
+from broker.kafka.subscription import NOT_OURS
 from broker.outputs.messages import LARGEST_ENVELOPE, LARGEST_VALUE, Outputs
 from broker.packets.framings import encode
 from broker.packets.reader import AlertReader
@@ -84,7 +84,6 @@ def test_a_hexdump_has_sixteen_bytes_a_line():
         "  0000  30 31 32 33 34 35 36 37 38 39 61 62 63 64 65 66  0123456789abcdef",
         "  0010  00 41                                            .A",
     ]
-    assert printable("a\x1b\u200eé") == "a\\x1b\\u200eé"
 
 
 @pytest.mark.parametrize(

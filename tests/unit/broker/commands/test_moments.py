@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from broker.commands.moments import moment, night, shown
+from broker.commands.moments import moment, night
 from broker.errors import StartupError
 
 
@@ -40,8 +40,3 @@ def test_what_is_no_time_is_said(text):
 def test_what_is_no_night_is_said(text):
     with pytest.raises(StartupError, match="is no night; write"):
         night(text)
-
-
-def test_a_time_is_shown_as_people_read_it():
-    assert shown(ms(2026, 11, 23, 4, 30)) == "2026-11-23 04:30:00"
-    assert shown(2**62) == f"{2**62} ms"

@@ -1,5 +1,7 @@
 """Framings told apart, and what bytes get that are none of them."""
 
+import gzip
+
 import pytest
 
 from broker.errors import PoisonMessage, Reason
@@ -110,3 +112,18 @@ SURVEYS = {
 @pytest.mark.parametrize("survey", SURVEYS)
 def test_real_packets_of_surveys_without_an_adapter_have_a_reason(survey):
     assert {reason(path.read_bytes()) for path in packets(survey)} == SURVEYS[survey]
+
+
+@pytest.mark.parametrize(
+    ("value", "looks_like"),
+    [
+        (b'{"alertId": 7, "objectId": "615"}', "JSON"),
+        (b'<?xml version="1.0"?><voe:VOEvent ivorn="ivo://x"/>', "VOEvent"),
+        (gzip.compress(wire(record())), "gzip"),
+        (b"an alert, but in words", "text"),
+    ],
+)
+def test_what_somebody_else_sends_is_told_by_its_name(value, looks_like):
+    with pytest.raises(PoisonMessage, match=f"look like .*{looks_like}") as caught:
+        alert(value)
+    assert caught.value.reason is Reason.NOT_AVRO

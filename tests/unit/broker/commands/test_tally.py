@@ -1,0 +1,62 @@
+"""The demo's figures, and which settings of the shell it obeys."""
+
+import time
+from dataclasses import asdict
+
+import pytest
+
+from broker.commands.demo import environment, require_progress, strangest_rows
+from broker.commands.tally import Tally
+from broker.config import Settings
+from broker.embedded import EmbeddedKafka, EmbeddedValkey, Servers
+from broker.errors import StartupError
+from model.taxonomy import CLASS_IDS
+
+
+def classification(alert_id, name, right, score=0.0):
+    classes = [{"classId": c, "probability": 0.87 if c == right else 0.01} for c in CLASS_IDS]
+    return {"alertId": alert_id, "objectId": name, "classifications": classes, "anomalyScore": score}
+
+
+def test_what_came_back_is_counted_and_compared_with_the_truth():
+    tally = Tally()
+    now = time.monotonic()
+    for alert_id, name, right in ((1, "a", 42), (2, "a", 90), (3, "b", 42)):
+        tally.sent_at[alert_id] = now - 0.1 * alert_id
+        tally.add("classifications", classification(alert_id, name, right))
+    tally.add("dead_letters", {})
+    tally.add("anomalies", classification(2, "a", 90, score=7.0))
+    tally.add("anomalies", classification(3, "a", 42, score=5.0))
+    found = asdict(tally.summary(4, 2.0, {"a": 90, "b": 67}))
+    assert {k: found[k] for k in ("alerts", "published", "dead_letters", "objects", "alerts_per_s", "accuracy")} == {
+        "alerts": 4, "published": 3, "dead_letters": 1, "objects": 2, "alerts_per_s": 1.5, "accuracy": 0.5,
+    }  # fmt: skip
+    assert 200 <= found["latency_ms"]["p50"] < 1_000
+    ((label, text),) = strangest_rows(tally)
+    assert (label, text.plain) == ("anomaly 1", "object a: score 7.0, nearest SN Ia")
+
+
+def test_no_other_servers_of_the_shell_are_taken(monkeypatch):
+    shell = {
+        "MISWEEPER_KAFKA__USERNAME": "someone",
+        "misweeper_kafka__topics": "theirs",
+        "MISWEEPER_REDIS__CLUSTER": "true",
+        "MISWEEPER_OUTPUTS__ANOMALIES": "theirs",
+        "MISWEEPER_HTTP__HOST": "192.0.2.1",
+        "MISWEEPER_LOG__FORM": "json",
+        "MISWEEPER_CLASSIFIER__THREADS": "2",
+        "HOME": "/root",
+    }
+    found = environment(Servers(EmbeddedKafka(), EmbeddedValkey()), shell)
+    assert found.keys() & shell.keys() == {"MISWEEPER_LOG__FORM", "MISWEEPER_CLASSIFIER__THREADS"}
+    for name, value in found.items():
+        monkeypatch.setenv(name, value)
+    assert Settings.load().kafka.topics == ("plasticc",)
+
+
+def test_a_demo_that_does_not_come_on_says_why():
+    require_progress([], 10.0, 5, 10)
+    with pytest.raises(StartupError, match="no classification came for 60 s \\(5 of 10 so far\\)"):
+        require_progress([], 61.0, 5, 10)
+    with pytest.raises(StartupError, match="refused"):
+        require_progress([StartupError("refused")], 0.0, 5, 10)
