@@ -27,6 +27,7 @@ from broker.metrics import Metrics
 from broker.outputs.messages import Outputs
 from broker.packets.reader import AlertReader
 from broker.pipeline import Pipeline
+from broker.rehearsal import rehearse
 from model.artefact import DEFAULT, Artefact, ArtefactError
 from model.artefact import load as load_artefact
 from model.classifier import Classifier, DeviceError
@@ -45,11 +46,19 @@ def serve(settings: Settings, stop: threading.Event) -> None:
         artefact = read_artefact(settings)
         classifier = build_classifier(settings, artefact)
         classifier.warm_up()
+        reader = AlertReader(settings.limits.max_message_bytes)
+        outputs = Outputs(
+            topics=settings.outputs,
+            classifier_name=artefact.name,
+            classifier_version=artefact.digest,
+            priors=settings.classifier.priors,
+            broker_version=version("misweeper"),
+        )
+        rehearse(reader, classifier, outputs)
         state.well("model")
         store = connect_redis(settings, classifier.fingerprint.hex())
         admin = connect_kafka(settings)
         await_outputs(admin, settings, state, stop)
-        reader = AlertReader(settings.limits.max_message_bytes)
         know_store(settings, store, admin, reader, state, stop)
         if stop.is_set():
             return
@@ -81,13 +90,7 @@ def serve(settings: Settings, stop: threading.Event) -> None:
                     saver=saver,
                 ),
                 classifier=classifier,
-                outputs=Outputs(
-                    topics=settings.outputs,
-                    classifier_name=artefact.name,
-                    classifier_version=artefact.digest,
-                    priors=settings.classifier.priors,
-                    broker_version=version("misweeper"),
-                ),
+                outputs=outputs,
                 sink=sink,
                 metrics=metrics,
                 health=state,
