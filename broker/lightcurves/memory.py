@@ -249,10 +249,10 @@ class Memory:
         for o, log in logs.items():
             header = states.headers[o : o + 1]
             seen = (int(header["entries"][0]), int(header["last_check"][0])) if states.there[o] else None
-            done = recall(log, told[o], seen, header["context"])
+            done = recall(log, told[o], seen, header["context"], MOST_STEPS)
             for answer in done.answers:
                 cost[answer.alert] = answer.cost
-            if cost.sum() > 2 * MOST_STEPS:
+            if cost.sum() > MOST_STEPS:  # where an object was not planned to its end, it is
                 check_work(cost)
             pieces[o] = self._piece(keys[o], salt[o : o + 1], log, told[o], done, states.bodies[o], bool(knows[o]))
         check_work(cost)
@@ -333,7 +333,7 @@ class Memory:
             header["context"], header["knows_rows"] = done.runs[-1].context, knows
             if knows:
                 own = observations(log.entries[: done.entries][log.good[: done.entries]])
-                tail = tail_of(np.concatenate([own, *(t.rows for t in told)]), salt[0])
+                tail = tail_of(np.concatenate([own, *(t.rows for t in told if log.owned_by(t, done.entries))]), salt[0])
         return Piece(key, done, state, header, tail)
 
 

@@ -11,6 +11,7 @@ Which of two messages with one alert came first is told by the log alone.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from typing import NamedTuple
 
 import numpy as np
@@ -90,6 +91,11 @@ class Log:
         """Whether a state that has seen so many entries, the last with that checksum, can be of this log."""
         return self.before or (entries <= len(self) and bool(self.entries["check"][entries - 1] == last_check))
 
+    def owned_by(self, told: Told, end: int) -> bool:
+        """Whether an alert's very message left the first entry of the alert, and did so before an end."""
+        index = self.first.get(identity_of(told), end)
+        return index < end and self.brought(index, told)
+
     def __len__(self) -> int:
         return len(self.entries)
 
@@ -130,18 +136,24 @@ def identity_of(told: Told) -> tuple[int, float, int]:
     return told.alert_id, float(own["mjd_tai"]), int(own["band"])
 
 
-def recall(log: Log, alerts: Sequence[Told], seen: tuple[int, int] | None, context: NDArray[np.void]) -> Recalled:
-    """Plan an object's alerts from a log that holds them all.
+def recall(
+    log: Log, alerts: Sequence[Told], seen: tuple[int, int] | None, context: NDArray[np.void], most: float = inf
+) -> Recalled:
+    """Plan an object's alerts from a log that holds them all; no more of them once they cost too much together.
 
     Args:
         log: of the object, after what was missing has been appended.
         alerts: of the batch, in order.
         seen: how many entries the stored state has seen, and the checksum of the last; None where none fits.
         context: one of dtype CONTEXT, which the stored state assumes.
+        most: rows to step, after which no more is planned.
     """
     done = Recalled()
     rows = observations_of(log.entries)
+    cost = 0
     for told in alerts:
+        if cost > most:
+            break
         index = log.first.get(identity_of(told))
         if index is None or not log.brought(index, told):
             done.answers.append(Answered(told.alert, -1, 0, 0, 0))
@@ -169,6 +181,7 @@ def recall(log: Log, alerts: Sequence[Told], seen: tuple[int, int] | None, conte
             fresh = wanted[start:]
         run.rows.append(fresh)
         run.length += len(fresh)
+        cost += len(fresh)
         done.answers.append(Answered(told.alert, len(done.runs) - 1, run.length - 1, len(wanted), len(fresh)))
         done.curve, done.entries = wanted, end
     if done.curve is not None:
@@ -181,6 +194,8 @@ def recall(log: Log, alerts: Sequence[Told], seen: tuple[int, int] | None, conte
 def resumable(log: Log, seen: tuple[int, int] | None, wanted: NDArray[np.void], end: int) -> int:
     """How many observations of a wanted curve the stored state has seen; 0 where it cannot be used."""
     if seen is None or log.before or not 0 < seen[0] <= end or log.entries["check"][seen[0] - 1] != seen[1]:
+        return 0
+    if not log.good[: seen[0]].all():  # the state may have seen an entry before it was damaged
         return 0
     known = curve_of(observations_of(log.entries[: seen[0]])[log.good[: seen[0]]])
     return len(known) if len(known) < len(wanted) and begins(wanted, known) else 0

@@ -74,9 +74,9 @@ class InMemoryLightCurves:
         """See LightCurveStore. Nothing expires here."""
         lengths: list[int | Refused] = []
         for (key, new), _ in zip(entries, refresh, strict=True):
-            log = self.logs.setdefault(key, [])
-            log.extend(new)
-            lengths.append(len(log))
+            if new:
+                self.logs.setdefault(key, []).extend(new)
+            lengths.append(len(self.logs.get(key, ())))
         return lengths
 
     def prepend(self, entries: Sequence[tuple[bytes, Sequence[bytes]]]) -> None:

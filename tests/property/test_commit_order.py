@@ -2,28 +2,29 @@
 
 Up to four workers with the real pipeline, memory and outputs, over doubles of Kafka and Redis (tests/support), are
 interleaved step by step while alerts come in: on two partitions, without a key, new, late, doubled at another offset,
-with history, or no alert at all. At every step a worker may be killed, refused by Kafka or Redis (before the effect,
-after it, half way), expelled from its group and go on as a zombie, replaced while it still lives, its transaction
-aborted for taking too long; states are evicted, artefacts change. Logs are not lost: that is another promise.
+with history, or no alert at all. A batch is planned while the one before it is committed. At every step a worker may be
+killed, refused by Kafka or Redis (before the effect, after it, half way), expelled from its group and go on as a
+zombie, replaced while it still lives, its transaction aborted for taking too long; states are evicted, damaged or made
+by another artefact, keys hold what is not ours, entries are damaged, and the whole store is lost.
 
 What is promised, and checked after each step:
 
 1. At read_committed each offset below the committed one has one fate, and no other offset has any (laws 6 and 7).
 2. The log of an object is one order of arrival, in which each partition's alerts stand in the order of their offsets.
    An alert's place is where it was appended first, by whomever, even by a worker that died of it or was a zombie.
-3. Each published classification is that of an undisturbed run over this order up to its alert (law 5). So for an object
-   whose alerts are all on one partition (they have a key) it is what every run without faults publishes. For an object
-   on two partitions the first appends decide the order between them, once for all: all its classifications agree on
-   it, whoever published them, but another run may decide otherwise.
-4. Of alerts that say the same, the one that arrived first is published, every other is a duplicate, and leaves nothing
-   behind, but where two workers wrote them at once: then its history stays, for everyone who comes later.
-5. A state that fits the log is that of the light curve it claims to have seen (law 3).
+3. Each published classification is that of the set of the log's entries up to the alert's own (law 5), all of its own
+   history among them. So for an object whose alerts are all on one partition (they have a key) it is what every run
+   without faults publishes. For an object on two partitions the first appends decide the order between them, once for
+   all. What was published before the store was lost or an entry damaged is that of the log as it was then.
+4. Of alerts that say the same, the one that arrived first is published, every other is a duplicate.
+5. A state that fits the log is that of the light curve it claims to have seen, and the rows it takes for known are
+   known (law 3).
 
 And when all has been read: the light curve is the set of all alerts (law 4), and each alert was published once.
 """
 
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 
 import hypothesis.strategies as st
 import numpy as np
@@ -31,56 +32,29 @@ import structlog
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from broker.config import Outputs as Topics
-from broker.kafka.batch import Batch
-from broker.kafka.message import Message
-from broker.kafka.subscription import decode, source
-from broker.lightcurves.entries import HISTORY, observations, parse, source_of
+from broker.lightcurves.entries import observations, parse
 from broker.lightcurves.hashes import salts
 from broker.lightcurves.recall import curve_of
 from broker.lightcurves.states import Shelf
-from broker.lightcurves.store import InMemoryLightCurves
-from model.observation import LightCurve, Observation
-from model.taxonomy import CLASS_IDS
-from schemas.catalogue import load
-from tests.support.alerts import record, wire
-from tests.support.columns import Alert, Arrival, alert_at
-from tests.support.echo import START, Echo, Verdict, grown, verdict_on
-from tests.support.kafka_double import KafkaDouble
-from tests.support.stepping import DIE, FAIL, GO, READ, STEPS, Worker
+from broker.lightcurves.stepping import tail_of
+from model.observation import OBSERVATION
+from tests.support.columns import Alert
+from tests.support.confusable import PARTITIONS, messages, read
+from tests.support.echo import STATE_BYTES, Echo, grown
+from tests.support.kafka_double import KafkaDouble, fates
+from tests.support.ordered_logs import Place, answers_of, is_known
+from tests.support.stepped_store import SharedStore
+from tests.support.stepping import DIE, FAIL, GO, STEPS, SteppedWorker
 
-PARTITIONS = 2
 NAMES = ("one", "two", "three")
-DIGESTS = ("a" * 64, "b" * 64)
-ECHOES = tuple(map(Echo, DIGESTS))
+DIGESTS = ("a", "b")
 MOST_WORKERS = 4
 MOST_ALERTS = 60
 MOST_TURNS = 1000  # to read the rest
-TOPICS = Topics()
+KEYS = (b"plasticc/x", b"plasticc/y")
 
-days = st.integers(1, 6).map(float)
-earlier = st.builds(lambda mjd: record(mjd=mjd, flux=3.0, fluxErr=2.0, band="g", detected=False), days)
-alerts = st.builds(
-    lambda number, mjd, name, band, z, history: wire(
-        record(
-            alertId=number,
-            objectId=name,
-            mjd=mjd,
-            band=band,
-            flux=float(number),
-            hostgalPhotoz=z,
-            history=[{key: one[key] for key in ("mjd", "band", "flux", "fluxErr", "detected")} for one in history],
-        )
-    ),
-    st.integers(1, 9),
-    days,
-    st.sampled_from(["x", "x", "y"]),
-    st.sampled_from("ug"),
-    st.sampled_from([0.5, 0.5, 0.5, 0.75]),
-    st.lists(earlier, max_size=2),
-)
-messages = st.lists(st.tuples(st.integers(0, PARTITIONS - 1), alerts | st.just(b"\x02poison")), min_size=1, max_size=5)
 which = st.integers(0, MOST_WORKERS - 1)
+patience = st.integers(0, 9)
 faults = st.lists(
     st.tuples(which, st.sampled_from(list(STEPS)), st.sampled_from([FAIL, FAIL, DIE])), min_size=1, max_size=6
 )
@@ -92,9 +66,12 @@ class CommitOrder(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.kafka = KafkaDouble(PARTITIONS)
-        self.store = InMemoryLightCurves()
-        self.workers: list[Worker] = []
-        self.gone: list[Worker] = []  # died, and neither the group nor the transactions know it yet
+        self.store = SharedStore()
+        self.workers: list[SteppedWorker] = []
+        self.gone: list[SteppedWorker] = []  # died, and neither the group nor the transactions know it yet
+        self.past: list[dict[Place, tuple]] = []  # what was to be answered by logs that were lost or damaged since
+        self.damaged: dict[bytes, bytes] = {}  # entries as they are now: as they were
+        self.refused: set[bytes] = set()  # objects whose key was another's at some time
         self.quiet = structlog.testing.capture_logs()
         self.quiet.__enter__()
 
@@ -122,14 +99,14 @@ class CommitOrder(RuleBasedStateMachine):
     @rule(name=st.integers(0, len(NAMES) - 1), digest=st.integers(0, len(DIGESTS) - 1))
     def start(self, name, digest):
         """A worker joins; where one of the same name lives, that is a zombie from now on."""
-        self.workers.append(Worker(self.kafka, self.store, NAMES[name], DIGESTS[digest]))
+        self.workers.append(SteppedWorker(self.kafka, self.store, NAMES[name], DIGESTS[digest]))
 
     @precondition(lambda self: self.workers)
-    @rule(which=which, new=messages, steps=st.integers(1, 60), take=st.integers(1, 4), late=st.booleans())
-    def go_on(self, which, new, steps, take, late):
+    @rule(which=which, new=messages, steps=st.integers(1, 60), take=st.integers(1, 4), patience=patience)
+    def go_on(self, which, new, steps, take, patience):
         worker = self.pick(which)
         self.produce(new)
-        worker.take, worker.late = take, late
+        worker.take, worker.patience = take, patience
         self.take_turns([worker], 1, steps)
 
     @rule(faults=faults, new=messages, noticed=st.sampled_from([True, True, False]))
@@ -180,12 +157,48 @@ class CommitOrder(RuleBasedStateMachine):
         """A transaction took too long."""
         self.kafka.time_out(name)
 
-    @rule(key=st.sampled_from(["x", "y"]))
+    @rule(key=st.sampled_from(KEYS))
     def evict(self, key):
         """A state is lost."""
-        self.store.saved.pop(b"plasticc/" + key.encode(), None)
+        self.store.saved.pop(key, None)
 
-    def take_turns(self, workers: list[Worker], turns: int, steps: int) -> None:
+    @precondition(lambda self: self.store.saved)
+    @rule(index=st.integers(0, 9), change=st.integers(0, 2**12), length=st.sampled_from([None, None, 7, -1, 400]))
+    def damage_a_state(self, index, change, length):
+        """A bit of it is another, or its length."""
+        key = sorted(self.store.saved)[index % len(self.store.saved)]
+        state = bytearray(self.store.saved[key])
+        state[change // 8 % len(state)] ^= 1 << change % 8
+        self.store.saved[key] = bytes(state[:length] if length != 400 else state + bytes(400))
+
+    @precondition(lambda self: any(self.store.logs.values()) and not self.past)
+    @rule(index=st.integers(0, 200), change=st.integers(0, 400))
+    def damage_an_entry(self, index, change):
+        """One byte of an entry is another. Who has seen it as it was may go on with that."""
+        self.remember_what_was()
+        key = sorted(self.store.logs)[index % len(self.store.logs)]
+        log = self.store.logs[key]
+        entry = bytearray(log[index % len(log)])
+        entry[change % len(entry)] ^= 1 + change % 255
+        self.damaged[bytes(entry)] = log[index % len(log)]
+        log[index % len(log)] = bytes(entry)
+
+    @precondition(lambda self: not self.damaged)  # rebuilding gives an entry back, at another place
+    @rule()
+    def lose_the_store(self):
+        self.remember_what_was()
+        self.store.lose()
+
+    @rule(key=st.sampled_from(KEYS), ours=st.booleans())
+    def hold_what_is_not_ours(self, key, ours):
+        """A key is of another kind from now on, or no more."""
+        self.store.strange.discard(key) if ours else self.store.strange.add(key)
+        self.refused |= self.store.strange
+
+    def remember_what_was(self):
+        self.past += [self.wanted(), self.wanted(self.damaged)]
+
+    def take_turns(self, workers: list[SteppedWorker], turns: int, steps: int) -> None:
         for _ in range(turns):
             for worker in list(workers):
                 if worker.alive:
@@ -198,16 +211,16 @@ class CommitOrder(RuleBasedStateMachine):
                 self.kafka.time_out(worker.name)
         self.gone.clear()
 
-    def pick(self, which: int) -> Worker:
+    def pick(self, which: int) -> SteppedWorker:
         return self.workers[which % len(self.workers)]
 
-    def resume(self, worker: Worker, order: str = GO, steps: int = 1, until: str = "") -> None:
+    def resume(self, worker: SteppedWorker, order: str = GO, steps: int = 1, until: str = "") -> None:
         worker.resume(order, steps, until)
         if not worker.alive:
             self.workers.remove(worker)
             self.gone.append(worker)
 
-    def resume_until(self, worker: Worker, step: str) -> None:
+    def resume_until(self, worker: SteppedWorker, step: str) -> None:
         """To that step, if it comes within two batches: of the first, a rebalance may leave nothing."""
         if worker.step != step:
             self.resume(worker, GO, 2 * len(STEPS), step)
@@ -222,64 +235,78 @@ class CommitOrder(RuleBasedStateMachine):
         assert set(answered) == {(p, offset) for p in range(PARTITIONS) for offset in range(committed[p])}
 
     @invariant()
-    def every_answer_is_that_of_an_undisturbed_run(self):
-        wanted = answers_of(self.arrived())
-        for (partition, offset), said in self.published():
-            alert = read(self.kafka.inputs[partition][offset].value)
-            verdict = wanted.get((partition, offset))
-            assert (said["fate"] == "dead_letter") == (alert is None)
-            assert (said["fate"] == "duplicate") == (alert is not None and verdict is None)
-            if verdict is not None:
+    def every_answer_is_that_of_the_log_up_to_its_alert(self):
+        answers = [*self.past, self.wanted(), self.wanted(self.damaged)]
+        for place, said in self.published():
+            alert = self.alert_at(place)
+            if alert is None:
+                assert said["fate"] == "dead_letter"
+                assert said["reason"] != "set_aside"
+            elif said["fate"] == "dead_letter":
+                assert said["reason"] == "set_aside"
+                assert alert.key in self.refused
+            elif said["fate"] == "duplicate":
+                assert any(place not in wanted for wanted in answers), "a duplicate that owns its entry"
+            else:
                 got = [c["probability"] for c in said["classifications"]]
-                assert [c["classId"] for c in said["classifications"]] == list(CLASS_IDS)
-                assert (*got, said["p99"], said["anomalyScore"]) == verdict[:-1]
+                told = said["observations"], *got, said["p99"], said["anomalyScore"], float(said["anomaly"])
+                assert told in [wanted.get(place) for wanted in answers]
 
     @invariant()
     def a_state_that_fits_is_that_of_its_curve(self):
-        for key, raw in self.store.saved.items():
-            salt = salts([key])
-            found = [Shelf(e.fingerprint, self.store.identity, e.start_state).read([raw], salt) for e in ECHOES]
-            (state,) = (one for one in found if one.there[0])
-            (header,) = state.headers
-            log, good = parse(self.store.logs[key], int(salt[0]))
-            assert good.all()
-            seen = int(header["entries"])
-            if seen <= len(log) and log["check"][seen - 1] == header["last_check"]:
-                curve, body = curve_of(observations(log[:seen])), START
+        for key, state in self.store.saved.items():
+            for digest in DIGESTS:
+                shelf = Shelf(Echo(digest).fingerprint, self.store.identity, Echo.start_state)
+                states = shelf.read([state], salts([key]))
+                if not states.there[0]:
+                    continue
+                entries, good = parse(self.store.logs.get(key, []), int(salts([key])[0]))
+                (header,), count = states.headers, int(states.headers["entries"][0])
+                if (
+                    count > len(entries)
+                    or entries["check"][count - 1] != header["last_check"]
+                    or not good[:count].all()
+                ):
+                    continue
+                rows = observations(entries[:count])
+                curve, seen = curve_of(rows), Echo.start_state.tobytes()
                 for row in curve:
-                    body = grown(body, row.tobytes(), header["context"].tobytes())
-                assert state.bodies[0].tobytes() == body
+                    seen = grown(seen, row.tobytes(), header["context"].tobytes())
+                assert len(seen) == STATE_BYTES
+                assert states.bodies[0].tobytes() == seen
                 assert header["observations"] == len(curve)
+                assert (header["last_mjd"], header["last_band"]) == (curve["mjd_tai"][-1], curve["band"][-1])
+                known = [one for one in self.rows_of(key) if is_known(one, curve)]
+                assert np.isin(states.tails, tail_of(np.array(known, OBSERVATION), salts([key])[0])).all()
 
-    def published(self) -> Iterator[tuple[tuple[int, int], dict]]:
-        """The fates that a subscriber sees."""
-        for out in self.kafka.visible:
-            if out.topic != TOPICS.anomalies:
-                name = "dead_letter" if out.topic == TOPICS.dead_letters else "classification"
-                yield source(out.headers)[1:], {"fate": "published"} | decode(out.value, load(name))
+    def published(self) -> Iterator[tuple[Place, dict]]:
+        return fates(self.kafka.visible)
 
-    def arrived(self) -> list[Arrival]:
-        """Every object's alerts in the order in which they were appended first."""
-        arrivals: list[Arrival] = []
-        marks = {source_of(self.kafka.topic, partition): partition for partition in range(PARTITIONS)}
-        for key, log in self.store.logs.items():
-            rows, _ = parse(log, int(salts([key])[0]))
-            own = rows[(rows["flags"] & HISTORY) == 0]
-            places = dict.fromkeys(zip(own["source"].tolist(), own["offset"].tolist(), strict=True))
-            for mark in marks:
-                offsets = [offset for place, offset in places if place == mark]
-                assert offsets == sorted(offsets), "a partition's alerts stand in another order"
-            found = [self.kafka.inputs[marks[place]][offset] for place, offset in places]
-            arrivals += [Arrival(message, read(message.value)) for message in found]
-        return arrivals
+    def wanted(self, mended: Mapping[bytes, bytes] = MappingProxyType({})) -> dict[Place, tuple]:
+        """What the logs say is to be answered; as long as nothing was lost, they hold all that an alert told."""
+        logs = {key: [mended.get(one, one) for one in log] for key, log in self.store.logs.items()}
+        return answers_of(logs, self.alert_at, whole=not self.past)
+
+    def rows_of(self, key: bytes) -> np.ndarray:
+        """The observations that any alert has told of an object."""
+        told = [a for a in map(self.alert_at, self.places()) if a is not None and a.key == key]
+        return np.array([o for a in told for o in (*a.history, a.observation)], OBSERVATION)
+
+    def places(self) -> list[Place]:
+        return [(m.partition, m.offset) for found in self.kafka.inputs for m in found]
+
+    def alert_at(self, place: Place) -> Alert | None:
+        """The alert of a message; None where it is none."""
+        return read(self.kafka.inputs[place[0]][place[1]].value)
 
     # In the end
 
     def teardown(self):
         try:
+            self.store.strange.clear()
             self.drain()
             self.every_offset_below_the_committed_has_one_fate()
-            self.every_answer_is_that_of_an_undisturbed_run()
+            self.every_answer_is_that_of_the_log_up_to_its_alert()
             self.a_state_that_fits_is_that_of_its_curve()
             self.all_is_read_and_every_curve_is_the_set_of_its_alerts()
         finally:
@@ -299,44 +326,20 @@ class CommitOrder(RuleBasedStateMachine):
 
     def all_is_read_and_every_curve_is_the_set_of_its_alerts(self):
         assert self.kafka.committed == [len(messages) for messages in self.kafka.inputs], "it goes on for ever"
-        good = [alert for ms in self.kafka.inputs for m in ms if (alert := read(m.value)) is not None]
-        assert {key for key, log in self.store.logs.items() if log} == {alert.key for alert in good}
-        arrived = [arrival.alert for arrival in self.arrived()]
+        if self.past or self.refused:
+            return
+        good = [(place, a) for place in self.places() if (a := self.alert_at(place)) is not None]
+        wanted = self.wanted()
+        assert set(self.store.logs) == {a.key for _, a in good}
         for key, log in self.store.logs.items():
-            everything = [o for a in arrived if a.key == key for o in (*a.history, a.observation)]
-            rows, _ = parse(log, int(salts([key])[0]))
-            assert np.array_equal(curve_of(observations(rows)), LightCurve.of(everything).observations)
-        once = set(map(identity_of, good))
-        assert set(map(identity_of, arrived)) == once
+            entries, readable = parse(log, int(salts([key])[0]))
+            assert readable.all()
+            owners = [o for place, a in good if place in wanted and a.key == key for o in (*a.history, a.observation)]
+            least, curve = curve_of(np.array(owners, OBSERVATION)), curve_of(observations(entries))
+            assert all(is_known(row, curve) for row in least)
+            assert all(is_known(row, curve_of(self.rows_of(key))) for row in curve)
+        once = {(a.key, a.alert_id, a.observation.mjd_tai, a.observation.band) for _, a in good}
         assert sum(said["fate"] == "published" for _, said in self.published()) == len(once)
-
-
-@cache
-def read(value: bytes) -> Alert | None:
-    """The alert of a message; None where it is none."""
-    alerts, _ = READ(Batch.of([Message("alerts", 0, 0, 0, value=value)]))
-    return alert_at(alerts, 0) if len(alerts) else None
-
-
-def identity_of(alert: Alert) -> tuple[bytes, int, float, int]:
-    """What makes two alerts the same."""
-    return alert.key, alert.alert_id, alert.observation.mjd_tai, alert.observation.band
-
-
-def answers_of(arrivals: list[Arrival]) -> dict[tuple[int, int], Verdict | None]:
-    """The verdict on the set of what stands in the log up to and with each alert; None for a duplicate."""
-    seen: dict[bytes, list[Observation]] = {}
-    first: set[tuple[bytes, int, float, int]] = set()
-    answers: dict[tuple[int, int], Verdict | None] = {}
-    for arrival in arrivals:
-        alert = arrival.alert
-        seen.setdefault(alert.key, []).extend((*alert.history, alert.observation))
-        answers[arrival.place] = None
-        if identity_of(alert) not in first:
-            curve = LightCurve.of(seen[alert.key]).observations
-            answers[arrival.place] = verdict_on(curve, alert.context)
-        first.add(identity_of(alert))
-    return answers
 
 
 TestCommitOrder = CommitOrder.TestCase

@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 from broker.errors import Reason
 from broker.surveys.native import LONGEST_HISTORY
 from model.alerts import Alerts
-from tests.support.alerts import FRAMINGS, packets, record
+from tests.support.alerts import FRAMINGS, PACKETS, record
 from tests.support.hostile import BOMBS, CODECS, container, history
 from tests.support.reading import MOST_BYTES, MOST_S, Fate, fate, least_s, most_bytes
 
 GOOD = [frame(record()) for frame in FRAMINGS.values()]
-REAL = [path.read_bytes() for survey in ("rubin", "ztf", "elasticc", "negative") for path in packets(survey)]
+SURVEYS = ("rubin", "ztf", "elasticc", "negative")
+REAL = [path.read_bytes() for survey in SURVEYS for path in sorted((PACKETS / survey).glob("*.avro"))]
 
 
 def timed(value: bytes) -> Fate:

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass, field
+from math import nan
 
 import numpy as np
 from hypothesis import given, settings
@@ -68,7 +69,7 @@ alerts = st.lists(
         st.integers(1, 12),
         st.integers(1, 8).map(float),
         st.integers(0, 1),
-        st.sampled_from([0.5, 0.5, 0.5, 0.7]),
+        st.sampled_from([nan, nan, nan, 0.7]),
         st.lists(past, max_size=3).map(tuple),
     ),
     min_size=1,

@@ -5,16 +5,22 @@ A model for the state machine of tests/property/test_commit_order.py; everywhere
     transactions    records and offsets of a transaction are seen together, or never
     fencing         a producer is ended by another with its transactional id; what takes too long is aborted
     the group       offsets are taken from members alone (KIP-447). One that was expelled joins again under a new name,
-                    so the name says what member id and generation say to Kafka
+                    and one that is given partitions or lets go of some goes on under a new name: so the name says what
+                    member id and generation say to Kafka
     rebalances      cooperative: what a member holds is given away once it has let go of it, or was expelled
     stable offsets  while a transaction with a partition's offset is open, nobody is told where that partition stands
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
+from broker.config import Outputs as Topics
 from broker.kafka.message import Message, Record
+from broker.kafka.subscription import decode, source
+from schemas.catalogue import load
+
+TOPICS = Topics()
 
 
 class RefusedError(Exception):
@@ -47,7 +53,8 @@ class KafkaDouble:
         self.committed = [0] * partitions
         self.visible: list[Record] = []
         self._held: dict[str, set[int]] = {}  # by member
-        self._names = count()
+        self._joined: dict[str, int] = {}  # by member, when it joined
+        self._names, self._numbers = count(), count()
         self._epochs: dict[str, int] = {}  # by transactional id
         self._open: dict[str, Transaction] = {}
 
@@ -61,24 +68,25 @@ class KafkaDouble:
 
     def join(self) -> str:
         """A new member's name."""
-        name = f"member-{next(self._names)}"
+        name = self._named(next(self._numbers))
         self._held[name] = set()
         return name
 
-    def poll(self, member: str) -> set[int] | None:
-        """What a member holds, once it has let go of what others shall have. None: it was expelled."""
-        if (shall := self.shall(member)) is None:
-            return None
-        others = {p for name, held in self._held.items() if name != member for p in held}
-        self._held[member] = shall - others
-        return self._held[member]
-
-    def shall(self, member: str) -> set[int] | None:
-        """What a member is to hold, so what it must let go of. None: it was expelled."""
+    def shall_hold(self, member: str) -> set[int] | None:
+        """What a member is to hold of what no other holds. None: it was expelled."""
         if member not in self._held:
             return None
-        members = list(self._held)
-        return {p for p in range(len(self.inputs)) if members[p % len(members)] == member}
+        members = sorted(self._held, key=self._joined.__getitem__)
+        shall = {p for p in range(len(self.inputs)) if members[p % len(members)] == member}
+        others = {p for name, held in self._held.items() if name != member for p in held}
+        return shall - others
+
+    def hold(self, member: str, partitions: set[int]) -> str:
+        """A member takes partitions and lets go of others; its new name, the old one is worth nothing."""
+        name = self._named(self._joined[member])
+        del self._held[member]
+        self._held[name] = set(partitions)
+        return name
 
     def expel(self, member: str) -> None:
         """A member that left, or was not heard of in time."""
@@ -133,6 +141,11 @@ class KafkaDouble:
         """Abort a transaction that took too long. Whether there was one."""
         return self._open.pop(worker, None) is not None
 
+    def _named(self, joined: int) -> str:
+        name = f"member-{next(self._names)}"
+        self._joined[name] = joined
+        return name
+
     def _transaction(self, worker: str, epoch: int) -> Transaction:
         self._check(worker, epoch)
         if (transaction := self._open.get(worker)) is None:
@@ -142,3 +155,11 @@ class KafkaDouble:
     def _check(self, worker: str, epoch: int) -> None:
         if self._epochs[worker] != epoch:
             raise FencedError(worker)
+
+
+def fates(visible: Iterable[Record]) -> Iterator[tuple[tuple[int, int], dict]]:
+    """The fates that a subscriber sees, each with the partition and offset of its message."""
+    for out in visible:
+        if out.topic != TOPICS.anomalies:
+            name = "dead_letter" if out.topic == TOPICS.dead_letters else "classification"
+            yield source(out.headers)[1:], {"fate": "published"} | decode(out.value, load(name))

@@ -1,40 +1,37 @@
 """A worker that stops before each step of the order of commit, and does what it is told there: go on, fail, or die.
 
 The pipeline is the real one, in a thread of its own that runs only while `resume` waits for it: so any number of
-workers are interleaved step by step, the same way each time. What stands around it are doubles of its protocols. What
-the service commits in a second thread is committed here in the same one, as soon or as late as the service might.
+workers are interleaved step by step, the same way each time. What stands around it are doubles of its protocols. A
+commit runs in the pipeline's thread, too: it begins so many steps after it was handed over, at the latest where the
+pipeline waits for it.
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
 from contextlib import suppress
-from dataclasses import replace
-
-import numpy as np
+from typing import Any
 
 from broker.config import Outputs as Topics
 from broker.errors import TransientError
 from broker.health import Health
-from broker.kafka.batch import Batch, Membership
-from broker.kafka.doubts import Doubts
-from broker.kafka.message import Message, Record
-from broker.kafka.source import IN_FLIGHT
 from broker.lightcurves.memory import Memory
-from broker.lightcurves.store import InMemoryLightCurves, Refused
 from broker.metrics import Metrics
 from broker.outputs.messages import Outputs
-from broker.packets.reader import AlertReader
 from broker.pipeline import Pipeline
 from model.runs import Runs, Verdicts
 from tests.support.echo import Echo
-from tests.support.executors import SameThread
-from tests.support.kafka_double import FencedError, KafkaDouble, RefusedError
+from tests.support.kafka_double import FencedError, KafkaDouble
+from tests.support.reading import READ
+from tests.support.stepped_kafka import SteppedSink, SteppedSource
+from tests.support.stepped_store import SharedStore, SteppedStore
 
 GO, FAIL, DIE = "go", "fail", "die"
 # Where a worker can be stopped, in their order; what may fail there is the server named.
 STEPS = {
     "read": "kafka",
-    "settle": "kafka",  # what is in flight is waited for; a failure: too long
+    "settle": "kafka",  # a commit is waited for no longer
+    "mend": "redis",
     "states": "redis",
     "append": "redis",
     "appended": "redis",  # written, but the answer never comes
@@ -51,7 +48,6 @@ STEPS = {
 }
 LONGEST_WAIT_S = 60.0
 MOST_MESSAGES = 4  # of a batch
-READ = AlertReader(1_000_000)
 METRICS = Metrics()
 
 
@@ -59,7 +55,7 @@ class Killed(BaseException):
     """The process is gone, whatever it was doing."""
 
 
-class Worker:
+class SteppedWorker:
     """One process of the service.
 
     Args:
@@ -69,26 +65,27 @@ class Worker:
         digest: of its artefact.
     """
 
-    def __init__(self, kafka: KafkaDouble, store: InMemoryLightCurves, name: str, digest: str) -> None:
+    def __init__(self, kafka: KafkaDouble, store: SharedStore, name: str, digest: str) -> None:
         self.name, self.digest, self.step = name, digest, "start"
-        self.stopping, self.take, self.late = False, 3, True
-        self.source = SteppedSource(self, kafka)
-        sink = SteppedSink(self, kafka)
-        classifier = SteppedClassifier(self)
+        self.stopping, self.take, self.patience = False, 3, 0
+        self.source = SteppedSource(self.at, kafka, self._settle, MOST_MESSAGES, lambda: self.take)
+        self._committer = SteppedCommitter(self)
+        self._store = SteppedStore(self.at, store, kafka)
+        classifier = Echo(digest)
         self._pipeline = Pipeline(
             source=self.source,
             max_messages=MOST_MESSAGES,
             read_alerts=READ,
-            memory=Memory(SteppedStore(self, store), classifier.fingerprint, classifier.start_state),
-            classifier=classifier,
+            memory=Memory(self._store, classifier.fingerprint, classifier.start_state),
+            classifier=SteppedClassifier(self, classifier),
             outputs=Outputs(Topics(), "echo", digest, "balanced", "0"),
-            sink=sink,
+            sink=SteppedSink(self.at, kafka, name),
             metrics=METRICS,
             health=Health(METRICS, lambda: 0.0),
             now_ms=lambda: 1,
-            committer=SameThread(self),
+            mend=self._store.mend,
+            committer=self._committer,
         )
-        self.source.settle = self._pipeline.settle
         self._order, self._steps, self._until = GO, 1, ""
         self._error: BaseException | None = None
         self._go, self._stopped = threading.Lock(), threading.Lock()  # each is released by the other thread
@@ -115,6 +112,7 @@ class Worker:
 
     def at(self, step: str) -> None:
         """The worker comes to a step, and waits for orders. Raises Killed or TransientError, if so ordered."""
+        self._committer.tick()
         self.step = step
         self._steps -= 1
         if self._steps > 0 and step != self._until:
@@ -126,6 +124,9 @@ class Worker:
             raise Killed
         if order == FAIL and STEPS[step]:
             raise TransientError(STEPS[step], f"at {step}")
+
+    def _settle(self, seconds: float) -> bool:
+        return self._pipeline.settle(seconds)
 
     def _wait(self) -> None:
         assert self._stopped.acquire(timeout=LONGEST_WAIT_S), f"{self.name} hangs after {self.step}"
@@ -143,169 +144,70 @@ class Worker:
         self._stopped.release()
 
 
-class SteppedSource:
-    """A member of the group; see broker.kafka.source, whose order of doing things this has."""
+class SteppedCommitter(Executor):
+    """Begins a commit when the worker's patience is over, or when it is waited for."""
 
-    def __init__(self, worker: Worker, kafka: KafkaDouble) -> None:
-        self._worker, self._kafka = worker, kafka
-        self._positions: dict[int, int] = {}
-        self._first: dict[int, int] = {}
-        self._behind: set[int] = set()
-        self._doubts = Doubts(IN_FLIGHT * MOST_MESSAGES, IN_FLIGHT * 1_000_000)
-        self.epoch = 0
-        self.settle: Callable[[float], bool] = lambda _: True
-        self.member = kafka.join()
-        self._membership = Membership(self.member)
-
-    def read(self, max_messages: int, timeout_s: float) -> Batch:
-        """See broker.pipeline.Source: as many as the worker was told to take, from all partitions in turn."""
-        self._worker.at("read")
-        self._go_back()
-        epoch, taken = self.epoch, list[Message]()
-        self._rebalance()
-        if self.epoch == epoch:
-            for partition, position in self._positions.items():
-                room = min(max_messages, self._worker.take) - len(taken)
-                new = self._kafka.inputs[partition][position : position + room]
-                self._positions[partition] += len(new)
-                taken += new
-        batch = Batch.of(taken, self._membership, self.epoch)
-        for (_, partition), first, _ in batch.bounds():
-            self._first.setdefault(partition, first)
-        return replace(batch, again=self._doubts.marks(batch))
-
-    def rewind(self, batch: Batch) -> None:
-        """See broker.pipeline.Source."""
-        if batch.epoch == self.epoch:
-            self._void()
-
-    def back_off(self, seconds: float) -> None:
-        """See broker.pipeline.Source."""
-        self._worker.at("back_off")
-        self._rebalance()
-
-    def close(self) -> None:
-        """Leave the group."""
-        self._kafka.expel(self.member)
-
-    def _void(self) -> None:
-        self.epoch += 1
-        self._doubts.read_again()
-        self._behind |= self._first.keys()
-
-    def _go_back(self) -> None:
-        """To where the group stands."""
-        if self._behind and not self.settle(0.0):
-            raise TransientError("kafka", "a commit has not come to its end")
-        for partition in sorted(self._behind):
-            if (committed := self._kafka.position(partition)) is None:
-                raise TransientError("kafka", "a transaction still holds the offset")
-            self._positions[partition] = committed
-            del self._first[partition]
-            self._behind.discard(partition)
-
-    def _rebalance(self) -> None:
-        """Here alone partitions come and go."""
-        shall = self._kafka.shall(self.member)
-        settled = True
-        if shall is not None and self._positions.keys() - shall:
-            settled = self.settle(0.0)
-        if not settled:
-            self._kafka.expel(self.member)  # the generation is a new one: it may not commit what is still in flight
-        held = self._kafka.poll(self.member)
-        if held is None:  # it was expelled, and learns of it now
-            self.member, held = self._kafka.join(), set()
-            self._give_up(set(self._positions))
-            self._membership = Membership(self.member)
-            return
-        self._give_up(self._positions.keys() - held)
-        for partition in sorted(held - self._positions.keys()):
-            if (position := self._kafka.position(partition)) is not None:
-                self._positions[partition] = position
-                self._doubts.assigned((self._kafka.topic, partition))
-
-    def _give_up(self, partitions: set[int]) -> None:
-        if partitions:
-            self._membership = Membership(self.member)
-            for partition in partitions:
-                del self._positions[partition]
-                self._doubts.forget((self._kafka.topic, partition))
-                self._first.pop(partition, None)
-            self._behind -= partitions
-            self._void()
-
-
-class SteppedStore(InMemoryLightCurves):
-    """The light curves as Redis keeps them: every call may fail before or after its effect, or in the middle."""
-
-    def __init__(self, worker: Worker, store: InMemoryLightCurves) -> None:
+    def __init__(self, worker: SteppedWorker) -> None:
         self._worker = worker
-        self.logs, self.saved = store.logs, store.saved
+        self._pending: SteppedFuture | None = None
 
-    def states(self, keys: Sequence[bytes]) -> list[bytes | Refused | None]:
-        """See LightCurveStore."""
-        self._worker.at("states")
-        return super().states(keys)
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "SteppedFuture":  # type: ignore[override]
+        """See concurrent.futures."""
+        assert self._pending is None or self._pending.done(), "one commit at a time"
+        self._pending = SteppedFuture(self._worker, lambda: fn(*args, **kwargs))
+        self._left = self._worker.patience
+        return self._pending
 
-    def append(self, entries: Sequence[tuple[bytes, Sequence[bytes]]], refresh: Sequence[bool]) -> list[int | Refused]:
-        """See LightCurveStore: each object's entries at once, others may write between one object and the next."""
-        lengths: list[int | Refused] = []
-        for i, (one, keep) in enumerate(zip(entries, refresh, strict=True)):
-            if i % 2 == 0:  # a failure may leave some objects written and others not
-                self._worker.at("append")
-            lengths += super().append([one], [keep])
-        self._worker.at("appended")
-        return lengths
+    def tick(self) -> None:
+        """A step goes by."""
+        if self._pending is not None and not self._pending.done():
+            self._left -= 1
+            if self._left < 0:
+                self._pending.begin()
 
-    def read(self, keys: Sequence[bytes], most: int, *, forget: bool = False) -> list[list[bytes] | Refused]:
-        """See LightCurveStore."""
-        self._worker.at("recall")
-        return super().read(keys, most, forget=forget)
-
-    def save(self, states: Sequence[tuple[bytes, bytes]]) -> None:
-        """See LightCurveStore."""
-        self._worker.at("save")
-        super().save(states)
-        self._worker.at("saved")
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """See concurrent.futures."""
 
 
-class SteppedClassifier(Echo):
+class SteppedFuture(Future[Any]):
+    """A commit that may not have begun."""
+
+    def __init__(self, worker: SteppedWorker, job: Callable[[], Any]) -> None:
+        super().__init__()
+        self._worker, self._job = worker, job
+
+    def begin(self) -> None:
+        """Do it, unless it is being done. Raises Killed alone."""
+        if not self.set_running_or_notify_cancel_once():
+            return
+        try:
+            self.set_result(self._job())
+        except Exception as error:  # noqa: BLE001 - raised where it is waited for
+            self.set_exception(error)
+
+    def set_running_or_notify_cancel_once(self) -> bool:
+        """Whether it had not begun."""
+        return not self.running() and not self.done() and self.set_running_or_notify_cancel()
+
+    def result(self, timeout: float | None = None) -> Any:
+        """See concurrent.futures."""
+        if timeout is not None and not self.done():
+            try:
+                self._worker.at("settle")
+            except TransientError as error:
+                raise TimeoutError from error
+        self.begin()
+        return super().result(0)
+
+
+class SteppedClassifier:
     """The one that hides nothing."""
 
-    def __init__(self, worker: Worker) -> None:
-        super().__init__(worker.digest)
-        self._worker = worker
+    def __init__(self, worker: SteppedWorker, classifier: Echo) -> None:
+        self._worker, self._classifier = worker, classifier
 
-    def classify(self, runs: Runs) -> tuple[Verdicts, np.ndarray]:
+    def classify(self, runs: Runs) -> tuple[Verdicts, Any]:
         """See broker.pipeline.Classifier."""
-        found = super().classify(runs)
+        found = self._classifier.classify(runs)
         self._worker.at("classified")
         return found
-
-
-class SteppedSink:
-    """A transactional producer; the numbers are those of broker.kafka.sink."""
-
-    def __init__(self, worker: Worker, kafka: KafkaDouble) -> None:
-        self._worker, self._kafka = worker, kafka
-        self._epoch = kafka.init_transactions(worker.name)
-
-    def commit(self, records: Sequence[Record], batch: Batch) -> None:
-        """See broker.pipeline.Sink."""
-        producer = self._worker.name, self._epoch
-        half = len(records) // 2
-        try:
-            self._worker.at("begin")
-            self._kafka.begin(*producer)  # 2
-            self._kafka.send(*producer, records[:half])  # 3
-            self._worker.at("produce")
-            self._kafka.send(*producer, records[half:])
-            self._worker.at("offsets")
-            offsets = {p.partition: p.offset for p in batch.next_offsets()}
-            self._kafka.send_offsets(*producer, offsets, batch.group.metadata)  # 4
-            self._worker.at("commit")
-            self._kafka.commit(*producer)  # 5
-        except (RefusedError, TransientError) as error:
-            self._kafka.abort(*producer)
-            raise TransientError("kafka", str(error)) from error
-        self._worker.at("committed")

@@ -107,7 +107,7 @@ def test_no_entries_are_an_empty_log():
     assert (len(entries), len(good), cut_all(made(ROWS[:0]))) == (0, 0, [])
 
 
-@pytest.mark.parametrize("counts", [[20], [1] * 20, [3, 0, 16, 1]])
+@pytest.mark.parametrize("counts", [[20], [1] * 20, [3, 0, 16, 1], [2, 0] + [1] * 18])
 def test_entries_are_cut_into_the_lists_that_objects_get(counts):
     found = cut(made(), np.array(counts))
     assert [len(one) for one in found] == counts

@@ -1,5 +1,6 @@
 """Law 3 by example: when a stored state is used, and when the whole curve is read."""
 
+from dataclasses import replace
 from itertools import count
 
 import numpy as np
@@ -181,6 +182,34 @@ def test_an_object_whose_alerts_begin_to_bring_history_is_read_once():
     history = (Observation(1.0, 10.0, 1.0, 2, True),)
     assert not stepped(remember(store, arrival(2, 2.0, 20.0, history=history)))
     assert stepped(remember(store, arrival(3, 3.0, 30.0, history=history)))
+
+
+def test_the_history_of_a_duplicate_is_not_taken_for_known():
+    """A state that knew it, though the log has it not, would keep it out of the light curve for ever."""
+    store = InMemoryLightCurves()
+    past = (Observation(0.5, 7.0, 1.0, 1, False),)
+    first = arrival(1, 1.0)
+    other = Arrival(Message("alerts", 3, 77, 0), replace(first.alert, history=past))
+    assert remember(store, first, other).verdicts.tolist() == [0, DUPLICATE]
+    remember(store, arrival(2, 2.0, history=past))
+    assert remember(store, arrival(3, 3.0, history=past)).observations.tolist() == [4]
+
+
+def test_what_is_planned_of_a_part_of_the_log_knows_that_part_alone():
+    """Two alerts read again in another order: the state is of the first entry, and knows nothing of the second."""
+    store = InMemoryLightCurves()
+    first, second = arrival(1, 1.0), arrival(2, 2.0, history=(Observation(0.5, 7.0, 1.0, 1, False),))
+    remember(store, first, save=False)
+    remember(store, second, save=False)
+    plan = remember(store, second, first, again=True)
+    assert plan.headers["entries"].tolist() == [1]
+    assert len(plan.tails) == 2, "a row, and that there was a detection"
+
+
+def test_who_asks_how_long_a_log_is_does_not_begin_one():
+    store = InMemoryLightCurves()
+    assert store.append([(KEY, ())], [False]) == [0]
+    assert store.logs == {}
 
 
 class Refusing(InMemoryLightCurves):

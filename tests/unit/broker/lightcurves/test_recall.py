@@ -175,3 +175,24 @@ def test_a_log_that_is_mostly_repeats_or_damaged_is_rewritten_without():
     many = raw_of(told(*(alert(i, float(i)) for i in range(1, 101))))
     assert compacted(Log.of(many * 2, int(SALT)), many * 2) is None
     assert compacted(Log.of([*many * 2, many[0]], int(SALT)), [*many * 2, many[0]]) == many
+
+
+def test_no_more_is_planned_than_may_be_classified_at_once():
+    """Each late alert is the whole light curve again: a flood of them was planned to its end, and then refused."""
+    alerts = told(*(alert(i, 100.0 - i) for i in range(1, 61)))
+    log = log_of(alerts)
+    done = recall(log, alerts, None, UNKNOWN, 50)
+    assert [answer.cost for answer in done.answers] == list(range(1, 11)), "the tenth alert makes it 55"
+    assert len(recall(log, alerts, None, UNKNOWN).answers) == 60
+
+
+def test_a_state_that_may_have_seen_an_entry_before_it_was_damaged_is_not_gone_on_with():
+    """It would step over the same observation twice, once the alert is sent again."""
+    raw = raw_of(told(alert(2, 7.0), alert(1, 5.0)))
+    seen = seen_of(Log.of(raw, int(SALT)), 2)
+    again = told(alert(2, 7.0), first=9)
+    log = Log.of([b"\x00" + raw[0][1:-1] + b"\x00", raw[1], *raw_of(again)], int(SALT))
+    assert log.good.tolist() == [False, True, True]
+    (run,) = recall(log, again, seen, UNKNOWN).runs
+    assert not run.resumed
+    assert np.concatenate(run.rows)["mjd_tai"].tolist() == [5.0, 7.0]

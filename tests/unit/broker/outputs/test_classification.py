@@ -5,7 +5,7 @@ from io import BytesIO
 
 import fastavro
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from broker.kafka.message import Message
@@ -40,6 +40,7 @@ DEGREES = st.just(math.nan) | st.floats(-360, 360)
     times=st.tuples(TIMES, TIMES),
     names=st.tuples(NAMES, NAMES, NAMES, NAMES),
 )
+@settings(deadline=None)  # the first call compiles
 def test_the_bytes_are_those_of_fastavro(*, probabilities, p99, score, anomaly, alert, observations, times, names):
     priors, classifier, digest, version = names
     encoder = ClassificationEncoder(

@@ -1,0 +1,57 @@
+"""What logs say is to be answered: law 5 itself, since the order of a log is the order of arrival."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from broker.lightcurves.entries import HISTORY, observations, parse, source_of
+from broker.lightcurves.hashes import salts
+from broker.lightcurves.recall import curve_of
+from model.observation import OBSERVATION
+from tests.support.columns import Alert
+from tests.support.confusable import PARTITIONS
+from tests.support.echo import verdict_on
+from tests.support.kafka_double import KafkaDouble
+
+Place = tuple[int, int]  # partition and offset
+SOURCES = {source_of(KafkaDouble.topic, p): p for p in range(PARTITIONS)}
+
+
+def answers_of(
+    logs: Mapping[bytes, Sequence[bytes]], alert_at: Callable[[Place], Alert], *, whole: bool
+) -> dict[Place, tuple]:
+    """How many observations the light curve has and the verdict on it, by the place of each alert that owns its entry.
+
+    Of alerts that say the same the first in the log is the owner. AssertionError where an entry is not what its message
+    told; where the logs are whole, also where a history does not stand before its alert, or a partition's alerts stand
+    in another order.
+    """
+    answers: dict[Place, tuple] = {}
+    for key, log in logs.items():
+        entries, good = parse(log, int(salts([key])[0]))
+        entries = entries[good]
+        rows = observations(entries)
+        owned: set[tuple[int, float, int]] = set()
+        offsets: dict[int, dict[int, None]] = {p: {} for p in range(PARTITIONS)}
+        for i in np.flatnonzero((entries["flags"] & HISTORY) == 0).tolist():
+            place = SOURCES[int(entries["source"][i])], int(entries["offset"][i])
+            alert = alert_at(place)
+            assert alert.key == key
+            assert rows[i].item() == alert.observation
+            offsets[place[0]].setdefault(place[1])
+            same = alert.alert_id, alert.observation.mjd_tai, alert.observation.band
+            if same in owned:
+                continue
+            owned.add(same)
+            curve = curve_of(rows[: i + 1])
+            told = np.array([*alert.history, alert.observation], OBSERVATION)
+            assert not whole or all(is_known(row, curve) for row in told), "its history is in the log before it"
+            answers[place] = len(curve), *verdict_on(curve, alert.context)
+        in_order = all(list(found) == sorted(found) for found in offsets.values())
+        assert not whole or in_order, "a partition's alerts stand in another order"
+    return answers
+
+
+def is_known(row: np.void, curve: np.ndarray) -> bool:
+    """Whether a light curve has an observation, or one of the same time and band that is kept rather than it."""
+    return bool(curve_of(np.concatenate([curve, np.array([row], OBSERVATION)])).tobytes() == curve.tobytes())

@@ -1,0 +1,94 @@
+"""A batch's messages become alerts and poisons: each message one of them, whatever its neighbours are."""
+
+import json
+from io import BytesIO
+
+import fastavro
+import numpy as np
+import pytest
+
+from broker.errors import Reason
+from broker.packets.reader import AlertReader, together
+from model.alerts import Alerts
+from schemas.catalogue import load
+from tests.support.alerts import FRAMINGS, alerts_of, record, schemaless, wire
+from tests.support.columns import alert_at
+from tests.support.reading import batch
+
+LIMIT = 100_000
+READ = AlertReader(LIMIT)
+EARLIER = {"mjd": 59000.0, "band": "g", "flux": 1.0, "fluxErr": 1.0, "detected": False}
+
+BAD = {
+    "empty": (None, Reason.EMPTY),
+    "no avro": (wire(record())[:40], Reason.NOT_AVRO),
+    "large": (b"\x07" * (LIMIT + 1), Reason.TOO_LARGE),
+    "unknown": (b"\x00\x00\x00\x03\xe8" + schemaless(record()), Reason.UNKNOWN_SCHEMA),
+    "invalid": (wire(record(flux=float("nan"))), Reason.INVALID_FIELD),
+}
+
+
+def said(alerts: Alerts) -> list:
+    return [alert_at(alerts, i) for i in range(len(alerts))]
+
+
+def test_alerts_come_in_the_order_of_their_messages_with_poison_between_them():
+    frames = list(FRAMINGS.values())
+    values, good = [], []
+    for i, (bad, _) in enumerate([*BAD.values(), *BAD.values()]):
+        good.append(len(values))
+        history = [EARLIER | {"mjd": 59000.0 + k} for k in range(i % 4)]
+        values += [frames[i % len(frames)](record(alertId=i + 1, history=history)), bad]
+    alerts, poisons = READ(batch(*values))
+    assert alerts.message.tolist() == good
+    assert alerts.alert_ids.tolist() == list(range(1, 11))
+    assert np.diff(alerts.ends, prepend=0).tolist() == [1 + i % 4 for i in range(10)]
+    assert {i: poison.reason for i, poison in poisons.items()} == {
+        i + 1: reason for i, (_, reason) in zip(good, [*BAD.values(), *BAD.values()], strict=True)
+    }
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_the_company_of_a_message_changes_nothing(name):
+    value, reason = BAD[name]
+    alone, _ = READ(batch(wire(record())))
+    for company in ([value], [value, value], [schemaless(record(alertId=9)), value]):
+        alerts, poisons = READ(batch(*company, wire(record()), *company))
+        assert said(alerts)[len(alerts) // 2] == said(alone)[0]
+        assert {poison.reason for poison in poisons.values()} == {reason}
+
+
+def test_nothing_is_read_of_nothing():
+    for values in ([], [None, b""]):
+        alerts, poisons = READ(batch(*values))
+        assert (len(alerts), len(alerts.rows), alerts.ends.tolist(), len(alerts.contexts)) == (0, 0, [], 0)
+        assert len(poisons) == len(values)
+
+
+def test_the_survey_of_a_message_is_told_where_its_bytes_can_be_read():
+    assert READ.survey_of(wire(record(survey="ztf"))) == "ztf"
+    assert READ.survey_of(wire(record(flux=float("nan")))) == "plasticc", "what is wrong with it does not matter"
+    assert [READ.survey_of(value) for value in (None, b"", b"\x00\x00\x00\x03\xe8x")] == [None] * 3
+
+
+def test_a_writer_who_names_no_known_fields_is_unknown():
+    schema = json.loads(json.dumps({k: v for k, v in load("observation").items() if not k.startswith("__")}))
+    schema["name"] = "Stranger"
+    stream = BytesIO()
+    fastavro.writer(stream, schema, [record()])
+    _, poisons = READ(batch(stream.getvalue()))
+    assert poisons[0].reason is Reason.UNKNOWN_SCHEMA
+
+
+def test_parts_of_several_schemas_become_one_batch_in_the_order_of_messages():
+    records = [record(alertId=i + 1, objectId=str(i), history=[EARLIER] * (i % 3)) for i in range(7)]
+    whole = alerts_of(records)
+    parts = []
+    for which in ([1, 4, 6], [0, 2], [3, 5]):
+        part = alerts_of([records[i] for i in which])
+        part.message[:] = which
+        parts.append(part)
+    merged = together(parts)
+    assert merged.message.tolist() == list(range(7))
+    assert said(merged) == said(whole)
+    assert merged.sent_ms.tolist() == whole.sent_ms.tolist()
