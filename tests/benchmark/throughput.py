@@ -190,9 +190,7 @@ def main() -> None:
         valkey.start()
         bench = Bench(kafka.bootstrap_servers, valkey.url, chosen.workers)
         try:
-            figures = measured(
-                bench, chosen.objects, chosen.points, chosen.rounds, lambda text: sys.stderr.write(f"{text}\n")
-            )
+            figures = measured(bench, chosen.objects, chosen.points, chosen.rounds)
         finally:
             bench.stop()
         sys.stdout.write(json.dumps(asdict(figures), indent=1) + "\n")
