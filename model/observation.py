@@ -1,11 +1,11 @@
-"""Observation, Context, Alert, LightCurve: what every survey's packets become.
+"""Observation, Context, LightCurve: what every survey's packets become.
 
 Law 4: light curves are sets. `LightCurve.of` gives the same curve for any order and any duplication of the
 same observations, so any split of the alerts over workers and batches ends in the same curve.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import nan
 from typing import NamedTuple, Self
 
@@ -38,20 +38,6 @@ class Context:
     host_photoz_err: float = nan
     mwebv: float = nan  # E(B-V) of the Milky Way's dust, mag
     ddf: bool | None = None  # in a deep drilling field
-
-
-@dataclass(frozen=True, slots=True)
-class Alert:
-    """One message's meaning. `history` holds earlier observations of the object that the packet carries."""
-
-    alert_id: int  # >= 1
-    object_id: str  # not empty
-    survey: str
-    observation: Observation
-    context: Context = field(default_factory=Context)
-    history: tuple[Observation, ...] = ()
-    ra_deg: float = nan
-    dec_deg: float = nan
 
 
 @dataclass(frozen=True, slots=True)
