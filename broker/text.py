@@ -35,3 +35,8 @@ def calendar(ms: int) -> str:
         return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
     except (ValueError, OverflowError, OSError):
         return f"{ms} ms"
+
+
+def host_and_port(host: str, port: int) -> str:
+    """As addresses are written: an IPv6 address has brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -15,6 +15,7 @@ from confluent_kafka import Producer
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
+from rich.text import Text
 
 from broker.commands import streams
 from broker.commands.deadletters import app as deadletters_app
@@ -110,12 +111,19 @@ def check(
     settings = Settings.load()
     console.print(settings_table(variables(settings)))
     failed = False
-    for part, problem in checkup(settings):
+    for part, notes, problem in checkup(settings):
         failed |= problem is not None
         mark = cell("✗ ", "red") if problem else cell("✓ ", "green")
-        console.print(mark + cell(f"{part}: {problem}" if problem else part, longest=LONGEST_SENTENCE))
+        print_line(console, mark, f"{part}: {problem}" if problem else part)
+        for note in notes:
+            print_line(console, cell("! ", "yellow"), f"{part}: {note}")
     if failed:
         raise typer.Exit(EXIT_CONFIGURATION)
+
+
+def print_line(console: Console, mark: Text, text: str) -> None:
+    """A finding, on one line however long it is."""
+    console.print(mark + cell(text, longest=LONGEST_SENTENCE), soft_wrap=True)
 
 
 def settings_table(values: Mapping[str, str]) -> Table:
