@@ -8,6 +8,7 @@ no fault to `check`, which is asked beside it.
 import json
 from collections.abc import Callable, Iterator
 from errno import EADDRINUSE
+from time import monotonic, sleep
 from typing import NamedTuple
 from urllib.error import HTTPError
 from urllib.request import urlopen
@@ -24,6 +25,7 @@ from broker.probes import listener
 from broker.text import host_and_port
 
 ASK_S = 2.0  # whoever has our port
+PATIENCE_S = 10.0  # with a Kafka that is looking for leaders and coordinators
 INPUTS, OUTPUTS = "input topics", "output topics"
 
 
@@ -53,11 +55,23 @@ def tried(probes: list[Probe]) -> Iterator[tuple[str, list[str], StartupError | 
     """Each probe, what is to be said of it, and what is wrong; nothing is written where topics do not fit."""
     for probe in probes:
         try:
-            yield probe.name, probe.attempt(), None
+            yield probe.name, patiently(probe.attempt), None
         except (StartupError, TransientError, KafkaException) as error:
             yield probe.name, [], error if isinstance(error, StartupError) else StartupError(str(error))
             if probe.name == OUTPUTS:
                 return
+
+
+def patiently(attempt: Callable[[], list[str]]) -> list[str]:
+    """What an attempt says, made again for a while where Kafka is not ready to answer it."""
+    deadline = monotonic() + PATIENCE_S
+    while True:
+        try:
+            return attempt()
+        except TransientError:
+            if monotonic() > deadline:
+                raise
+            sleep(0.2)
 
 
 def rights_in_redis(settings: Settings) -> list[str]:

@@ -4,9 +4,8 @@ Each function returns what the operator should know, and raises StartupError, wh
 the setting that does not fit; NotYetError where a topic is not there; TransientError where Kafka does not answer.
 """
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
-from time import monotonic, sleep
 from typing import Any
 
 from confluent_kafka import ConsumerGroupState, ConsumerGroupType, KafkaError, KafkaException, TopicCollection
@@ -34,19 +33,20 @@ def input_rights(admin: AdminClient, settings: Settings) -> list[str]:
     """The input topics are there, and this user may read them."""
     topics = settings.kafka.topics
     require_topics(admin, [topic for topic in topics if not topic.startswith("^")])
-    places = spans.partitions(admin, topics, settings.outputs.topics)
+    with answered():
+        places = spans.partitions(admin, topics, settings.outputs.topics)
+        spans.newest(admin, places)  # the servers that lead them answer
     names = sorted({topic for topic, _ in places})
     for name, may in operations(admin, names).items():
         if AclOperation.READ not in may:
             raise StartupError(f"this user may not read the topic {name}; give it the right READ")
-    spans.newest(admin, places)  # the servers that lead them answer
     return []
 
 
 def group_rights(admin: AdminClient, settings: Settings) -> list[str]:
     """This user may join the group, its members share partitions as we do, and it can go on where it stands."""
     group = settings.kafka.group_id
-    told = patiently(lambda: described_group(admin, group), f"this user may not know the group {group}")
+    told = described_group(admin, group)
     if told.authorized_operations is not None and AclOperation.READ not in told.authorized_operations:
         raise StartupError(f"this user may not join the group {group}; give it the right READ")
     others = told.members and told.type is ConsumerGroupType.CLASSIC and told.state is ConsumerGroupState.STABLE
@@ -62,9 +62,10 @@ def group_rights(admin: AdminClient, settings: Settings) -> list[str]:
 
 def require_places(admin: AdminClient, settings: Settings) -> None:
     """Raise StartupError where the group stands at an offset that is not there, and may not go on at another."""
-    places = spans.partitions(admin, settings.kafka.topics, settings.outputs.topics)
-    stands = spans.committed(settings.kafka.consumer(), places)
-    low, high = spans.oldest(admin, stands), spans.newest(admin, stands)
+    with answered():
+        places = spans.partitions(admin, settings.kafka.topics, settings.outputs.topics)
+        stands = spans.committed(settings.kafka.consumer(), places)
+        low, high = spans.oldest(admin, stands), spans.newest(admin, stands)
     for place, offset in stands.items():
         if not low[place] <= offset <= high[place]:
             going_on(place, low[place], offset, high[place], settings.kafka.out_of_range)
@@ -134,42 +135,36 @@ def operations(admin: AdminClient, names: Collection[str]) -> dict[str, set[AclO
 
 
 def described_group(admin: AdminClient, group: str) -> Any:  # noqa: ANN401 - confluent-kafka does not export the type
-    """What Kafka says of a group, which need not exist yet. Raises KafkaException."""
+    """What Kafka says of a group, which need not exist yet."""
     asked = admin.describe_consumer_groups([group], include_authorized_operations=True, request_timeout=ANSWER_S)
-    return asked[group].result(2 * ANSWER_S)
+    with answered(f"this user may not know the group {group}"):
+        return asked[group].result(2 * ANSWER_S)
 
 
 def topic_config(admin: AdminClient, name: str) -> dict[str, str] | None:
     """A topic's settings; None where this user may not see them."""
     resource = ConfigResource(ConfigResource.Type.TOPIC, name)
     try:
-        with answered(""):
+        with answered():
             found = admin.describe_configs([resource], request_timeout=ANSWER_S)[resource].result(2 * ANSWER_S)
     except StartupError:
         return None
     return {key: entry.value for key, entry in found.items()}
 
 
-def patiently(call: Callable[[], Any], refusal: str) -> Any:  # noqa: ANN401 - whatever the call returns
-    """What a call says, once the group has a coordinator: Kafka looks for one at a group's first question."""
-    deadline = monotonic() + ANSWER_S
-    while True:
-        try:
-            with answered(refusal):
-                return call()
-        except TransientError as error:
-            cause = error.__cause__
-            known = isinstance(cause, KafkaException) and cause.args[0].code() in spans.COORDINATOR_MOVES
-            if not known or monotonic() > deadline:
-                raise
-            sleep(0.1)
-
-
 @contextmanager
-def answered(refusal: str) -> Iterator[None]:
-    """Raise StartupError where Kafka says that this user may not, TransientError where it does not answer."""
+def answered(refusal: str = "") -> Iterator[None]:
+    """Raise StartupError where Kafka says that this user may not, TransientError where it does not answer.
+
+    So, too, where it has not found leaders yet for partitions that were just made.
+    """
     try:
         yield
+    except StartupError as error:
+        cause = error.__cause__
+        if isinstance(cause, KafkaException) and cause.args[0].code() not in REFUSED:
+            raise TransientError("kafka", cause.args[0].str()) from error
+        raise
     except KafkaException as error:
         why = error.args[0]
         if why.code() in REFUSED:
