@@ -24,6 +24,7 @@ from broker.lightcurves.memory import Memory
 from broker.lightcurves.redis_store import DAY_S, RedisLightCurves
 from broker.metrics import Metrics
 from broker.outputs.messages import Outputs
+from broker.packets.formats import formats_of
 from broker.packets.reader import AlertReader
 from broker.pipeline import Pipeline
 from broker.preflight import OUTPUTS, Probe, deaf, kafka_probes, redis_probes
@@ -52,7 +53,11 @@ def serve(settings: Settings, stop: threading.Event) -> None:
         if stop.is_set():
             return
         classifier.warm_up()
-        reader = AlertReader(settings.limits.max_message_bytes)
+        reader = AlertReader(
+            settings.limits.max_message_bytes,
+            formats_of(settings),
+            lambda survey, packets: metrics.fallbacks.labels(survey).inc(packets),
+        )
         outputs = Outputs(
             topics=settings.outputs,
             classifier_name=artefact.name,

@@ -1,5 +1,6 @@
 """The one configuration: environment variables named MISWEEPER_<SECTION>__<KEY>; nothing else reads the environment."""
 
+import json
 import os
 import re
 from collections import Counter
@@ -11,8 +12,6 @@ from urllib.parse import unquote
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationError,
@@ -23,7 +22,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, Settin
 
 from broker.complaints import PREFIX, invalid, stranger, strangers
 from broker.errors import StartupError
+from broker.packet_settings import Packets, Registry
 from broker.patterns import check_pattern, matching
+from broker.section import Section
 from broker.text import hide
 
 LONGEST_NAME = 200
@@ -42,12 +43,6 @@ def topic_name(name: str) -> str:
 
 
 Topic = Annotated[str, AfterValidator(topic_name)]
-
-
-class Section(BaseModel):
-    """A part of the configuration."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Kafka(Section):
@@ -220,6 +215,8 @@ class Settings(BaseSettings):
     batch: Batch = Batch()
     classifier: Classifier = Classifier()
     limits: Limits = Limits()
+    packets: Packets = Packets()
+    registry: Registry = Registry()
     http: Http = Http()
     log: Log = Log()
 
@@ -278,4 +275,8 @@ def secrets_in(settings: Settings) -> Iterator[str]:
 
 def shown(value: object) -> str:
     """A setting as an operator may see it."""
-    return ",".join(value) if isinstance(value, tuple) else "" if value is None else str(value)
+    if isinstance(value, tuple):
+        if any(isinstance(part, Section) for part in value):
+            return json.dumps([part.model_dump(mode="json", exclude_defaults=True) for part in value])
+        return ",".join(value)
+    return "" if value is None else str(value)
