@@ -77,7 +77,8 @@ def kept_of(settings: Registry, registry: SchemaRegistry | None) -> SchemaSource
     if registry is None:
         if settings.url is None:
             return None
-        registry = SchemaRegistry(settings.url, settings.timeout_s)
+        tls = settings.certificates("MISWEEPER_REGISTRY__") if settings.url.startswith("https") else None
+        registry = SchemaRegistry(settings.url, settings.timeout_s, settings.headers(), tls)
     return registry if settings.cache is None else KeptSchemas(registry, settings.cache.expanduser())
 
 
