@@ -1,6 +1,7 @@
 """The pipeline between a source and a sink that note what passes: parts, what is set aside, and what poison costs."""
 
 import gc
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from time import process_time
 
@@ -34,6 +35,7 @@ class Source:
 
     def __init__(self) -> None:
         self.batches: list[Batch] = []
+        self.owing = False
 
     def read(self, max_messages: int, timeout_s: float) -> Batch:
         """See broker.pipeline.Source."""
@@ -42,6 +44,10 @@ class Source:
     def rewind(self, batch: Batch) -> None:
         """See broker.pipeline.Source."""
         self.epoch += 1
+
+    def owes(self, ends: dict) -> bool:
+        """See broker.pipeline.Source."""
+        return self.owing
 
     def back_off(self, seconds: float) -> None:
         """See broker.pipeline.Source."""
@@ -179,6 +185,25 @@ def test_states_are_saved_after_the_commit_alone():
     assert pipeline.source.epoch == 1, "it is read again"
     process(pipeline, batch_of([record()]).part(0, 0))
     assert store.saved == {}
+
+
+def turned(pipeline: Pipeline, times: int) -> dict[str, str]:
+    """What is wrong after so many turns of the loop."""
+    turns = iter(range(times))
+    pipeline.committer = ThreadPoolExecutor(1)
+    pipeline.run(lambda: next(turns, None) is None)
+    return pipeline.health.wrong
+
+
+def test_a_commit_whose_answer_was_lost_keeps_no_quiet_stream_unready():
+    """It took effect, so nothing comes again; until now only the next message's commit made the worker ready."""
+    pipeline, _ = pipeline_of(sink=Sink(refusals=1))
+    for part in ("assigned", "model"):
+        pipeline.health.well(part)
+    pipeline.source.batches, pipeline.source.owing = [batch_of([record()])], True
+    assert set(turned(pipeline, 10)) == {"kafka", "redis"}, "it may still come again"
+    pipeline.source.owing = False
+    assert turned(pipeline, 1) == {}
 
 
 def test_what_a_batch_of_an_older_epoch_holds_is_not_worked_on():
