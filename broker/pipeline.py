@@ -101,6 +101,7 @@ class Pipeline:
     health: Health
     now_ms: Callable[[], int]
     mend: Callable[[Callable[[], None]], bool] = lambda _: True  # a lost store; whether it can be used again
+    look: Callable[[], None] = lambda: None  # raises StoreLostError where the store says that it lost something
     committer: Executor = field(default_factory=lambda: ThreadPoolExecutor(1, "committer"))  # one at a time, in order
     _lost: bool = field(default=False, init=False)
     _flight: tuple[Work, Future[None]] | None = field(default=None, init=False)  # what is being committed
@@ -116,6 +117,7 @@ class Pipeline:
                 try:
                     if self._lost:
                         self._mend()
+                    self.look()
                     batch = self.source.read(self.max_messages, IDLE_S)
                     if len(batch):
                         self.process(batch)
@@ -236,7 +238,9 @@ class Pipeline:
             log.warning("what was on its way is read again too", error=str(worse))
         if batch is not None and len(batch):
             self._refuse(batch)
-        self._lost |= isinstance(error, StoreLostError)
+        if isinstance(error, StoreLostError) and not self._lost:
+            self._lost = True
+            self.metrics.store_losses.inc()
         self.source.back_off(pause_s)
 
     def _refuse(self, batch: Batch) -> None:
