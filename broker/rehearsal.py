@@ -24,7 +24,7 @@ def rehearse(reader: AlertReader, classifier: Classifier, outputs: Outputs) -> N
         alerts = [alert(name, offset, day, past) for name, past in (("a", []), ("b", history))]
         values = [encode(one, "observation") for one in alerts]
         batch = Batch.of([Message("rehearsal", 0, 2 * offset + i, 0, value=value) for i, value in enumerate(values)])
-        told, _ = reader(batch)
+        told = reader(batch).alerts
         plan = memory.remember(told, Messages.of(batch, told))
         verdicts, bodies = classifier.classify(plan.runs)
         memory.save(memory.states_of(plan, bodies), plan)

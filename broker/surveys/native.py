@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from broker.errors import PoisonMessage, Reason
 from broker.packets.columns import Columns
 from broker.packets.fields import Field, Fields, Kind, Table
+from broker.surveys.adapted import Adapted, Poisons
 from model.alerts import Alerts
 from model.bounds import BRIGHTEST_NJY, LARGEST_MWEBV, LARGEST_PHOTOZ, LATEST_MJD, SMALLEST_ERROR_NJY
 from model.features import CONTEXT
@@ -58,10 +59,8 @@ Check = tuple[
 ]  # a field, where it is good, its values, what is expected
 
 
-def alerts(
-    columns: Columns, message: NDArray[np.int64], sent_ms: NDArray[np.int64]
-) -> tuple[Alerts, dict[int, PoisonMessage]]:
-    """The alerts of n packets, and what is wrong with the others, by message.
+def alerts(columns: Columns, message: NDArray[np.int64], sent_ms: NDArray[np.int64]) -> Adapted:
+    """The alerts of n packets, and what is wrong with the others, by message; none is declined.
 
     Args:
         columns: of the packets, as FIELDS names them.
@@ -83,7 +82,7 @@ def alerts(
             for name, (low, high) in RANGES.items()
         ),
     ]  # fmt: skip
-    good, poisons = np.ones(len(message), bool), dict[int, PoisonMessage]()
+    good, poisons = np.ones(len(message), bool), Poisons()
     for name, fine, what, expected in checks:
         for i in np.flatnonzero(good & ~fine).tolist():
             poisons[int(message[i])] = bad(name, what[i], expected)
@@ -105,7 +104,7 @@ def alerts(
     ):
         context[field] = values[name][good]
     pairs = zip(values["survey"][good], values["objectId"][good], strict=True)
-    return (
+    return Adapted(
         Alerts(
             message=message[good],
             alert_ids=values["alertId"][good],
@@ -116,6 +115,7 @@ def alerts(
             places_deg=np.stack([values["ra"][good], values["dec"][good]], axis=1),
             sent_ms=np.maximum(sent_ms[good], 0),
         ),
+        np.empty(0, np.int64),
         poisons,
     )
 
