@@ -254,13 +254,14 @@ class Pipeline:
             poisons[int(alerts.message[i])] = PoisonMessage(Reason.SET_ASIDE, why)
         answered = np.flatnonzero(plan.verdicts >= 0)
         said = verdicts.take(plan.verdicts[answered])
-        published = self.outputs.classifications(
-            batch, alerts.take(answered), said, plan.observations[answered], read_ms, self.now_ms()
+        published = self.outputs.published(
+            batch, decoded, answered, said, plan.observations[answered], read_ms, self.now_ms()
         )
         duplicates = alerts.message[plan.verdicts == DUPLICATE].tolist()
         letters = [
             *(self.outputs.dead_letter(batch.message(i), poison, read_ms) for i, poison in sorted(poisons.items())),
             *(self.outputs.duplicate(batch.message(i), read_ms) for i in duplicates),
+            *self.outputs.declined(batch, decoded, read_ms),
         ]
         for reason, i in {poison.reason: i for i, poison in sorted(poisons.items(), reverse=True)}.items():
             topic, partition = batch.places[batch.place[i]]
@@ -284,7 +285,7 @@ class Pipeline:
         metrics.curves.labels("recomputed").inc(work.plan.recalled)
         metrics.unreadable.inc(work.plan.unreadable)
         metrics.anomalies.inc(work.anomalies)
-        sent_ms = work.batch.timestamps_ms
+        sent_ms = work.batch.sent_ms
         metrics.observe_latencies(np.maximum(0, now_ms - sent_ms[sent_ms > 0]) / 1000)
 
 

@@ -77,10 +77,7 @@ class Route(BaseModel):
 
 
 def named(given: object) -> object:
-    """Routes by name: of a JSON list by number, of an object, or of variables named ..._ROUTES__<NAME>__<FIELD>, as it is.
-
-    Raises ValueError.
-    """
+    """Routes by name; those of a JSON list by number. Raises ValueError."""
     if isinstance(given, str):
         try:
             given = json.loads(given) if given.strip() else {}
@@ -89,7 +86,9 @@ def named(given: object) -> object:
     if isinstance(given, list):
         given = {str(number): route for number, route in enumerate(given)}
     if not isinstance(given, Mapping):
-        raise ValueError('neither a list of routes nor an object of them; [{"topic": "tdes"}] is one')
+        raise ValueError(  # noqa: TRY004 - pydantic takes it for what it is
+            'neither a list of routes nor an object of them; [{"topic": "tdes"}] is one'
+        )
     for name in given:
         if not KEY.fullmatch(str(name)):
             raise ValueError(f"{str(name)[:40]!r} is no name of a route; small letters, digits and - are, 32 at most")

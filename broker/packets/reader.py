@@ -54,7 +54,7 @@ class AlertReader:
             poisons |= {int(at[i]): named(batch.values[at[i]], poison) for i, poison in broken.items()}
             message = at[columns.which]
             which[message] = number
-            adapted = survey.alerts(columns, message, batch.timestamps_ms[message])
+            adapted = survey.alerts(columns, message, batch.sent_ms[message])
             parts.append(adapted)
             poisons |= adapted.poisons
         for i in poisons:
