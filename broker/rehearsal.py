@@ -33,5 +33,5 @@ def rehearse(reader: AlertReader, classifier: Classifier, outputs: Outputs) -> N
 
 def alert(name: str, number: int, day: int, history: list[dict[str, object]]) -> dict[str, object]:
     """A native alert."""
-    known = {"alertId": number + 1, "objectId": name, "survey": "rehearsal", "history": history}
+    known = {"alertId": number + 1, "objectId": name, "survey": "test", "history": history}
     return known | OBSERVED | {"mjd": 60_000.0 + day, "ra": 10.0, "dec": -10.0, "hostgalPhotoz": 0.1}

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from broker.packets.columns import Columns
 from broker.packets.fields import Fields
-from broker.surveys import native
+from broker.surveys import elasticc, native, rubin, ztf
 from broker.surveys.adapted import Adapted
+from broker.surveys.checks import LONGEST_HISTORY
 
 Adapt = Callable[[Columns, NDArray[np.int64], NDArray[np.int64]], Adapted]
 
@@ -33,8 +34,32 @@ SURVEYS: tuple[Survey, ...] = (
         re.compile(r"misweeper\.Observation"),
         native.FIELDS,
         native.alerts,
-        longest_history=native.LONGEST_HISTORY,
+        longest_history=LONGEST_HISTORY,
         max_body_bytes=256 * 1024,  # 10,000 observations of history at 19 bytes each, and room to spare
+    ),
+    Survey(
+        "rubin",
+        re.compile(r"lsst\.v[0-9]+_[0-9]+\.alert"),
+        rubin.FIELDS,
+        rubin.alerts,
+        longest_history=LONGEST_HISTORY,  # 1,059 seen
+        max_body_bytes=4 * 1024 * 1024,  # 513 KB seen
+    ),
+    Survey(
+        "ztf",
+        re.compile(r"ztf\.alert"),
+        ztf.FIELDS,
+        ztf.alerts,
+        longest_history=LONGEST_HISTORY,  # 136 seen
+        max_body_bytes=1024 * 1024,  # 79 KB seen
+    ),
+    Survey(
+        "elasticc",
+        re.compile(r"elasticc\.v[0-9]+_[0-9]+(_[0-9]+)?\.alert"),
+        elasticc.FIELDS,
+        elasticc.alerts,
+        longest_history=LONGEST_HISTORY,
+        max_body_bytes=1024 * 1024,
     ),
 )
 
