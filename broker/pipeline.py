@@ -26,7 +26,7 @@ from broker.lightcurves.plan import DUPLICATE, Plan
 from broker.lightcurves.told import Messages
 from broker.metrics import Metrics
 from broker.outputs.messages import Outputs
-from model.alerts import Alerts
+from broker.packets.decoded import Decoded
 from model.runs import Runs, Verdicts
 
 log = structlog.get_logger(__name__)
@@ -35,8 +35,6 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
 IDLE_S = 0.1  # how long a read waits for the first message
 PART_BYTES = 8 * 1024 * 1024  # of a batch that are worked on at once
 TURN_S = 2.0  # of a long batch; then Kafka is polled
-
-Poisons = dict[int, PoisonMessage]
 
 
 class Source(Protocol):
@@ -83,6 +81,7 @@ class Work:
     plan: Plan
     reasons: list[str]  # of dead letters
     duplicates: int
+    declined: int
     anomalies: int
 
 
@@ -92,7 +91,7 @@ class Pipeline:
 
     source: Source
     max_messages: int
-    read_alerts: Callable[[Batch], tuple[Alerts, Poisons]]  # decode and adapt
+    read_alerts: Callable[[Batch], Decoded]  # decode and adapt
     memory: Memory
     classifier: Classifier
     outputs: Outputs
@@ -157,7 +156,8 @@ class Pipeline:
         read_ms = self.now_ms()
         metrics = self.metrics
         with metrics.stage("decode"):
-            alerts, poisons = self.read_alerts(batch)
+            decoded = self.read_alerts(batch)
+            alerts = decoded.alerts
         with metrics.stage("remember"):
             try:
                 plan = self.memory.remember(alerts, Messages.of(batch, alerts))  # 1
@@ -168,7 +168,7 @@ class Pipeline:
             verdicts, bodies = self.classifier.classify(plan.runs)
             self._set_aside_what_is_not_finite(plan, verdicts)
         with metrics.stage("publish"):
-            work = self._publish(batch, alerts, poisons, plan, verdicts, read_ms)
+            work = self._publish(batch, decoded, plan, verdicts, read_ms)
             work.states = self.memory.states_of(plan, bodies)
         return work
 
@@ -266,20 +266,20 @@ class Pipeline:
             return
         plan.set_aside(~finite, "the classifier's answer is not finite")
 
-    def _publish(
-        self, batch: Batch, alerts: Alerts, poisons: Poisons, plan: Plan, verdicts: Verdicts, read_ms: int
-    ) -> Work:
+    def _publish(self, batch: Batch, decoded: Decoded, plan: Plan, verdicts: Verdicts, read_ms: int) -> Work:
+        alerts, poisons = decoded.alerts, decoded.poisons
         for i, why in plan.aside.items():
             poisons[int(alerts.message[i])] = PoisonMessage(Reason.SET_ASIDE, why)
         answered = np.flatnonzero(plan.verdicts >= 0)
         said = verdicts.take(plan.verdicts[answered])
-        published = self.outputs.classifications(
-            batch, alerts.take(answered), said, plan.observations[answered], read_ms, self.now_ms()
+        published = self.outputs.published(
+            batch, decoded, answered, said, plan.observations[answered], read_ms, self.now_ms()
         )
         duplicates = alerts.message[plan.verdicts == DUPLICATE].tolist()
         letters = [
             *(self.outputs.dead_letter(batch.message(i), poison, read_ms) for i, poison in sorted(poisons.items())),
             *(self.outputs.duplicate(batch.message(i), read_ms) for i in duplicates),
+            *self.outputs.declined(batch, decoded, read_ms),
         ]
         for reason, i in {poison.reason: i for i, poison in sorted(poisons.items(), reverse=True)}.items():
             topic, partition = batch.places[batch.place[i]]
@@ -287,14 +287,15 @@ class Pipeline:
             log.warning("dead letter", first=place, reason=reason, detail=poisons[i].detail)
         reasons = [str(poison.reason) for poison in poisons.values()]
         anomalies = int(said.anomalies.sum())
-        return Work(batch, [*published, *letters], [], plan, reasons, len(duplicates), anomalies)
+        return Work(batch, [*published, *letters], [], plan, reasons, len(duplicates), len(decoded.declined), anomalies)
 
     def _count(self, work: Work) -> None:
         """After the commit alone, so that what is counted is what happened."""
         metrics, now_ms = self.metrics, self.now_ms()
         metrics.batch_size.observe(len(work.batch))
-        metrics.fates.labels("published").inc(len(work.batch) - work.duplicates - len(work.reasons))
+        metrics.fates.labels("published").inc(len(work.batch) - work.duplicates - work.declined - len(work.reasons))
         metrics.fates.labels("duplicate").inc(work.duplicates)
+        metrics.fates.labels("declined").inc(work.declined)
         metrics.fates.labels("dead_letter").inc(len(work.reasons))
         for reason in work.reasons:
             metrics.dead_letters.labels(reason).inc()
@@ -302,7 +303,7 @@ class Pipeline:
         metrics.curves.labels("recomputed").inc(work.plan.recalled)
         metrics.unreadable.inc(work.plan.unreadable)
         metrics.anomalies.inc(work.anomalies)
-        sent_ms = work.batch.timestamps_ms
+        sent_ms = work.batch.sent_ms
         metrics.observe_latencies(np.maximum(0, now_ms - sent_ms[sent_ms > 0]) / 1000)
 
 
