@@ -2,12 +2,13 @@
 
 import gc
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import process_time
 
 import numpy as np
 import pytest
 
+from broker.accounts.ledger import FATES
 from broker.config import Outputs as Topics
 from broker.errors import TransientError
 from broker.health import Health
@@ -185,6 +186,19 @@ def test_states_are_saved_after_the_commit_alone():
     assert pipeline.source.epoch == 1, "it is read again"
     process(pipeline, batch_of([record()]).part(0, 0))
     assert store.saved == {}
+
+
+def test_a_declined_message_has_its_fate_published_and_counted_and_leaves_no_light_curve():
+    sink = Sink()
+    pipeline, store = pipeline_of(sink=sink)
+    read = pipeline.read_alerts
+    pipeline.read_alerts = lambda batch: replace(read(batch.part(0, 1)), declined=np.array([1]))
+    process(pipeline, batch_of([record(), record(objectId="an asteroid")]))
+    (letter,) = sink.of(TOPICS.dead_letters, "dead_letter")
+    assert (letter["fate"], letter["sourceOffset"], letter["value"]) == ("declined", 1, None)
+    assert len(sink.of(TOPICS.classifications, "classification")) == len(store.logs) == 1
+    metric = pipeline.metrics.registry.get_sample_value
+    assert [metric("misweeper_fates_total", {"fate": fate}) for fate in FATES] == [1, 0, 1, 0]
 
 
 def turned(pipeline: Pipeline, times: int) -> dict[str, str]:
