@@ -10,7 +10,6 @@ from socket import gethostname
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -23,30 +22,21 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, Settin
 
 from broker.errors import StartupError
 from broker.patterns import check_pattern, matching
+from broker.routes import Route, Topic, as_json, named
 
 PREFIX = "MISWEEPER_"
 TESTS = "MISWEEPER_TEST_"  # the tests' own, of no concern to the service
+ROUTES = "MISWEEPER_OUTPUTS__ROUTES__"  # of a route, by its name: pydantic knows which fields it has
 GONE = {"MISWEEPER_BATCH__MAX_WAIT_MS": "no alert waits for another, a batch is what has come"}
 
 LONGEST_NAME = 200
 PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f]+$"
 Name = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME, pattern=PRINTABLE)]
-TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")  # what Kafka takes
 
 # Kubernetes tells each container of each service (docs: "Environment variables" of services).
 SERVICE = re.compile(r"MISWEEPER_(\w+_)?SERVICE_(HOST|PORT(_\w+)?)|MISWEEPER_(\w+_)?PORT_\d+_(TCP|UDP|SCTP)(_\w+)?")
 SERVICE_PORT = re.compile(r"MISWEEPER_(\w+_)?PORT")
 SERVICE_ADDRESS = re.compile(r"(tcp|udp|sctp)://")
-
-
-def topic_name(name: str) -> str:
-    """A topic's name. Raises ValueError where Kafka takes none such."""
-    if not TOPIC.fullmatch(name) or name in (".", ".."):
-        raise ValueError(f"{name[:60]!r} is no name of a topic; letters, digits, . _ and - are, 249 at most")
-    return name
-
-
-Topic = Annotated[str, AfterValidator(topic_name)]
 
 
 class Section(BaseModel):
@@ -125,6 +115,15 @@ class Outputs(Section):
     classifications: Topic = "misweeper.classifications"
     anomalies: Topic = "misweeper.anomalies"
     dead_letters: Topic = "misweeper.dead-letters"
+    routes: Annotated[Mapping[str, Route], NoDecode] = Field(
+        {},
+        description="Further topics: a JSON list, or for each ..._ROUTES__<NAME>__TOPIC, _CONTENT, _FRAMING, _WHERE.",
+    )
+
+    @field_validator("routes", mode="before")
+    @classmethod
+    def _named(cls, value: object) -> object:
+        return named(value)
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
@@ -133,9 +132,14 @@ class Outputs(Section):
         return self
 
     @property
-    def topics(self) -> tuple[str, ...]:
-        """All of them."""
+    def ours(self) -> tuple[str, ...]:
+        """Those that there always are."""
         return self.classifications, self.anomalies, self.dead_letters
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """All that is written to: the routes' too."""
+        return *self.ours, *(route.topic for route in self.routes.values())
 
 
 class Redis(Section):
@@ -285,6 +289,8 @@ def invalid(error: ValidationError | SettingsError) -> str:
 
 def shown(value: object) -> str:
     """A setting as an operator may see it."""
+    if isinstance(value, Mapping):
+        return as_json(value)
     return ",".join(value) if isinstance(value, tuple) else "" if value is None else str(value)
 
 
@@ -292,7 +298,7 @@ def unknown_variables(environment: Mapping[str, str]) -> set[str]:
     """Variables with our prefix that no setting reads."""
     ours = {name for name in environment if name.upper().startswith(PREFIX) and not name.upper().startswith(TESTS)}
     known = set(variables())
-    unknown = {name for name in ours if name.upper() not in known}
+    unknown = {name for name in ours if name.upper() not in known and not name.upper().startswith(ROUTES)}
     return {name for name in unknown if not is_service_link(name.upper(), environment[name])}
 
 

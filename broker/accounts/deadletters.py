@@ -141,11 +141,13 @@ def described(letter: Letter, reader: AlertReader) -> Iterator[str]:
     yield f"value       {'none' if value is None else f'{len(value)} bytes'}, {record['valueSize']} in the original"
     yield from hexdump((value or b"")[:DUMPED])
     yield f"survey      {printable(reader.survey_of(value) or 'unknown')}"
-    alerts, poisons = reader(Batch.of([letter.original()]))
-    for poison in poisons.values():
+    decoded = reader(Batch.of([letter.original()]))
+    for poison in decoded.poisons.values():
         yield f"decoding    {poison.reason}: {printable(poison.detail, DETAIL)}"
-    for number, name in zip(alerts.alert_ids.tolist(), alerts.objects, strict=True):
+    for number, name in zip(decoded.alerts.alert_ids.tolist(), decoded.alerts.objects, strict=True):
         yield f"decoding    works now: alert {number} of {printable(name)}"
+    if len(decoded.declined):
+        yield "decoding    works now: declined, its object has no light curve"
 
 
 def cut(value: bytes | None) -> str:

@@ -120,8 +120,8 @@ def play(settings: Settings, console: Console, rate_per_s: float, limit: int | N
     truth = {str(k): int(v) for k, v in pd.read_parquet(HELDOUT, columns=["object_id", "true_class"]).to_numpy()}
     total = min(limit or sys.maxsize, len(pd.read_parquet(HELDOUT, columns=["mjd"])))
     outputs = settings.outputs
-    kinds = dict(zip(outputs.topics, ("classifications", "anomalies", "dead_letters"), strict=True))
-    schemas = dict(zip(outputs.topics, ("classification", "classification", "dead_letter"), strict=True))
+    kinds = dict(zip(outputs.ours, ("classifications", "anomalies", "dead_letters"), strict=True))
+    schemas = dict(zip(outputs.ours, ("classification", "classification", "dead_letter"), strict=True))
     subscription = Subscription(settings.kafka.client(), schemas)
     tally, board = Tally(), Board(rows=12)
 

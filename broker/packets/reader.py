@@ -1,30 +1,23 @@
-"""Decode and adapt in one: a batch's messages in, alerts out, and what is wrong with those that are none."""
+"""Decode and adapt in one: a batch's messages in, alerts, declined ones and poisons out."""
 
 from collections import defaultdict
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from broker.errors import PoisonMessage, Reason
 from broker.kafka.batch import Batch
-from broker.packets.columns import Columns
-from broker.packets.fields import Fields
+from broker.packets.decoded import Decoded, Packets
 from broker.packets.foreign import foreign
 from broker.packets.framings import unwrap
 from broker.packets.projection import Projection, compile_projection
 from broker.packets.registry import Registry, native_registry
-from broker.surveys import native
+from broker.surveys.adapted import Adapted, Poisons
+from broker.surveys.known import Survey, survey_named
 from model.alerts import Alerts
 from model.features import CONTEXT
 from model.observation import OBSERVATION
 from schemas.catalogue import Schema
-
-Poisons = dict[int, PoisonMessage]  # by message of the batch
-Adapt = Callable[[Columns, NDArray[np.int64], NDArray[np.int64]], tuple[Alerts, Poisons]]
-
-SURVEYS: dict[str, tuple[Fields, Adapt]] = {"misweeper.Observation": (native.FIELDS, native.alerts)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,36 +28,40 @@ class AlertReader:
     registry: Registry = field(default_factory=native_registry)
     _projections: dict[int, Projection] = field(default_factory=dict, repr=False, compare=False)
 
-    def __call__(self, batch: Batch) -> tuple[Alerts, Poisons]:
-        """The alerts of a batch, and why the other messages have none."""
-        poisons: Poisons = {}
-        bodies: defaultdict[int, list[bytes]] = defaultdict(list)
+    def __call__(self, batch: Batch) -> Decoded:
+        """The alerts of a batch, those that are declined, and why the other messages are neither."""
+        poisons = Poisons()
+        schemas: dict[int, Schema] = {}
         where: defaultdict[int, list[int]] = defaultdict(list)
-        schemas = {}
+        bodies = [b""] * len(batch)
         for i, value in enumerate(batch.values):
             try:
-                schema, body = unwrap(value, self.registry, self.max_message_bytes)
+                schema, bodies[i] = unwrap(value, self.registry, self.max_message_bytes)
             except PoisonMessage as poison:
                 poisons[i] = poison
             else:
                 schemas[id(schema)] = schema
-                bodies[id(schema)].append(body)
                 where[id(schema)].append(i)
-        parts = []
-        for number, schema in schemas.items():
-            if (known := SURVEYS.get(schema["name"])) is None:
+        parts = list[Adapted]()
+        which = np.full(len(batch), -1, np.int64)
+        for number, (key, schema) in enumerate(schemas.items()):
+            at = np.array(where[key], np.int64)
+            if (survey := survey_named(schema["name"])) is None:
                 lost = PoisonMessage(Reason.UNKNOWN_SCHEMA, f"no survey here has {schema['name']}")
-                poisons |= dict.fromkeys(where[number], lost)
+                poisons |= dict.fromkeys(where[key], lost)
                 continue
-            _, adapt = known
-            columns, broken = self._projection(schema).read(bodies[number], native.LONGEST_HISTORY)
-            at = np.array(where[number], np.int64)
+            columns, broken = self._projection(schema, survey).read([bodies[i] for i in at], survey.longest_history)
             poisons |= {int(at[i]): named(batch.values[at[i]], poison) for i, poison in broken.items()}
-            which = at[columns.which]
-            found, wrong = adapt(columns, which, batch.timestamps_ms[which])
-            parts.append(found)
-            poisons |= wrong
-        return together(parts), poisons
+            message = at[columns.which]
+            which[message] = number
+            adapted = survey.alerts(columns, message, batch.sent_ms[message])
+            parts.append(adapted)
+            poisons |= adapted.poisons
+        for i in poisons:
+            which[i], bodies[i] = -1, b""
+        declined = np.sort(np.concatenate([np.empty(0, np.int64), *(part.declined for part in parts)]))
+        packets = Packets(list(schemas.values()), which, bodies)
+        return Decoded(together([part.alerts for part in parts]), declined, poisons, packets)
 
     def survey_of(self, value: bytes | None) -> str | None:
         """The survey that a message names, where its bytes can be read so far."""
@@ -72,13 +69,15 @@ class AlertReader:
             schema, body = unwrap(value, self.registry, self.max_message_bytes)
         except PoisonMessage:
             return None
-        columns, _ = self._projection(schema).read([body], native.LONGEST_HISTORY)
+        if (survey := survey_named(schema["name"])) is None:
+            return None
+        columns, _ = self._projection(schema, survey).read([body], survey.longest_history)
         names = columns.values["survey"].tolist()
         return names[0].decode() if names else None
 
-    def _projection(self, schema: Schema) -> Projection:
+    def _projection(self, schema: Schema, survey: Survey) -> Projection:
         if id(schema) not in self._projections:
-            self._projections[id(schema)] = compile_projection(schema, SURVEYS[schema["name"]][0])
+            self._projections[id(schema)] = compile_projection(schema, survey.fields)
         return self._projections[id(schema)]
 
 

@@ -114,8 +114,9 @@ def compare(
 ) -> None:
     """Read packets as one batch and look whether each ends as it did alone: law 5 for hostile company."""
     try:
-        alerts, poisons = read(batch(*(value for _, value, _ in packets)))
-        ends: dict[int, Any] = {i: poison.reason for i, poison in poisons.items()}
+        decoded = read(batch(*(value for _, value, _ in packets)))
+        alerts = decoded.alerts
+        ends: dict[int, Any] = {i: poison.reason for i, poison in decoded.poisons.items()}
         for i, name, end in zip(alerts.message.tolist(), alerts.objects, alerts.ends.tolist(), strict=True):
             start = end - int(np.diff(alerts.ends, prepend=0)[alerts.message == i][0])
             ends[i] = name, alerts.rows[start:end].tobytes()
