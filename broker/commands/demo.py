@@ -41,6 +41,7 @@ from broker.embedded import Servers, embedded_servers, free_port, guard
 from broker.errors import StartupError
 from broker.kafka.subscription import Subscription
 from broker.kafka.topics import create_topics
+from broker.text import host_and_port
 from model.taxonomy import CLASS_NAMES
 
 HELDOUT = Path(__file__).parents[1] / "examples" / "plasticc_heldout.parquet"
@@ -191,7 +192,7 @@ def show(console: Console, settings: Settings, summary: Summary, tally: Tally) -
         table.add_row(*row)
     table.add_row("Kafka", settings.kafka.bootstrap_servers)
     table.add_row("topics", ", ".join((*settings.kafka.topics, *settings.outputs.topics)))
-    table.add_row("metrics", f"http://{settings.http.host}:{settings.http.port}/metrics")
+    table.add_row("metrics", f"http://{host_and_port(settings.http.host, settings.http.port)}/metrics")
     console.print(table)
 
 
@@ -234,7 +235,7 @@ def service(settings: Settings, console: Console) -> Iterator[None]:
 
 def await_ready(settings: Settings, process: subprocess.Popen[str]) -> None:
     """Return once /readyz answers 200. Raises StartupError."""
-    url = f"http://{settings.http.host}:{settings.http.port}/readyz"
+    url = f"http://{host_and_port(settings.http.host, settings.http.port)}/readyz"
     deadline = time.monotonic() + READY_S
     while time.monotonic() < deadline:
         if process.poll() is not None:
