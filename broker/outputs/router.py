@@ -57,7 +57,7 @@ class Answered:
                 "dec": places[:, 1],
             },
             surveys=[alerts.objects[i].partition(b"/")[0] for i in self.which.tolist()],
-            priors=self.priors,
+            priors=[self.priors] * len(self.which),
         )
 
 
