@@ -19,7 +19,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from confluent_kafka import KafkaException, Producer
@@ -32,7 +31,7 @@ from rich.table import Table
 from rich.text import Text
 
 from broker.commands.files import put, try_out
-from broker.commands.replay import read_alerts, replay
+from broker.commands.replay import read_alerts, send
 from broker.commands.shown import cell
 from broker.commands.tally import Summary, Tally
 from broker.commands.watch import Board
@@ -41,6 +40,8 @@ from broker.embedded import Servers, embedded_servers, free_port, guard
 from broker.errors import StartupError
 from broker.kafka.subscription import Subscription
 from broker.kafka.topics import create_topics
+from broker.replays.native import native_packets
+from broker.replays.packet import Packet
 from model.taxonomy import CLASS_NAMES
 
 HELDOUT = Path(__file__).parents[1] / "examples" / "plasticc_heldout.parquet"
@@ -125,20 +126,20 @@ def play(settings: Settings, console: Console, rate_per_s: float, limit: int | N
     subscription = Subscription(settings.kafka.client(), schemas)
     tally, board = Tally(), Board(rows=12)
 
-    def note(record: dict[str, Any]) -> None:
-        tally.sent_at[record["alertId"]] = time.monotonic()
+    def note(packet: Packet) -> None:
+        tally.sent_at[packet.alert_id] = time.monotonic()
 
-    records = islice(read_alerts(HELDOUT), total)
+    packets = native_packets(islice(read_alerts(HELDOUT), total))
     producer = Producer({**settings.kafka.client(), "enable.idempotence": True, "linger.ms": 5})
     failed: list[StartupError] = []
 
-    def send() -> None:
+    def stream() -> None:
         try:
-            replay(records, producer, settings.kafka.topics[0], rate_per_s, on_send=note)
+            send(packets, producer, settings.kafka.topics[0], rate_per_s, on_send=note)
         except StartupError as error:
             failed.append(error)
 
-    sender = threading.Thread(target=send, name="replay", daemon=True)
+    sender = threading.Thread(target=stream, name="replay", daemon=True)
     progress = Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
     )

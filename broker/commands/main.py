@@ -6,19 +6,17 @@ import sys
 import threading
 from collections.abc import Mapping
 from importlib.metadata import version
-from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from confluent_kafka import Producer
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 
 from broker.commands import streams
 from broker.commands.deadletters import app as deadletters_app
 from broker.commands.recovery import rebuild, reconcile
+from broker.commands.sending import replay
 from broker.commands.shown import cell
 from broker.commands.watch import watch
 from broker.config import Settings, variables
@@ -40,6 +38,7 @@ app.add_typer(deadletters_app, name="dead-letters")
 app.command()(reconcile)
 app.command()(rebuild)
 app.command()(watch)
+app.command()(replay)
 
 EXIT_CONFIGURATION = 2
 EXIT_LATE = 3
@@ -124,38 +123,6 @@ def settings_table(values: Mapping[str, str]) -> Table:
     for name, value in values.items():
         table.add_row(name, cell(value, longest=LONGEST_SETTING))
     return table
-
-
-@app.command()
-def replay(
-    file: Annotated[Path, typer.Argument(help="CSV, parquet, or an Avro container file of native alerts.")],
-    topic: Annotated[str | None, typer.Option(help="Where to; by default the first input topic.")] = None,
-    rate: Annotated[
-        float | None, typer.Option(min=0.001, help="Alerts per second; by default as fast as it goes.")
-    ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Send so many alerts at most.")] = None,
-) -> None:
-    """Send the observations of a file to Kafka, one alert each, in order of time.
-
-    Example: misweeper replay broker/examples/plasticc_heldout.parquet --rate 500
-    """
-    from broker.commands.replay import read_alerts  # noqa: PLC0415 - pandas takes a second and 100 MB: not for run
-    from broker.commands.replay import replay as send  # noqa: PLC0415
-
-    settings = Settings.load()
-    connect_kafka(settings)
-    records = islice(read_alerts(file), limit)
-    producer = Producer({**settings.kafka.client(), "enable.idempotence": True, "linger.ms": 5})
-    with Progress(console=Console(stderr=True)) as progress:
-        task = progress.add_task("alerts sent", total=None)
-        sent = send(
-            records,
-            producer,
-            topic or settings.kafka.topics[0],
-            rate,
-            on_progress=lambda n: progress.update(task, completed=n),
-        )
-    typer.echo(f"{sent} alerts sent")
 
 
 @app.command()
