@@ -127,7 +127,11 @@ def settings_table(values: Mapping[str, str]) -> Table:
 
 @app.command()
 def demo(
-    rate: Annotated[float, typer.Option(min=0.1, help="Alerts per second.")] = 1000.0,
+    survey: Annotated[
+        list[str] | None,
+        typer.Option(help="Whose packets: native, rubin, ztf, elasticc or all; may be given more than once."),
+    ] = None,
+    rate: Annotated[float, typer.Option(min=0.1, help="Alerts per second, of all surveys together.")] = 1000.0,
     alerts: Annotated[int | None, typer.Option(min=1, help="Send so many alerts only; by default all of them.")] = None,
     json: Annotated[Path | None, typer.Option(help="Write the summary to this file as one JSON object.")] = None,
     stay: Annotated[bool, typer.Option("--stay", help="Keep everything up afterwards, until Ctrl-C.")] = False,
@@ -135,13 +139,15 @@ def demo(
     """Show the whole service at work on this machine: no Docker, no Java, no server needed.
 
     A real Kafka and a real Valkey start from Python packages, 400 real PLAsTiCC objects that the model never saw are
-    replayed, `misweeper run` classifies them, and a summary compares the answers with the truth.
+    replayed as the packets of one or more surveys (by default native and ztf), one `misweeper run` classifies them all,
+    and a summary compares the answers with the truth and recounts the fate of every alert.
 
-    Example: misweeper demo --rate 8 --alerts 400 --json summary.json
+    Example: misweeper demo --survey rubin --survey ztf --rate 100 --alerts 4000 --json summary.json
     """
     from broker.commands.demo import demo as play  # noqa: PLC0415 - pandas takes a second: not for run
 
-    if not play(Console(), rate_per_s=rate, limit=alerts, json_path=json, stay=stay):
+    surveys = survey or ["native", "ztf"]
+    if not play(Console(), surveys=surveys, rate_per_s=rate, limit=alerts, json_path=json, stay=stay):
         raise typer.Exit(1)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from fastavro.read import SchemaResolutionError
 
 from broker.commands.tables import fields_of, records_of
@@ -84,29 +84,31 @@ def naming(path: Path) -> Iterator[None]:
 
 
 def send(
-    packets: Iterable[Packet],
+    packets: Iterable[tuple[str, Packet]],
     producer: Producer,
-    topic: str,
     rate_per_s: float | None = None,
     *,
     on_send: Callable[[Packet], None] = lambda _: None,
     on_progress: Callable[[int], None] = lambda _: None,
     clock: Callable[[], float] = time.monotonic,
 ) -> int:
-    """Send packets: number n leaves n / rate seconds after the first, or as fast as it goes. Returns how many.
+    """Send packets to their topics, and say how many.
+
+    Number n leaves n / rate seconds after the first, or all as fast as it goes.
 
     Raises:
         StartupError: Kafka refused one.
     """
-    refused: list[KafkaError] = []
+    refused: list[tuple[str, str]] = []
+    topic = ""
 
-    def delivered(error: KafkaError | None, _: object) -> None:
+    def delivered(error: KafkaError | None, message: Message) -> None:
         if error is not None:
-            refused.append(error)
+            refused.append((message.topic() or "", error.str()))
 
     began = told = clock()
     sent = 0
-    for packet in packets:
+    for topic, packet in packets:
         while rate_per_s and (early := began + sent / rate_per_s - clock()) > BURST_S:
             producer.poll(early)
         on_send(packet)
@@ -120,8 +122,9 @@ def send(
             break
     left = producer.flush(FLUSH_S)
     if refused or left:
-        why = refused[0].str() if refused else f"{left} alerts were not acknowledged within {FLUSH_S:.0f} s"
-        raise StartupError(f"Kafka did not take the alerts for {topic} ({why}); does the topic exist?")
+        lost = (topic, f"{left} alerts were not acknowledged within {FLUSH_S:.0f} s")
+        which, why = refused[0] if refused else lost
+        raise StartupError(f"Kafka did not take the alerts for {which} ({why}); does the topic exist?")
     on_progress(sent)
     return sent
 

@@ -56,12 +56,12 @@ def replay(
             "message.max.bytes": LARGEST_BYTES,
         }
     )
+    to = topic or settings.kafka.topics[0]
     with Progress(console=Console(stderr=True)) as progress:
         task = progress.add_task("alerts sent", total=None)
         sent = send(
-            islice(packets_of(files, survey), limit),
+            ((to, packet) for packet in islice(packets_of(files, survey), limit)),
             producer,
-            topic or settings.kafka.topics[0],
             rate,
             on_progress=lambda n: progress.update(task, completed=n),
         )

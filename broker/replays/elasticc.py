@@ -80,7 +80,7 @@ def elasticc_packets(records: Iterable[Record]) -> Iterator[Packet]:
             }
             yield Packet(
                 container(schema, packet), None, "elasticc", str(row["diaObjectId"]), record["alertId"],
-                made_of=record["objectId"],
+                made_of=record["objectId"], mjd_tai=record["mjd"],
             )  # fmt: skip
             curve.sources.append(own)
         curve.rows.append(row)

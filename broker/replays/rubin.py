@@ -121,6 +121,7 @@ def rubin_packets(records: Iterable[Record]) -> Iterator[Packet]:
             alert_id=row["diaSourceId"],
             stamped=True,
             made_of=name,
+            mjd_tai=mjd,
         )
 
 

@@ -99,9 +99,9 @@ def ztf_packets(records: Iterable[Record]) -> Iterator[Packet]:
             rows = {"prv_candidates": past.sources or None, "fp_hists": past.forced or None}
             yield Packet(
                 container(schema, packet | rows), name.encode(), "ztf", name, found["candid"],
-                made_of=record["objectId"],
+                made_of=record["objectId"], mjd_tai=record["mjd"],
             )  # fmt: skip
-        past.sources.append(nothing | visit | found)
+        past.sources.append(nothing | visit | rounded(found))
         past.forced.append(visit | forced(record, visit["magzpsci"]))
 
 
@@ -135,6 +135,13 @@ def detection(record: Record) -> Record:
         "dec": dec,
         "rb": 0.9,
     }
+
+
+def rounded(found: Record) -> Record:
+    """A detection as later packets repeat it: with fewer decimals."""
+    if not found:
+        return found
+    return found | {"magpsf": round(found["magpsf"], 4), "sigmapsf": round(found["sigmapsf"], 6)}
 
 
 def forced(record: Record, zero_point: float) -> Record:

@@ -56,7 +56,7 @@ def test_a_replayed_file_arrives_whole_and_in_order(settings, admin):
     topic = settings.kafka.topics[0]
     sent = list(islice(read_alerts(HELDOUT), 2000))
     producer = Producer({**settings.kafka.client(), "enable.idempotence": True})
-    assert send(native_packets(sent), producer, topic) == len(sent)
+    assert send(((topic, packet) for packet in native_packets(sent)), producer) == len(sent)
     consumer = Consumer({**settings.kafka.client(), "group.id": topic, "auto.offset.reset": "earliest"})
     consumer.subscribe([topic])
     messages = []
@@ -74,4 +74,4 @@ def test_a_replayed_file_arrives_whole_and_in_order(settings, admin):
 def test_a_replay_without_its_topic_says_so(settings):
     producer = Producer({**settings.kafka.client(), "topic.metadata.propagation.max.ms": 100})
     with pytest.raises(StartupError, match=r"Unknown topic or partition\); does the topic exist"):
-        send(native_packets(islice(read_alerts(HELDOUT), 5)), producer, "never-made")
+        send((("never-made", packet) for packet in native_packets(islice(read_alerts(HELDOUT), 5))), producer)
