@@ -1,5 +1,6 @@
 """The one configuration: environment variables named MISWEEPER_<SECTION>__<KEY>; nothing else reads the environment."""
 
+import json
 import os
 import re
 from collections import Counter
@@ -11,8 +12,6 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationError,
@@ -22,7 +21,9 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from broker.errors import StartupError
+from broker.packet_settings import Packets, Registry
 from broker.patterns import check_pattern, matching
+from broker.section import Section
 
 PREFIX = "MISWEEPER_"
 TESTS = "MISWEEPER_TEST_"  # the tests' own, of no concern to the service
@@ -47,12 +48,6 @@ def topic_name(name: str) -> str:
 
 
 Topic = Annotated[str, AfterValidator(topic_name)]
-
-
-class Section(BaseModel):
-    """A part of the configuration."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Kafka(Section):
@@ -220,6 +215,8 @@ class Settings(BaseSettings):
     batch: Batch = Batch()
     classifier: Classifier = Classifier()
     limits: Limits = Limits()
+    packets: Packets = Packets()
+    registry: Registry = Registry()
     http: Http = Http()
     log: Log = Log()
 
@@ -285,7 +282,11 @@ def invalid(error: ValidationError | SettingsError) -> str:
 
 def shown(value: object) -> str:
     """A setting as an operator may see it."""
-    return ",".join(value) if isinstance(value, tuple) else "" if value is None else str(value)
+    if isinstance(value, tuple):
+        if any(isinstance(part, Section) for part in value):
+            return json.dumps([part.model_dump(mode="json", exclude_defaults=True) for part in value])
+        return ",".join(value)
+    return "" if value is None else str(value)
 
 
 def unknown_variables(environment: Mapping[str, str]) -> set[str]:

@@ -26,7 +26,7 @@ from broker.lightcurves.plan import DUPLICATE, Plan
 from broker.lightcurves.told import Messages
 from broker.metrics import Metrics
 from broker.outputs.messages import Outputs
-from model.alerts import Alerts
+from broker.packets.decoded import Decoded
 from model.runs import Runs, Verdicts
 
 log = structlog.get_logger(__name__)
@@ -35,8 +35,6 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
 IDLE_S = 0.1  # how long a read waits for the first message
 PART_BYTES = 8 * 1024 * 1024  # of a batch that are worked on at once
 TURN_S = 2.0  # of a long batch; then Kafka is polled
-
-Poisons = dict[int, PoisonMessage]
 
 
 class Source(Protocol):
@@ -80,6 +78,7 @@ class Work:
     plan: Plan
     reasons: list[str]  # of dead letters
     duplicates: int
+    declined: int
     anomalies: int
 
 
@@ -89,7 +88,7 @@ class Pipeline:
 
     source: Source
     max_messages: int
-    read_alerts: Callable[[Batch], tuple[Alerts, Poisons]]  # decode and adapt
+    read_alerts: Callable[[Batch], Decoded]  # decode and adapt
     memory: Memory
     classifier: Classifier
     outputs: Outputs
@@ -154,7 +153,9 @@ class Pipeline:
         read_ms = self.now_ms()
         metrics = self.metrics
         with metrics.stage("decode"):
-            alerts, poisons = self.read_alerts(batch)
+            decoded = self.read_alerts(batch)
+            self.health.well("registry")
+            alerts = decoded.alerts
         with metrics.stage("remember"):
             try:
                 plan = self.memory.remember(alerts, Messages.of(batch, alerts))  # 1
@@ -165,7 +166,7 @@ class Pipeline:
             verdicts, bodies = self.classifier.classify(plan.runs)
             self._set_aside_what_is_not_finite(plan, verdicts)
         with metrics.stage("publish"):
-            work = self._publish(batch, alerts, poisons, plan, verdicts, read_ms)
+            work = self._publish(batch, decoded, plan, verdicts, read_ms)
             work.states = self.memory.states_of(plan, bodies)
         return work
 
@@ -248,9 +249,8 @@ class Pipeline:
             return
         plan.set_aside(~finite, "the classifier's answer is not finite")
 
-    def _publish(
-        self, batch: Batch, alerts: Alerts, poisons: Poisons, plan: Plan, verdicts: Verdicts, read_ms: int
-    ) -> Work:
+    def _publish(self, batch: Batch, decoded: Decoded, plan: Plan, verdicts: Verdicts, read_ms: int) -> Work:
+        alerts, poisons = decoded.alerts, decoded.poisons
         for i, why in plan.aside.items():
             poisons[int(alerts.message[i])] = PoisonMessage(Reason.SET_ASIDE, why)
         answered = np.flatnonzero(plan.verdicts >= 0)
@@ -269,14 +269,15 @@ class Pipeline:
             log.warning("dead letter", first=place, reason=reason, detail=poisons[i].detail)
         reasons = [str(poison.reason) for poison in poisons.values()]
         anomalies = int(said.anomalies.sum())
-        return Work(batch, [*published, *letters], [], plan, reasons, len(duplicates), anomalies)
+        return Work(batch, [*published, *letters], [], plan, reasons, len(duplicates), len(decoded.declined), anomalies)
 
     def _count(self, work: Work) -> None:
         """After the commit alone, so that what is counted is what happened."""
         metrics, now_ms = self.metrics, self.now_ms()
         metrics.batch_size.observe(len(work.batch))
-        metrics.fates.labels("published").inc(len(work.batch) - work.duplicates - len(work.reasons))
+        metrics.fates.labels("published").inc(len(work.batch) - work.duplicates - work.declined - len(work.reasons))
         metrics.fates.labels("duplicate").inc(work.duplicates)
+        metrics.fates.labels("declined").inc(work.declined)
         metrics.fates.labels("dead_letter").inc(len(work.reasons))
         for reason in work.reasons:
             metrics.dead_letters.labels(reason).inc()

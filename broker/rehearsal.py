@@ -24,7 +24,7 @@ def rehearse(reader: AlertReader, classifier: Classifier, outputs: Outputs) -> N
         alerts = [alert(name, offset, day, past) for name, past in (("a", []), ("b", history))]
         values = [encode(one, "observation") for one in alerts]
         batch = Batch.of([Message("rehearsal", 0, 2 * offset + i, 0, value=value) for i, value in enumerate(values)])
-        told, _ = reader(batch)
+        told = reader(batch).alerts
         plan = memory.remember(told, Messages.of(batch, told))
         verdicts, bodies = classifier.classify(plan.runs)
         memory.save(memory.states_of(plan, bodies), plan)
@@ -33,5 +33,5 @@ def rehearse(reader: AlertReader, classifier: Classifier, outputs: Outputs) -> N
 
 def alert(name: str, number: int, day: int, history: list[dict[str, object]]) -> dict[str, object]:
     """A native alert."""
-    known = {"alertId": number + 1, "objectId": name, "survey": "rehearsal", "history": history}
+    known = {"alertId": number + 1, "objectId": name, "survey": "test", "history": history}
     return known | OBSERVED | {"mjd": 60_000.0 + day, "ra": 10.0, "dec": -10.0, "hostgalPhotoz": 0.1}

@@ -17,7 +17,7 @@ import numpy as np
 from confluent_kafka.admin import AdminClient
 
 from broker.config import Settings
-from broker.errors import PoisonMessage, StartupError, TransientError
+from broker.errors import StartupError, TransientError
 from broker.kafka import spans
 from broker.kafka.batch import Batch, Place
 from broker.kafka.message import Message
@@ -27,9 +27,10 @@ from broker.lightcurves.hashes import salts
 from broker.lightcurves.recall import Log, entries_for, missing
 from broker.lightcurves.store import LightCurveStore, Refused
 from broker.lightcurves.told import Messages, told_of
+from broker.packets.decoded import Decoded
 from model.alerts import Alerts
 
-ReadAlerts = Callable[[Batch], tuple[Alerts, Mapping[int, PoisonMessage]]]
+ReadAlerts = Callable[[Batch], Decoded]
 
 MOST_ENTRIES = 1 << 20  # of a log
 LOOKS = 3  # at what is committed
@@ -124,8 +125,9 @@ def rebuild(
     for messages in batches:
         batch = Batch.of(list(messages))
         reached |= {source_of(*place): last for place, _, last in batch.bounds()}
-        alerts, poisons = read_alerts(batch)
-        rebuilt.unreadable += len(poisons)
+        decoded = read_alerts(batch)
+        alerts = decoded.alerts
+        rebuilt.unreadable += len(decoded.poisons)
         rebuilt.alerts += len(alerts)
         if len(alerts):
             add(alerts, Messages.of(batch, alerts))

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 
 from broker.errors import Reason
 from tests.fuzz.mutations import good, packet, real
@@ -84,7 +83,7 @@ def run(
         judge(Report(), value, read, sampled=False)
     gc.collect()
     gc.freeze()  # as the service does
-    before = psutil.Process().memory_info().rss
+    before = peak_bytes()
     together: list[tuple[int, bytes | None, Fate]] = []
     for number in numbers:
         kind, value = packet(seed, number)
@@ -114,8 +113,9 @@ def compare(
 ) -> None:
     """Read packets as one batch and look whether each ends as it did alone: law 5 for hostile company."""
     try:
-        alerts, poisons = read(batch(*(value for _, value, _ in packets)))
-        ends: dict[int, Any] = {i: poison.reason for i, poison in poisons.items()}
+        decoded = read(batch(*(value for _, value, _ in packets)))
+        alerts = decoded.alerts
+        ends: dict[int, Any] = {i: poison.reason for i, poison in decoded.poisons.items()}
         for i, name, end in zip(alerts.message.tolist(), alerts.objects, alerts.ends.tolist(), strict=True):
             start = end - int(np.diff(alerts.ends, prepend=0)[alerts.message == i][0])
             ends[i] = name, alerts.rows[start:end].tobytes()
@@ -163,7 +163,7 @@ def judge(report: Report, value: bytes | None, read: Read, *, sampled: bool) -> 
 
 
 def grown_mb(before: int) -> float:
-    """How far the peak of resident memory lies above what it was before [MB]."""
+    """How far the peak of resident memory lies above what the peak was before [MB]."""
     return round(max(0, peak_bytes() - before) / MEGABYTE, 1)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from broker.surveys.native import BRIGHTEST_NJY, LATEST_MJD, LONGEST_NAME, SMALLEST_ERROR_NJY
+from broker.surveys.checks import BRIGHTEST_NJY, LATEST_MJD, LONGEST_NAME, SMALLEST_ERROR_NJY
 from tests.support.hostile import text, zigzag
 
 LONGS = [0, 1, -1, 39, 63, 64, -64, 127, 128, 2**31 - 1, 2**31, -(2**31), 2**53 + 1, 2**62, 2**63 - 1, -(2**63)]

@@ -161,7 +161,7 @@ def test_an_alert_that_was_written_before_the_loss_was_seen_is_answered_from_its
     memory = Memory(store, bytes(8), np.zeros(16, np.uint8))
 
     def remember(part):
-        alerts, _ = read_alerts(part)
+        alerts = read_alerts(part).alerts
         return memory.remember(alerts, Messages.of(part, alerts)).observations.tolist()
 
     last = batch.part(4, 5)

@@ -64,8 +64,9 @@ def test_a_replayed_file_arrives_whole_and_in_order(settings, admin):
         messages += consumer.consume(1000, 1.0)
     consumer.close()
     read = [Message(topic, 0, m.offset(), 0, m.key(), m.value()) for m in messages]
-    alerts, poisons = AlertReader(1_000_000)(Batch.of(read))
-    assert not poisons
+    decoded = AlertReader(1_000_000)(Batch.of(read))
+    assert not decoded.poisons
+    alerts = decoded.alerts
     got = zip(alerts.alert_ids.tolist(), alerts.objects, alerts.own["mjd_tai"].tolist(), strict=True)
     assert list(got) == [(s["alertId"], f"{s['survey']}/{s['objectId']}".encode(), s["mjd"]) for s in sent]
     assert {m.key().decode() for m in messages} == {s["objectId"] for s in sent}

@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from broker.errors import Reason
-from broker.surveys.native import LONGEST_HISTORY
+from broker.surveys.checks import LONGEST_HISTORY
 from model.alerts import Alerts
 from tests.support.alerts import FRAMINGS, PACKETS, record
 from tests.support.hostile import BOMBS, CODECS, container, history

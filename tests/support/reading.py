@@ -15,6 +15,7 @@ from broker.lightcurves.hashes import salts
 from broker.lightcurves.recall import entries_for
 from broker.lightcurves.told import Messages, told_of
 from broker.outputs.messages import LONGEST_DETAIL, Outputs
+from broker.packets.decoded import Decoded
 from broker.packets.reader import AlertReader
 from model.alerts import Alerts
 from model.observation import BANDS
@@ -24,7 +25,7 @@ MOST_BYTES = 40_000_000  # held at once while one message is read, beside the me
 MOST_S = 0.05  # for one message
 TRIES = 3  # a message counts as slow where each of them is
 
-Read = Callable[[Batch], tuple[Alerts, dict[int, PoisonMessage]]]
+Read = Callable[[Batch], Decoded]
 Fate = Alerts | Reason
 
 READ = AlertReader(LARGEST_MESSAGE)
@@ -43,8 +44,9 @@ def batch(*values: bytes | None) -> Batch:
 
 def fate(value: bytes | None, read: Read = READ) -> Fate:
     """The alert or the dead letter's reason that a message ends as. AssertionError where it is not a sound one."""
-    alerts, poisons = read(batch(value))
-    assert [*alerts.message.tolist(), *poisons] == [0], "one fate"
+    decoded = read(batch(value))
+    alerts, poisons = decoded.alerts, decoded.poisons
+    assert [*alerts.message.tolist(), *decoded.declined.tolist(), *poisons] == [0], "one fate"
     return sound_letter(value, poisons[0]) if poisons else sound_alert(alerts)
 
 

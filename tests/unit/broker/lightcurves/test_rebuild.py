@@ -12,6 +12,7 @@ from broker.lightcurves.plan import DUPLICATE
 from broker.lightcurves.rebuild import rebuild
 from broker.lightcurves.recall import curve_of
 from broker.lightcurves.store import InMemoryLightCurves, Refused
+from broker.packets.decoded import Decoded, Packets
 from model.observation import Context, Observation
 from tests.support.columns import Alert, Arrival, alerts_of, columns_of
 from tests.support.echo import Echo
@@ -46,7 +47,7 @@ def reader(arrivals, poisons=()):
         alerts = alerts_of([known[places[i]] for i in good])
         alerts.message[:] = good
         wrong = {i: PoisonMessage(Reason.NOT_AVRO, "no Avro") for i in range(len(batch)) if i not in good}
-        return alerts, wrong
+        return Decoded(alerts, np.empty(0, np.int64), wrong, Packets([], np.full(len(batch), -1), [b""] * len(batch)))
 
     return read_alerts
 
