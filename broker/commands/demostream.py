@@ -9,8 +9,8 @@ import pandas as pd
 
 from broker.commands.replay import read_alerts
 from broker.errors import StartupError
+from broker.replays.makers import MAKERS
 from broker.replays.packet import Packet
-from broker.replays.writers import WRITERS
 from broker.replays.ztf import FILTERS
 from broker.text import printable
 
@@ -27,16 +27,16 @@ EVERY = "all"
 def chosen(names: Sequence[str]) -> list[str]:
     """The surveys that somebody asked for, each once. Raises StartupError."""
     if EVERY in names:
-        return list(WRITERS)
+        return list(MAKERS)
     for name in names:
-        if name not in WRITERS:
-            raise StartupError(f"no survey {printable(name)} in the demo; give one of {', '.join(WRITERS)}, {EVERY}")
+        if name not in MAKERS:
+            raise StartupError(f"no survey {printable(name)} in the demo; give one of {', '.join(MAKERS)}, {EVERY}")
     return list(dict.fromkeys(names))
 
 
 def demo_packets(surveys: Sequence[str], limit: int | None = None) -> Iterator[tuple[str, Packet]]:
     """Packets with the topics that they go to, in order of time, `limit` of them at most."""
-    streams = [with_topic(TOPICS[name], WRITERS[name](read_alerts(HELDOUT))) for name in surveys]
+    streams = [with_topic(TOPICS[name], MAKERS[name](read_alerts(HELDOUT))) for name in surveys]
     yield from islice(merge(*streams, key=lambda sent: sent[1].mjd_tai), limit)
 
 

@@ -16,9 +16,9 @@ from fastavro.read import SchemaResolutionError
 
 from broker.commands.tables import fields_of, records_of
 from broker.errors import StartupError
+from broker.replays.makers import MAKERS
 from broker.replays.packet import Packet, Record
 from broker.replays.recorded import is_recorded, recorded_packets
-from broker.replays.writers import WRITERS
 from broker.text import printable
 from schemas.catalogue import load
 
@@ -58,13 +58,13 @@ def packets_of(paths: Iterable[Path], survey: str | None = None) -> Iterator[Pac
     Raises:
         StartupError: names the file, what is wrong with it, and the remedy.
     """
-    if survey is not None and survey not in WRITERS:
-        raise StartupError(f"no packets of {printable(survey)} are made here; give one of {', '.join(WRITERS)}")
+    if survey is not None and survey not in MAKERS:
+        raise StartupError(f"no packets of {printable(survey)} are made here; give one of {', '.join(MAKERS)}")
     for path in paths:
         with naming(path):
             recorded = path.suffix == ".avro" and path.is_file() and is_recorded(path)
         if not recorded:
-            yield from WRITERS[survey or "native"](read_alerts(path))
+            yield from MAKERS[survey or "native"](read_alerts(path))
         elif survey:
             raise StartupError(f"{path} holds a survey's packets, which are sent as they are; leave --survey out")
         else:

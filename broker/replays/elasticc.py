@@ -63,7 +63,7 @@ def elasticc_packets(records: Iterable[Record]) -> Iterator[Packet]:
     schema = parsed(SCHEMA)
     known: defaultdict[str, Curve] = defaultdict(Curve)
     for record in records:
-        curve, row = known[record["objectId"]], observed(record)
+        curve, row = known[record["objectId"]], elasticc_row(record)
         if record["detected"]:
             if not curve.sources:
                 curve.first = bisect_left(
@@ -86,7 +86,7 @@ def elasticc_packets(records: Iterable[Record]) -> Iterator[Packet]:
         curve.rows.append(row)
 
 
-def observed(record: Record) -> Record:
+def elasticc_row(record: Record) -> Record:
     """What sources and forced sources have in common."""
     return {
         "diaSourceId": record["alertId"],

@@ -8,15 +8,13 @@ Where the package lsst-alert-packet is installed (the extra `rubin`), packets ar
 with its id; else containers with a schema of our own of the same record name.
 """
 
+import json
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from importlib.util import find_spec
-from pathlib import Path
-
-import fastavro
 
 from broker.packets.framings import WIRE
+from broker.packets.rubin_package import rubin_package
 from broker.replays.containers import contained, opening, varint
 from broker.replays.packet import (
     Packet,
@@ -33,7 +31,7 @@ from broker.replays.packet import (
 )
 
 NULL, PRESENT = b"\x00", b"\x02"  # of an optional field; NULL ends an array too
-MAJOR, MINOR = 11, 1
+SCHEMA_ID = 1101  # version 11.1
 NUMBERED_FROM = 170_000_000_000_000_000  # as those of real packets: more than 2^53
 HISTORY_DAYS = 365.0
 FORCED_TO_DETECTED = 1.02  # fluxes of one visit differ by 0.3 to 5 % in real packets
@@ -65,7 +63,7 @@ OURS = record_type(
 )
 
 
-class Rows:
+class RowBytes:
     """Rows of an object's history as bytes, in order of time: written once, however many packets repeat them."""
 
     def __init__(self) -> None:
@@ -91,13 +89,13 @@ def rubin_packets(records: Iterable[Record]) -> Iterator[Packet]:
     schema, framed = rubin_writer()
     types = {name: parsed(one) for name, one in record_types(schema).items()}
     source, forced, whole = (blank(types[name]["fields"]) for name in ("diaSource", "diaForcedSource", "diaObject"))
-    sources, points = defaultdict[str, Rows](Rows), defaultdict[str, Rows](Rows)
+    sources, points = defaultdict[str, RowBytes](RowBytes), defaultdict[str, RowBytes](RowBytes)
     first: dict[str, float] = {}
     for record in records:
         name, mjd, detected = record["objectId"], record["mjd"], record["detected"]
         if not detected and not points[name]:
             continue
-        row = seen(record)
+        row = rubin_row(record)
         if sources[name]:
             flux = record["flux"] * (FORCED_TO_DETECTED if detected else 1.0)
             point = forced | row | {"diaForcedSourceId": row["diaSourceId"], "psfFlux": flux}
@@ -125,7 +123,7 @@ def rubin_packets(records: Iterable[Record]) -> Iterator[Packet]:
         )
 
 
-def seen(record: Record) -> Record:
+def rubin_row(record: Record) -> Record:
     """What sources and forced sources have in common."""
     ra, dec = position(record)
     visit = NUMBERED_FROM + record["alertId"]
@@ -149,20 +147,13 @@ def seen(record: Record) -> Record:
 
 def rubin_writer() -> tuple[Schema, Callable[[bytes], bytes]]:
     """The schema that there is, and what frames a body of it."""
-    if not has_rubin_schemas():
+    package = rubin_package()
+    text = package.find(SCHEMA_ID) if package else None
+    if text is None:
         opened = opening(OURS)
         return OURS, lambda one: contained(opened, one)
-    from lsst.alert.packet import get_schema_path  # noqa: PLC0415 - an optional dependency
-
-    file = Path(get_schema_path(MAJOR, MINOR)) / "lsst.v11_1.alert.avsc"
-    schema: Schema = fastavro.schema.load_schema(str(file))  # type: ignore[assignment]
-    head = WIRE.pack(0, 100 * MAJOR + MINOR)
-    return schema, lambda one: head + one
-
-
-def has_rubin_schemas() -> bool:
-    """Whether the package with Rubin's schemas is installed."""
-    return find_spec("lsst") is not None and find_spec("lsst.alert") is not None
+    head = WIRE.pack(0, SCHEMA_ID)
+    return json.loads(text), lambda one: head + one
 
 
 def record_types(schema: Schema) -> dict[str, Schema]:

@@ -70,7 +70,7 @@ HEAD = {"schemavsn": "4.02", "publisher": "misweeper replay"}
 
 
 @dataclass(slots=True)
-class Past:
+class Month:
     """What the last 30 days have shown of an object."""
 
     sources: list[Record] = field(default_factory=list)
@@ -81,14 +81,14 @@ def ztf_packets(records: Iterable[Record]) -> Iterator[Packet]:
     """A packet a detection in g, r or i, of native alerts in time order. Raises StartupError without a position."""
     schema = parsed(SCHEMA)
     nothing = dict.fromkeys(PAST) | {"programid": 1}
-    known: defaultdict[str, Past] = defaultdict(Past)
+    known: defaultdict[str, Month] = defaultdict(Month)
     for record in records:
         if record["band"] not in FILTERS:
             continue
         past = known[record["objectId"]]
         visit = visited(record)
         detected = record["detected"] and record["flux"] != 0  # a flux of 0 has no magnitude
-        found = detection(record) if detected else {}
+        found = found_row(record) if detected else {}
         if detected:
             oldest = visit["jd"] - HISTORY_DAYS
             past.sources, past.forced = since(past.sources, oldest), since(past.forced, oldest)
@@ -102,7 +102,7 @@ def ztf_packets(records: Iterable[Record]) -> Iterator[Packet]:
                 made_of=record["objectId"], mjd_tai=record["mjd"],
             )  # fmt: skip
         past.sources.append(nothing | visit | rounded(found))
-        past.forced.append(visit | forced(record, visit["magzpsci"]))
+        past.forced.append(visit | forced_row(record, visit["magzpsci"]))
 
 
 def since(rows: list[Record], jd: float) -> list[Record]:
@@ -123,7 +123,7 @@ def visited(record: Record) -> Record:
     }
 
 
-def detection(record: Record) -> Record:
+def found_row(record: Record) -> Record:
     """Where and how bright [mag]; the sign apart."""
     flux, (ra, dec) = record["flux"], position(record)
     return {
@@ -144,7 +144,7 @@ def rounded(found: Record) -> Record:
     return found | {"magpsf": round(found["magpsf"], 4), "sigmapsf": round(found["sigmapsf"], 6)}
 
 
-def forced(record: Record, zero_point: float) -> Record:
+def forced_row(record: Record, zero_point: float) -> Record:
     """The flux at the object's place, in counts of its own zero point."""
     counts = 10 ** (-0.4 * (ZERO_POINT - zero_point))
     return {

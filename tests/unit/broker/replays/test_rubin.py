@@ -16,7 +16,7 @@ from tests.support.replayed import curve, opened
 def schema(request, monkeypatch):
     """With Rubin's package where it is installed, and without it."""
     if request.param == "own":
-        monkeypatch.setattr(rubin, "has_rubin_schemas", lambda: False)
+        monkeypatch.setattr(rubin, "rubin_package", lambda: None)
     return rubin_writer()[0]
 
 
@@ -66,7 +66,6 @@ def test_values_are_those_of_the_light_curve_and_what_is_not_known_is_nan_or_0(s
 
 
 def test_with_the_package_packets_are_in_the_wire_framing_of_their_version():
-    pytest.importorskip("lsst.alert.packet")
     (packet,) = rubin_packets(curve("1"))
     assert struct.unpack_from(">bI", packet.value) == (0, 1101)
 

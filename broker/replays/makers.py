@@ -8,7 +8,7 @@ from broker.replays.packet import Packet, Record
 from broker.replays.rubin import rubin_packets
 from broker.replays.ztf import ztf_packets
 
-WRITERS: dict[str, Callable[[Iterable[Record]], Iterator[Packet]]] = {
+MAKERS: dict[str, Callable[[Iterable[Record]], Iterator[Packet]]] = {
     "native": native_packets,
     "rubin": rubin_packets,
     "ztf": ztf_packets,
