@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import version
 
 import structlog
@@ -12,6 +13,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from broker import health, logs
+from broker.accounts.aside import set_aside
 from broker.config import Settings
 from broker.connections import connect_kafka, connect_redis
 from broker.errors import NotYetError, StartupError, TransientError
@@ -74,6 +76,7 @@ def serve(settings: Settings, stop: threading.Event) -> None:
         if stop.is_set():
             return
         saver = connect_redis(settings, classifier.fingerprint.hex())  # a connection of the committer's own
+        lookout = Lookout(store, lambda *told: note_store(metrics, state, *told))
         source = KafkaSource(
             settings.kafka.consumer(),
             settings.kafka.topics,
@@ -107,7 +110,8 @@ def serve(settings: Settings, stop: threading.Event) -> None:
                 health=state,
                 now_ms=lambda: time.time_ns() // 1_000_000,
                 mend=lambda alive: mend(settings, store, admin, reader, alive),
-                look=Lookout(store, lambda *told: note_store(metrics, state, *told)).look,
+                look=lookout.look,
+                glance=lookout.glance,
             )
             log.info("serving", topics=settings.kafka.topics, artefact=artefact.name, digest=artefact.digest[:12])
             gc.freeze()  # what lives for ever need not be searched for garbage: it would cost 100 ms each time
@@ -154,7 +158,8 @@ def mend(
 
     def refill(read_to: Mapping[Place, int], alive: Callable[[], None]) -> Mapping[Place, int]:
         try:
-            return rebuild.refill(admin, settings, reader, unwatched, read_to=read_to, alive=alive)
+            aside = partial(set_aside, admin, settings)
+            return rebuild.refill(admin, settings, reader, unwatched, read_to=read_to, alive=alive, set_aside=aside)
         except StartupError as error:  # a server is away: the light curves wait for it, and so do we
             raise TransientError("kafka", str(error)) from error
 
