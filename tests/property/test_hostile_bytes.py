@@ -52,7 +52,7 @@ def test_real_packets(survey):
 @example(b"\x00")
 @settings(max_examples=1000, deadline=None)
 def test_noise(value):
-    assert isinstance(timed(value), (Alerts, Reason))
+    assert isinstance(timed(value), (Alerts, str))
 
 
 @given(
@@ -70,7 +70,7 @@ def test_mutated_alerts(number, changes, cut, extra):
         del value[cut % len(value) :]
     place = cut % (len(value) + 1)
     value[place:place] = extra
-    assert isinstance(timed(bytes(value)), (Alerts, Reason))
+    assert isinstance(timed(bytes(value)), (Alerts, str))
 
 
 @given(st.sampled_from(GOOD), st.data())
@@ -79,4 +79,4 @@ def test_one_bit_flipped(good, data):
     bit = data.draw(st.integers(0, 8 * len(good) - 1))
     value = bytearray(good)
     value[bit // 8] ^= 1 << bit % 8
-    assert isinstance(timed(bytes(value)), (Alerts, Reason))
+    assert isinstance(timed(bytes(value)), (Alerts, str))

@@ -4,6 +4,7 @@ import time
 import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 
@@ -31,7 +32,7 @@ MOST_S = 0.05  # for one message
 TRIES = 3  # a message counts as slow where each of them is
 
 Read = Callable[[Batch], Decoded]
-Fate = Alerts | Reason
+Fate = Alerts | Reason | Literal["declined"]
 
 
 def all_formats() -> Formats:
@@ -62,10 +63,12 @@ def batch(*values: bytes | None) -> Batch:
 
 
 def fate(value: bytes | None, read: Read = READ) -> Fate:
-    """The alert or the dead letter's reason that a message ends as. AssertionError where it is not a sound one."""
+    """The alert or the dead letter's reason that a message ends as, or declined. AssertionError where it is unsound."""
     decoded = read(batch(value))
     alerts, poisons = decoded.alerts, decoded.poisons
     assert [*alerts.message.tolist(), *decoded.declined.tolist(), *poisons] == [0], "one fate"
+    if len(decoded.declined):
+        return "declined"
     return sound_letter(value, poisons[0]) if poisons else sound_alert(alerts)
 
 
