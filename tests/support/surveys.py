@@ -44,6 +44,13 @@ def rubin_sample(major: int, minor: int) -> dict[str, Any]:
     return record
 
 
+def timed(record: dict[str, Any]) -> dict[str, Any]:
+    """A made-up alert of Rubin's whose times are days: some versions' have seconds since 1970."""
+    for source in (record["diaSource"], *(record["prvDiaSources"] or ()), *(record["prvDiaForcedSources"] or ())):
+        source["midpointMjdTai"] = 61_000.0 + source["midpointMjdTai"] % 100
+    return record
+
+
 def body_of(schema: Any, record: dict[str, Any]) -> bytes:
     """A record's bytes."""
     stream = BytesIO()
