@@ -64,7 +64,7 @@ def sound_alert(alerts: Alerts) -> Alerts:
     """The one alert, of which every observation is finite and can be stored."""
     (name,) = alerts.objects
     survey, slash, object_id = name.partition(b"/")
-    assert (alerts.alert_ids >= 1).all()
+    assert (alerts.alert_ids != 0).all()
     assert survey
     assert slash
     assert object_id
