@@ -12,7 +12,7 @@ import fastavro
 import lsst.alert.packet
 import numpy as np
 
-from broker.packets.projection import compile_projection
+from broker.packets.projection import Projection, compile_projection
 from broker.surveys import elasticc, rubin, ztf
 from broker.surveys.adapted import Adapted
 from tests.support.alerts import packets
@@ -23,6 +23,7 @@ RUBIN_VERSIONS = [(7, 0), (7, 1), (7, 2), (7, 3), (7, 4), (8, 0), (9, 0), (10, 0
 RUBIN_SCHEMAS = Path(lsst.alert.packet.__file__).parent / "schema"
 RUBIN_OBJECT = 170_226_404_518_002_921  # no double has all of its digits
 MOST_ROWS = 10_000
+PROJECTIONS: dict[int, tuple[Any, Projection]] = {}  # with the schema, so that its id stays its own
 
 
 class Packet(NamedTuple):
@@ -41,11 +42,17 @@ def rubin_schema(major: int, minor: int) -> Any:
     return fastavro.schema.load_schema(folder / f"lsst.v{major}_{minor}.alert.avsc")
 
 
-def rubin_sample(major: int, minor: int) -> dict[str, Any]:
-    """The record of a version's made-up alert."""
+@cache
+def read_sample(major: int, minor: int) -> dict[str, Any]:
+    """The record of a version's made-up alert, not to be changed."""
     with (RUBIN_SCHEMAS / str(major) / str(minor) / "sample_data" / "fakeAlert.avro").open("rb") as file:
         (record,) = fastavro.reader(file)
     return record
+
+
+def rubin_sample(major: int, minor: int) -> dict[str, Any]:
+    """The record of a version's made-up alert."""
+    return deepcopy(read_sample(major, minor))
 
 
 def body_of(schema: Any, record: dict[str, Any]) -> bytes:
@@ -122,7 +129,9 @@ def real_packets(survey: str) -> list[Packet]:
 def adapt(survey: str, schema: Any, bodies: Sequence[bytes], sent_ms: int = 0) -> Adapted:
     """The fates of some packets, the messages of which are numbered from 0 on."""
     adapter = ADAPTERS[survey]
-    columns, errors = compile_projection(schema, adapter.FIELDS).read(bodies, MOST_ROWS)
+    if id(schema) not in PROJECTIONS:
+        PROJECTIONS[id(schema)] = schema, compile_projection(schema, adapter.FIELDS)
+    columns, errors = PROJECTIONS[id(schema)][1].read(bodies, MOST_ROWS)
     assert not errors
     adapted: Adapted = adapter.alerts(columns, columns.which, np.full(len(bodies), sent_ms))
     assert sorted([*adapted.alerts.message, *adapted.declined, *adapted.poisons]) == list(range(len(bodies))), (
