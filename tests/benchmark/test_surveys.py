@@ -1,6 +1,6 @@
 """How fast real packets become alerts on one core, beside fastavro reading the same bytes in the same run.
 
-Run by `make bench`. Nothing is asserted of speed: machines differ. Both are CPU time: what else runs here matters little.
+Run by `make bench`. Nothing is asserted of speed: machines differ. Both are CPU time: what else runs matters little.
 """
 
 import time
