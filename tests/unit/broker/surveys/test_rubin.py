@@ -122,6 +122,8 @@ def test_a_row_of_a_history_that_cannot_be_is_left_out(which, bad):
     sent_ms = int((61_000.5 - MJD_1970) * DAY_MS)
     rows = {which: [EARLIER, EARLIER | {"midpointMjdTai": 60_991.5} | bad, EARLIER | {"midpointMjdTai": 60_992.5}]}
     assert [row.mjd_tai for row in alert(**rows, sent_ms=sent_ms).history] == [60_990.5, 60_992.5]
+    body = body_of(rubin_schema(*LATEST), rubin_record(LATEST, **rows))
+    assert adapt("rubin", rubin_schema(*LATEST), [body], sent_ms).left_out == 1
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 
 from broker.errors import PoisonMessage, Reason
+from broker.kafka.batch import Batch
+from broker.kafka.message import Message
+from broker.packets.reader import AlertReader
 from model.observation import BANDS, LightCurve
+from tests.support.alerts import container
 from tests.support.surveys import adapt, alert_of, blank, body_of, fields_of, real_packets
 
 NAN = float("nan")
@@ -169,3 +173,13 @@ def test_packets_are_told_apart_whatever_they_carry():
     assert np.diff(alerts.ends, prepend=0).tolist() == [1, 4, 2, 2, 1, 2, 2]
     magnitudes = 31.4 - 2.5 * np.log10(alerts.own["flux_njy"])
     assert magnitudes.round(3).tolist() == [20.0, 21.0, 22.0, 23.0, 24.0, 26.0, 27.0]
+
+
+def test_what_is_left_out_of_a_history_is_counted():
+    """Forced photometry that says -99999 is none, and is not counted."""
+    nothing = {"forcediffimflux": -99_999.0, "forcediffimfluxunc": -99_999.0, "magzpsci": 26.0}
+    value = container(record(earlier=[NOTHING, NOTHING], forced=[nothing]), schema=newest().schema)
+    counted = []
+    read = AlertReader(4 * 1024 * 1024, left_out=lambda survey, rows: counted.append((survey, rows)))
+    assert len(read(Batch.of([Message("alerts", 0, 0, 0, value=value)])).alerts.rows) == 1
+    assert counted == [("ztf", 2)]
