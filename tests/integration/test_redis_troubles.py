@@ -126,7 +126,7 @@ def test_a_server_that_stops_answering_is_transient_after_the_timeout(store, val
     began = time.monotonic()
     with pytest.raises(TransientError, match=r"no answer in time$"):
         store.append(ENTRIES, NO)
-    assert 1.5 < time.monotonic() - began < 4
+    assert 1.5 < time.monotonic() - began < 20
     valkey.resume()
     assert set(store.append(ENTRIES, NO)) <= {1, 2}, "what was sent may have been done, once"
 
