@@ -25,6 +25,7 @@ from broker.lightcurves.memory import Memory
 from broker.lightcurves.redis_store import DAY_S, RedisLightCurves
 from broker.metrics import Metrics
 from broker.outputs.messages import Outputs
+from broker.packets.formats import formats_of
 from broker.packets.reader import AlertReader
 from broker.pipeline import Pipeline
 from broker.rehearsal import rehearse
@@ -46,7 +47,11 @@ def serve(settings: Settings, stop: threading.Event) -> None:
         artefact = read_artefact(settings)
         classifier = build_classifier(settings, artefact)
         classifier.warm_up()
-        reader = AlertReader(settings.limits.max_message_bytes)
+        reader = AlertReader(
+            settings.limits.max_message_bytes,
+            formats_of(settings),
+            lambda survey, packets: metrics.fallbacks.labels(survey).inc(packets),
+        )
         outputs = Outputs(
             topics=settings.outputs,
             classifier_name=artefact.name,

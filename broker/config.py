@@ -1,5 +1,6 @@
 """The one configuration: environment variables named MISWEEPER_<SECTION>__<KEY>; nothing else reads the environment."""
 
+import json
 import os
 import re
 from collections import Counter
@@ -10,8 +11,6 @@ from socket import gethostname
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationError,
@@ -21,8 +20,10 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from broker.errors import StartupError
+from broker.packet_settings import Packets, Registry
 from broker.patterns import check_pattern, matching
 from broker.routes import Route, Topic, as_json, named
+from broker.section import Section
 
 PREFIX = "MISWEEPER_"
 TESTS = "MISWEEPER_TEST_"  # the tests' own, of no concern to the service
@@ -37,12 +38,6 @@ Name = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME, pattern=PRINT
 SERVICE = re.compile(r"MISWEEPER_(\w+_)?SERVICE_(HOST|PORT(_\w+)?)|MISWEEPER_(\w+_)?PORT_\d+_(TCP|UDP|SCTP)(_\w+)?")
 SERVICE_PORT = re.compile(r"MISWEEPER_(\w+_)?PORT")
 SERVICE_ADDRESS = re.compile(r"(tcp|udp|sctp)://")
-
-
-class Section(BaseModel):
-    """A part of the configuration."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Kafka(Section):
@@ -224,6 +219,8 @@ class Settings(BaseSettings):
     batch: Batch = Batch()
     classifier: Classifier = Classifier()
     limits: Limits = Limits()
+    packets: Packets = Packets()
+    registry: Registry = Registry()
     http: Http = Http()
     log: Log = Log()
 
@@ -291,7 +288,11 @@ def shown(value: object) -> str:
     """A setting as an operator may see it."""
     if isinstance(value, Mapping):
         return as_json(value)
-    return ",".join(value) if isinstance(value, tuple) else "" if value is None else str(value)
+    if isinstance(value, tuple):
+        if any(isinstance(part, Section) for part in value):
+            return json.dumps([part.model_dump(mode="json", exclude_defaults=True) for part in value])
+        return ",".join(value)
+    return "" if value is None else str(value)
 
 
 def unknown_variables(environment: Mapping[str, str]) -> set[str]:

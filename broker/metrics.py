@@ -53,6 +53,12 @@ class Metrics:
             "misweeper_unreadable_entries", "Entries of light curves left out: damaged, or of another object.",
             registry=r,
         )  # fmt: skip
+        self.fallbacks = Counter(
+            "misweeper_decoder_fallbacks",
+            "Packets read by fastavro, some hundred times slower: no projection covers their writer's schema.",
+            ["survey"],
+            registry=r,
+        )
         self.partitions = Gauge("misweeper_assigned_partitions", "Input partitions held.", registry=r)
         self.ready = Gauge("misweeper_ready", "1 where /readyz answers 200.", registry=r)
         for fate in ("published", "duplicate", "declined", "dead_letter"):

@@ -154,6 +154,7 @@ class Pipeline:
         metrics = self.metrics
         with metrics.stage("decode"):
             decoded = self.read_alerts(batch)
+            self.health.well("registry")
             alerts = decoded.alerts
         with metrics.stage("remember"):
             try:

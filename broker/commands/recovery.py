@@ -26,6 +26,7 @@ from broker.kafka import spans
 from broker.lightcurves.loss import told_well
 from broker.lightcurves.rebuild import committed_spans
 from broker.lightcurves.rebuild import rebuild as append
+from broker.packets.formats import formats_of
 from broker.packets.reader import AlertReader
 
 EXIT_FINDING, EXIT_CRASH, EXIT_INTERRUPTED = 1, 2, 130
@@ -144,7 +145,7 @@ def rebuild(
     with progress("offsets read") as (expect, advanced):
         expect(sum(span.size for span in wanted))
         batches = spans.read(settings.kafka.consumer(), wanted, settings.batch.max_size, advanced=advanced)
-        done = append(batches, AlertReader(settings.limits.max_message_bytes), store)
+        done = append(batches, AlertReader(settings.limits.max_message_bytes, formats_of(settings)), store)
     told_well(store.identities, {span.place: span.end for span in wanted})
     typer.echo(
         f"{done.alerts} alerts read, {done.already_there} already there; {done.added} entries added, "

@@ -24,15 +24,15 @@ class Past(NamedTuple):
 
     @classmethod
     def of(
-        cls, told: Measured, detected: bool | Flags, ends: Ints, latest: Floats, wanted: bool | Flags = True
+        cls, told: Measured, ends: Ints, latest: Floats, *, detected: bool | Flags, wanted: bool | Flags = True
     ) -> Self:
         """Those of a table whose rows of packet i end at ends[i]; what cannot be, or is not wanted, is left out.
 
         Args:
             told: [m].
-            detected: of all, or of each [m].
             ends: [n].
             latest: [n], the latest time that each packet may tell of [MJD].
+            detected: all or none, or which [m].
             wanted: all, or which [m].
         """
         owner = np.repeat(np.arange(len(ends)), np.diff(ends, prepend=0))

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 
 from broker.errors import Reason
 from tests.fuzz.mutations import good, packet, real
@@ -84,7 +83,7 @@ def run(
         judge(Report(), value, read, sampled=False)
     gc.collect()
     gc.freeze()  # as the service does
-    before = psutil.Process().memory_info().rss
+    before = peak_bytes()
     together: list[tuple[int, bytes | None, Fate]] = []
     for number in numbers:
         kind, value = packet(seed, number)
@@ -164,7 +163,7 @@ def judge(report: Report, value: bytes | None, read: Read, *, sampled: bool) -> 
 
 
 def grown_mb(before: int) -> float:
-    """How far the peak of resident memory lies above what it was before [MB]."""
+    """How far the peak of resident memory lies above what the peak was before [MB]."""
     return round(max(0, peak_bytes() - before) / MEGABYTE, 1)
 
 

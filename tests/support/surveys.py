@@ -13,7 +13,6 @@ import numpy as np
 from broker.packets.projection import compile_projection
 from broker.surveys import elasticc, rubin, ztf
 from broker.surveys.adapted import Adapted
-from model.alerts import Alerts
 from tests.support.alerts import packets
 from tests.support.columns import Alert, alert_at
 
@@ -74,9 +73,10 @@ def adapt(survey: str, schema: Any, bodies: Sequence[bytes], sent_ms: int = 0) -
     adapter = ADAPTERS[survey]
     columns, errors = compile_projection(schema, adapter.FIELDS).read(bodies, MOST_ROWS)
     assert not errors
-    adapted = adapter.alerts(columns, columns.which, np.full(len(bodies), sent_ms))
-    alerts: Alerts = adapted.alerts
-    assert sorted([*alerts.message, *adapted.declined, *adapted.poisons]) == list(range(len(bodies))), "one fate each"
+    adapted: Adapted = adapter.alerts(columns, columns.which, np.full(len(bodies), sent_ms))
+    assert sorted([*adapted.alerts.message, *adapted.declined, *adapted.poisons]) == list(range(len(bodies))), (
+        "one fate each"
+    )
     return adapted
 
 
