@@ -21,6 +21,8 @@ from broker.kafka.sink import KafkaSink
 from broker.kafka.source import KafkaSource
 from broker.kafka.topics import missing_topics
 from broker.lightcurves import loss, rebuild
+from broker.lightcurves.facts import PROBLEMS
+from broker.lightcurves.lookout import Lookout
 from broker.lightcurves.memory import Memory
 from broker.lightcurves.redis_store import DAY_S, RedisLightCurves
 from broker.metrics import Metrics
@@ -101,6 +103,7 @@ def serve(settings: Settings, stop: threading.Event) -> None:
                 health=state,
                 now_ms=lambda: time.time_ns() // 1_000_000,
                 mend=lambda alive: mend(settings, store, admin, reader, alive),
+                look=Lookout(store, lambda *told: note_store(metrics, state, *told)).look,
             )
             log.info("serving", topics=settings.kafka.topics, artefact=artefact.name, digest=artefact.digest[:12])
             gc.freeze()  # what lives for ever need not be searched for garbage: it would cost 100 ms each time
@@ -167,6 +170,17 @@ def note_assignment(metrics: Metrics, state: health.Health, held: int) -> None:
         state.well("assigned")
     else:
         state.unwell("assigned", "no partition is assigned to this worker")
+
+
+def note_store(metrics: Metrics, state: health.Health, problems: Mapping[str, str], evicted_keys: int) -> None:
+    """Redis is set up so that it may lose light curves: a warning that stops nothing. A loss is seen when it comes."""
+    for problem in PROBLEMS:
+        metrics.store_problems.labels(problem).set(problem in problems)
+    metrics.evicted_keys.set(evicted_keys)
+    for problem, text in problems.items():
+        if state.warnings.get(problem) != text:
+            log.warning("the store is not safe", problem=problem, detail=text)
+    state.warnings = problems
 
 
 def note_trouble(state: health.Health, why: str) -> None:

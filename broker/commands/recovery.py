@@ -23,7 +23,7 @@ from broker.config import Settings
 from broker.connections import connect_kafka, connect_redis
 from broker.errors import StartupError
 from broker.kafka import spans
-from broker.lightcurves.loss import told_well
+from broker.lightcurves.loss import rebuilding, told_well
 from broker.lightcurves.rebuild import committed_spans
 from broker.lightcurves.rebuild import rebuild as append
 from broker.packets.formats import formats_of
@@ -142,6 +142,7 @@ def rebuild(
     since_ms, until_ms = moment(since), moment(until) if until else None
     store = connect_redis(settings)
     wanted = committed_spans(connect_kafka(settings), settings, since_ms, until_ms)
+    rebuilding(store.identities)
     with progress("offsets read") as (expect, advanced):
         expect(sum(span.size for span in wanted))
         batches = spans.read(settings.kafka.consumer(), wanted, settings.batch.max_size, advanced=advanced)
