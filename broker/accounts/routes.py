@@ -25,10 +25,10 @@ from schemas.catalogue import load
 
 IN_FORCE, WANTED, THERE, TWICE, ANSWERED = (np.uint8(1 << i) for i in range(5))
 DEFECTS = {  # by name: what has these bits, and none of those
-    "not on {}": (WANTED, THERE),
-    "twice on {}": (TWICE, np.uint8(0)),
-    "on {} though not taken": (THERE | IN_FORCE, WANTED),
-    "on {} without its classification": (THERE, ANSWERED),
+    "not on route {}": (WANTED, THERE),
+    "twice on route {}": (TWICE, np.uint8(0)),
+    "on route {} though not taken": (THERE | IN_FORCE, WANTED),
+    "on route {} without its classification": (THERE, ANSWERED),
 }
 WORDS = {WANTED: "taken", THERE: "there", TWICE: "again", ANSWERED: "answered"}
 
@@ -101,12 +101,10 @@ class RouteAccounts:
         if self._projection is None:
             return
         columns, _ = self._projection.read([(m.value or b"")[WIRE.size :] for m in messages], len(CLASSES))
-        rows = columns.tables["classes"]
-        whole = np.diff(rows.ends, prepend=0) == len(CLASSES)
-        if not whole.all():  # none of ours: the other count tells of it
-            columns, _ = self._projection.read([b""], 0)
-        values, messages = columns.values, [messages[i] for i in columns.which.tolist()]
-        chances = columns.tables["classes"].values["probability"].reshape(-1, len(CLASSES))
+        counts = np.diff(columns.tables["classes"].ends, prepend=0)
+        whole = counts == len(CLASSES)  # others are none of ours, and counted with the fates
+        chances = columns.tables["classes"].values["probability"][np.repeat(whole, counts)].reshape(-1, len(CLASSES))
+        values = {name: column[whole] for name, column in columns.values.items()}
         asked = Asked(
             probabilities=chances,
             anomalies=values["anomaly"] > 0,
@@ -115,12 +113,12 @@ class RouteAccounts:
             priors=[text.decode() for text in values["priors"].tolist()],
         )
         taken = {digest: route.predicate.matches(asked) for digest, route in self._digests.items()}
-        self._expect(messages, taken)
+        self._expect([messages[i] for i in columns.which[whole].tolist()], taken)
 
     def declined(self, messages: Sequence[Message]) -> None:
         """Some records of alerts that were declined: which routes must say so."""
-        n = len(messages)
-        self._expect(messages, {digest: np.full(n, r.takes_declined) for digest, r in self._digests.items()})
+        said = {digest: np.full(len(messages), route.takes_declined) for digest, route in self._digests.items()}
+        self._expect(messages, said)
 
     def there(self, topic: str, messages: Sequence[Message]) -> None:
         """Some messages on a route's topic."""
