@@ -25,13 +25,13 @@ from rich.table import Table
 from rich.text import Text
 
 from broker.accounts.reconcile import Wanted, reconcile
+from broker.commands.board import Board
 from broker.commands.demoservice import OURS, PARTITIONS, environment, service, warm_up
 from broker.commands.demostream import HELDOUT, TOPICS, chosen, demo_packets, packet_count
 from broker.commands.files import put, try_out
 from broker.commands.replay import send
 from broker.commands.shown import cell
 from broker.commands.tally import Summary, Tally
-from broker.commands.watch import Board
 from broker.config import Settings
 from broker.embedded import embedded_servers
 from broker.errors import StartupError

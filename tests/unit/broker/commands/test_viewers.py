@@ -10,8 +10,8 @@ from broker.accounts.deadletters import Letter, described, read_letter, row
 from broker.accounts.ledger import FATE_BITS, Ledger
 from broker.accounts.reconciliation import Reconciliation
 from broker.commands import deadletters, demo, main
+from broker.commands.board import Board, Row
 from broker.commands.recovery import report
-from broker.commands.watch import Board, Row
 from broker.config import Outputs as Topics
 from broker.config import variables
 from broker.errors import PoisonMessage, Reason
