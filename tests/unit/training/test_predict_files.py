@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -200,6 +202,7 @@ def test_ids_are_texts_and_come_back_as_they_were(predict, example, plain, names
         ("string", ["a", "b", "c", "d", "e", "f"]),
         ("object", [b"a", b"b", b"c", b"d", b"e", b"f"]),
         ("category", ["a", "b", "c", "d", "e", "f"]),
+        ("Int64", [2**63 - 1 - n for n in range(OBJECTS)]),
     ],
 )
 def test_ids_of_any_parquet_type_are_read_exactly(predict, example, kind, names) -> None:
@@ -207,6 +210,25 @@ def test_ids_of_any_parquet_type_are_read_exactly(predict, example, kind, names)
     found = predict(curves, metadata, ending="parquet")
     texts = [n.decode() if isinstance(n, bytes) else str(n) for n in names]
     assert found["object_id"].tolist() == [t.removesuffix(".0") for t in texts]
+
+
+def bare(table: pd.DataFrame) -> bytes:
+    """A parquet file of which nothing says that pandas wrote it."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.Table.from_pandas(table).replace_schema_metadata(None), sink)
+    return sink.getvalue().to_pybytes()
+
+
+def test_a_missing_whole_number_in_parquet_rounds_no_other(predict, example) -> None:
+    large = [2**63 - 1 - n for n in range(OBJECTS)]
+    curves, metadata = (t.astype({"object_id": "Int64"}) for t in renamed(example, large))
+    known = metadata.assign(ddf=metadata["ddf"].astype("Int64").where(metadata.index != 0))
+    for tables in ((curves, known), (bare(curves), bare(known))):
+        assert predict(*tables, ending="parquet")["object_id"].tolist() == [str(n) for n in large]
+    curves.loc[71, "object_id"] = pd.NA
+    for tables in ((curves, metadata), (bare(curves), bare(metadata))):
+        with pytest.raises(DataError, match=r"test_set.parquet, line 73: object .* has no object_id"):
+            predict(*tables, ending="parquet")
 
 
 def test_flags_as_parquets_booleans(predict, example, plain) -> None:
