@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import version
 
 import structlog
@@ -12,6 +13,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from broker import health, logs
+from broker.accounts.aside import set_aside
 from broker.config import Settings
 from broker.connections import connect_kafka, connect_redis
 from broker.errors import NotYetError, StartupError, TransientError
@@ -20,6 +22,8 @@ from broker.kafka.batch import Place
 from broker.kafka.sink import KafkaSink
 from broker.kafka.source import KafkaSource
 from broker.lightcurves import loss, rebuild
+from broker.lightcurves.facts import PROBLEMS
+from broker.lightcurves.lookout import Lookout
 from broker.lightcurves.memory import Memory
 from broker.lightcurves.redis_store import DAY_S, RedisLightCurves
 from broker.metrics import Metrics
@@ -57,6 +61,7 @@ def serve(settings: Settings, stop: threading.Event) -> None:
             settings.limits.max_message_bytes,
             formats_of(settings),
             lambda survey, packets: metrics.fallbacks.labels(survey).inc(packets),
+            lambda survey, rows: metrics.left_out.labels(survey).inc(rows),
         )
         outputs = Outputs(
             topics=settings.outputs,
@@ -72,6 +77,7 @@ def serve(settings: Settings, stop: threading.Event) -> None:
         if stop.is_set():
             return
         saver = connect_redis(settings, classifier.fingerprint.hex())  # a connection of the committer's own
+        lookout = Lookout(store, lambda *told: note_store(metrics, state, *told))
         source = KafkaSource(
             settings.kafka.consumer(),
             settings.kafka.topics,
@@ -105,6 +111,8 @@ def serve(settings: Settings, stop: threading.Event) -> None:
                 health=state,
                 now_ms=lambda: time.time_ns() // 1_000_000,
                 mend=lambda alive: mend(settings, store, admin, reader, alive),
+                look=lookout.look,
+                glance=lookout.glance,
             )
             log.info("serving", topics=settings.kafka.topics, artefact=artefact.name, digest=artefact.digest[:12])
             gc.freeze()  # what lives for ever need not be searched for garbage: it would cost 100 ms each time
@@ -151,7 +159,8 @@ def mend(
 
     def refill(read_to: Mapping[Place, int], alive: Callable[[], None]) -> Mapping[Place, int]:
         try:
-            return rebuild.refill(admin, settings, reader, unwatched, read_to=read_to, alive=alive)
+            aside = partial(set_aside, admin, settings)
+            return rebuild.refill(admin, settings, reader, unwatched, read_to=read_to, alive=alive, set_aside=aside)
         except StartupError as error:  # a server is away: the light curves wait for it, and so do we
             raise TransientError("kafka", str(error)) from error
 
@@ -171,6 +180,17 @@ def note_assignment(metrics: Metrics, state: health.Health, held: int) -> None:
         state.well("assigned")
     else:
         state.unwell("assigned", "no partition is assigned to this worker")
+
+
+def note_store(metrics: Metrics, state: health.Health, problems: Mapping[str, str], evicted_keys: int) -> None:
+    """Redis is set up so that it may lose light curves: a warning that stops nothing. A loss is seen when it comes."""
+    for problem in PROBLEMS:
+        metrics.store_problems.labels(problem).set(problem in problems)
+    metrics.evicted_keys.set(evicted_keys)
+    for problem, text in problems.items():
+        if state.warnings.get(problem) != text:
+            log.warning("the store is not safe", problem=problem, detail=text)
+    state.warnings = problems
 
 
 def note_trouble(state: health.Health, why: str) -> None:

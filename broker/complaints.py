@@ -9,6 +9,7 @@ from pydantic_settings import SettingsError
 
 PREFIX = "MISWEEPER_"
 TESTS = "MISWEEPER_TEST_"  # the tests' own, of no concern to the service
+ROUTES = "MISWEEPER_OUTPUTS__ROUTES__"  # of a route, by its name: pydantic knows which fields it has
 GONE = {"MISWEEPER_BATCH__MAX_WAIT_MS": "no alert waits for another, a batch is what has come"}
 LIST = "`misweeper check --list` prints every variable there is"
 UNSHOWN = ("url", "password", "secret", "token", "user", "client", "servers")  # what may be a secret, or have one in it
@@ -34,8 +35,9 @@ LINKS = [
 
 def strangers(environment: Mapping[str, str], known: Collection[str]) -> list[str]:
     """Variables with our prefix that no setting reads, sorted."""
-    ours = (name for name in environment if name.upper().startswith(PREFIX) and not name.upper().startswith(TESTS))
-    return sorted(n for n in ours if n.upper() not in known and not is_service_link(n.upper(), environment[n]))
+    ours = [name for name in environment if name.upper().startswith(PREFIX) and not name.upper().startswith(TESTS)]
+    unknown = [name for name in ours if name.upper() not in known and not name.upper().startswith(ROUTES)]
+    return sorted(name for name in unknown if not is_service_link(name.upper(), environment[name]))
 
 
 def is_service_link(name: str, value: str) -> bool:

@@ -2,16 +2,14 @@
 
 import json
 import os
-import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from socket import gethostname
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import unquote
 
 from pydantic import (
-    AfterValidator,
     Field,
     SecretStr,
     ValidationError,
@@ -24,6 +22,7 @@ from broker.complaints import PREFIX, invalid, stranger, strangers
 from broker.errors import StartupError
 from broker.packet_settings import Packets, Registry
 from broker.patterns import check_pattern, matching
+from broker.routes import Route, Topic, as_json, named
 from broker.section import Section
 from broker.security import KafkaSecurity, WebLogin, group_rule
 from broker.text import hide
@@ -33,17 +32,6 @@ PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f]+$"
 Name = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME, pattern=PRINTABLE)]
 SERVER = r"(?:[A-Za-z_]+://)?(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?"  # nothing with a password in it
 SERVERS = rf"^ *{SERVER} *(?:, *{SERVER} *)*$"
-TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")  # what Kafka takes
-
-
-def topic_name(name: str) -> str:
-    """A topic's name. Raises ValueError where Kafka takes none such."""
-    if not TOPIC.fullmatch(name) or name in (".", ".."):
-        raise ValueError(f"{name[:60]!r} is no name of a topic; letters, digits, . _ and - are, 249 at most")
-    return name
-
-
-Topic = Annotated[str, AfterValidator(topic_name)]
 
 
 class Kafka(KafkaSecurity):
@@ -113,6 +101,15 @@ class Outputs(Section):
     classifications: Topic = "misweeper.classifications"
     anomalies: Topic = "misweeper.anomalies"
     dead_letters: Topic = "misweeper.dead-letters"
+    routes: Annotated[Mapping[str, Route], NoDecode] = Field(
+        {},
+        description="Further topics: a JSON list, or for each ..._ROUTES__<NAME>__TOPIC, _CONTENT, _FRAMING, _WHERE.",
+    )
+
+    @field_validator("routes", mode="before")
+    @classmethod
+    def _named(cls, value: object) -> object:
+        return named(value)
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
@@ -121,9 +118,14 @@ class Outputs(Section):
         return self
 
     @property
-    def topics(self) -> tuple[str, ...]:
-        """All of them."""
+    def ours(self) -> tuple[str, ...]:
+        """Those that there always are."""
         return self.classifications, self.anomalies, self.dead_letters
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """All that is written to: the routes' too."""
+        return *self.ours, *(route.topic for route in self.routes.values())
 
 
 class Redis(WebLogin):
@@ -274,6 +276,8 @@ def secrets_in(settings: Settings) -> Iterator[str]:
 
 def shown(value: object) -> str:
     """A setting as an operator may see it."""
+    if isinstance(value, Mapping):
+        return as_json(value)
     if isinstance(value, tuple):
         if any(isinstance(part, Section) for part in value):
             return json.dumps([part.model_dump(mode="json", exclude_defaults=True) for part in value])

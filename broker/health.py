@@ -1,11 +1,12 @@
 """Whether the service lives and is ready, and what it answers to those who ask.
 
 `/livez`: the loop turned within the last minute. `/readyz`: partitions assigned, Redis answers, the model is warm, and
-nothing is being retried. `/metrics`: Prometheus's text. Each answer of /readyz names what is missing.
+nothing is being retried. `/metrics`: Prometheus's text. Each answer of /readyz names what is missing, and warns of what
+works but is not safe.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -33,6 +34,7 @@ class Health:
         self._metrics = metrics
         self._turned_at = clock()
         self._wrong = dict.fromkeys(self.PARTS, "not yet")
+        self.warnings: Mapping[str, str] = {}  # by what is not safe; replaced as a whole
 
     def turned(self) -> None:
         """The loop went round once more."""
@@ -54,6 +56,11 @@ class Health:
         return dict(self._wrong)
 
     @property
+    def said(self) -> dict[str, Any]:
+        """What /readyz answers."""
+        return {"ready": self.ready, "wrong": self.wrong, "warnings": dict(self.warnings)}
+
+    @property
     def ready(self) -> bool:
         """Whether alerts are being classified, or would be if they came."""
         return not self._wrong
@@ -69,7 +76,7 @@ def serve(health: Health, metrics: Metrics, host: str, port: int) -> ProbeServer
     pages = {
         "/metrics": lambda: Answer(HTTPStatus.OK, generate_latest(metrics.registry), CONTENT_TYPE_LATEST),
         "/livez": lambda: verdict(health.alive, {"alive": health.alive}),
-        "/readyz": lambda: verdict(health.ready, {"ready": health.ready, "wrong": health.wrong}),
+        "/readyz": lambda: verdict(health.ready, health.said),
     }
     return ProbeServer(pages, host, port)
 

@@ -86,7 +86,7 @@ def facts_of_redis(settings: Settings) -> list[str]:
     """What may lose light curves in the way this Redis is set up."""
     store = connect_redis(settings)
     try:
-        return store.facts().problems()
+        return list(store.facts().problems().values())
     finally:
         store.close()
 

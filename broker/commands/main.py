@@ -6,14 +6,11 @@ import sys
 import threading
 from collections.abc import Mapping
 from importlib.metadata import version
-from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from confluent_kafka import Producer
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
@@ -21,6 +18,7 @@ from broker.commands import streams
 from broker.commands.checkup import checkup
 from broker.commands.deadletters import app as deadletters_app
 from broker.commands.recovery import rebuild, reconcile
+from broker.commands.sending import replay
 from broker.commands.shown import cell
 from broker.commands.watch import watch
 from broker.config import Settings, variables
@@ -42,6 +40,7 @@ app.add_typer(deadletters_app, name="dead-letters")
 app.command()(reconcile)
 app.command()(rebuild)
 app.command()(watch)
+app.command()(replay)
 
 EXIT_CONFIGURATION = 2
 PARTITIONS = 6
@@ -135,40 +134,12 @@ def settings_table(values: Mapping[str, str]) -> Table:
 
 
 @app.command()
-def replay(
-    file: Annotated[Path, typer.Argument(help="CSV, parquet, or an Avro container file of native alerts.")],
-    topic: Annotated[str | None, typer.Option(help="Where to; by default the first input topic.")] = None,
-    rate: Annotated[
-        float | None, typer.Option(min=0.001, help="Alerts per second; by default as fast as it goes.")
-    ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Send so many alerts at most.")] = None,
-) -> None:
-    """Send the observations of a file to Kafka, one alert each, in order of time.
-
-    Example: misweeper replay broker/examples/plasticc_heldout.parquet --rate 500
-    """
-    from broker.commands.replay import read_alerts  # noqa: PLC0415 - pandas takes a second and 100 MB: not for run
-    from broker.commands.replay import replay as send  # noqa: PLC0415
-
-    settings = Settings.load()
-    connect_kafka(settings)
-    records = islice(read_alerts(file), limit)
-    producer = Producer({**settings.kafka.client(), "enable.idempotence": True, "linger.ms": 5})
-    with Progress(console=Console(stderr=True)) as progress:
-        task = progress.add_task("alerts sent", total=None)
-        sent = send(
-            records,
-            producer,
-            topic or settings.kafka.topics[0],
-            rate,
-            on_progress=lambda n: progress.update(task, completed=n),
-        )
-    typer.echo(f"{sent} alerts sent")
-
-
-@app.command()
 def demo(
-    rate: Annotated[float, typer.Option(min=0.1, help="Alerts per second.")] = 1000.0,
+    survey: Annotated[
+        list[str] | None,
+        typer.Option(help="Whose packets: native, rubin, ztf, elasticc or all; may be given more than once."),
+    ] = None,
+    rate: Annotated[float, typer.Option(min=0.1, help="Alerts per second, of all surveys together.")] = 1000.0,
     alerts: Annotated[int | None, typer.Option(min=1, help="Send so many alerts only; by default all of them.")] = None,
     json: Annotated[Path | None, typer.Option(help="Write the summary to this file as one JSON object.")] = None,
     stay: Annotated[bool, typer.Option("--stay", help="Keep everything up afterwards, until Ctrl-C.")] = False,
@@ -176,13 +147,15 @@ def demo(
     """Show the whole service at work on this machine: no Docker, no Java, no server needed.
 
     A real Kafka and a real Valkey start from Python packages, 400 real PLAsTiCC objects that the model never saw are
-    replayed, `misweeper run` classifies them, and a summary compares the answers with the truth.
+    replayed as the packets of one or more surveys (by default native and ztf), one `misweeper run` classifies them all,
+    and a summary compares the answers with the truth and recounts the fate of every alert.
 
-    Example: misweeper demo --rate 8 --alerts 400 --json summary.json
+    Example: misweeper demo --survey rubin --survey ztf --rate 100 --alerts 4000 --json summary.json
     """
     from broker.commands.demo import demo as play  # noqa: PLC0415 - pandas takes a second: not for run
 
-    if not play(Console(), rate_per_s=rate, limit=alerts, json_path=json, stay=stay):
+    surveys = survey or ["native", "ztf"]
+    if not play(Console(), surveys=surveys, rate_per_s=rate, limit=alerts, json_path=json, stay=stay):
         raise typer.Exit(1)
 
 

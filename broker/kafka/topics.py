@@ -16,6 +16,7 @@ CREATE_S = 30.0
 HEARD_S = 5.0
 MARGIN_BYTES = 1024 * 1024  # for key, headers and framing
 LARGEST_LETTER = 96 * 1024 * 1024
+LARGEST_PACKET = 16 * 1024 * 1024  # the largest body of any survey, its light curve once more, and its schema
 
 
 class Made(NamedTuple):
@@ -38,6 +39,7 @@ def create_topics(admin: AdminClient, settings: Settings, partitions: int, repli
     sizes = {t: settings.limits.max_message_bytes + MARGIN_BYTES for t in settings.kafka.topics if t[0] != "^"}
     sizes |= dict.fromkeys(settings.outputs.topics, MARGIN_BYTES)
     sizes[settings.outputs.dead_letters] = LARGEST_LETTER
+    sizes |= {r.topic: LARGEST_PACKET for r in settings.outputs.routes.values() if r.content == "packet"}
     wanted = [
         NewTopic(
             name, num_partitions=partitions, replication_factor=replication, config={"max.message.bytes": str(size)}

@@ -9,13 +9,14 @@ from typer.testing import CliRunner
 
 from broker.commands.demo import HELDOUT
 from broker.commands.main import app
-from broker.commands.replay import read_alerts, replay
+from broker.commands.replay import read_alerts, send
 from broker.config import Settings
 from broker.errors import StartupError
 from broker.kafka.batch import Batch
 from broker.kafka.message import Message
 from broker.kafka.topics import LARGEST_LETTER, Made, create_topics, missing_topics
 from broker.packets.reader import AlertReader
+from broker.replays.native import native_packets
 from tests.support.service import eventually
 
 
@@ -80,7 +81,7 @@ def test_a_replayed_file_arrives_whole_and_in_order(settings, admin):
     topic = settings.kafka.topics[0]
     sent = list(islice(read_alerts(HELDOUT), 2000))
     producer = Producer({**settings.kafka.client(), "enable.idempotence": True})
-    assert replay(iter(sent), producer, topic) == len(sent)
+    assert send(((topic, packet) for packet in native_packets(sent)), producer) == len(sent)
     consumer = Consumer({**settings.kafka.client(), "group.id": topic, "auto.offset.reset": "earliest"})
     consumer.subscribe([topic])
     messages = []
@@ -99,4 +100,4 @@ def test_a_replayed_file_arrives_whole_and_in_order(settings, admin):
 def test_a_replay_without_its_topic_says_so(settings):
     producer = Producer({**settings.kafka.client(), "topic.metadata.propagation.max.ms": 100})
     with pytest.raises(StartupError, match=r"Unknown topic or partition\); does the topic exist"):
-        replay(islice(read_alerts(HELDOUT), 5), producer, "never-made")
+        send((("never-made", packet) for packet in native_packets(islice(read_alerts(HELDOUT), 5))), producer)

@@ -2,6 +2,7 @@ import pytest
 
 from broker.config import Settings, variables
 from broker.errors import StartupError
+from broker.routes import Route
 
 
 @pytest.fixture(autouse=True)
@@ -184,3 +185,66 @@ def test_no_secret_is_part_of_an_error(monkeypatch, value):
     with pytest.raises(StartupError) as error:
         Settings.load()
     assert "hunter2" not in str(error.value)
+
+
+TDES = '[{"topic": "tdes", "where": "class in {TDE}"}]'
+
+
+def test_routes_come_as_a_list_or_by_name(monkeypatch):
+    monkeypatch.setenv("MISWEEPER_OUTPUTS__ROUTES", TDES)
+    settings = Settings.load()
+    (route,) = settings.outputs.routes.values()
+    assert (route.topic, route.content, route.framing, route.where) == (
+        "tdes", "classification", "container", "class in {TDE}",
+    )  # fmt: skip
+    assert settings.outputs.topics == (*settings.outputs.ours, "tdes")
+    shown = variables(settings)["MISWEEPER_OUTPUTS__ROUTES"]
+    monkeypatch.setenv("MISWEEPER_OUTPUTS__ROUTES", shown)
+    assert Settings.load().outputs.routes == settings.outputs.routes, "what is shown may be given again"
+    monkeypatch.delenv("MISWEEPER_OUTPUTS__ROUTES")
+    monkeypatch.setenv("MISWEEPER_OUTPUTS__ROUTES__0__TOPIC", "tdes")
+    monkeypatch.setenv("MISWEEPER_OUTPUTS__ROUTES__0__WHERE", "class in {TDE}")
+    assert Settings.load().outputs.routes == settings.outputs.routes
+    monkeypatch.setenv("MISWEEPER_OUTPUTS__ROUTES__DESC__TOPIC", "desc")
+    monkeypatch.setenv("MISWEEPER_OUTPUTS__ROUTES__DESC__CONTENT", "packet")
+    assert set(Settings.load().outputs.routes) == {"0", "desc"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("", "[", "MISWEEPER_OUTPUTS__ROUTES is .* neither a JSON list nor an object"),
+        ("", "5", "neither a list of routes nor an object"),
+        ("", '["a"]', "MISWEEPER_OUTPUTS__ROUTES__0 is 'a'"),
+        ("", '{"a b": {"topic": "x"}}', "'a b' is no name of a route"),
+        ("", '[{"content": "packet"}]', "MISWEEPER_OUTPUTS__ROUTES__0__TOPIC: Field required"),
+        ("", '[{"topic": "a", "wher": "anomaly"}]', "MISWEEPER_OUTPUTS__ROUTES__0__WHER is 'anomaly'"),
+        ("", '[{"topic": "a", "content": "all"}]', "'classification', 'packet' or 'elasticc'"),
+        ("", '[{"topic": "a", "framing": "json"}]', "'wire', 'container', 'schemaless' or 'schema_in_key'"),
+        ("", '[{"topic": "a", "content": "packet", "framing": "wire"}]', "no schema of packet has a Confluent id"),
+        ("", '[{"topic": "a"}, {"topic": "a"}]', "two outputs go to one topic"),
+        ("", '[{"topic": "misweeper.anomalies"}]', "two outputs go to one topic"),
+        ("", '[{"topic": "alerts"}]', "the output topic alerts is input too"),
+        ("", str([{"topic": f"t{n}"} for n in range(65)]).replace("'", '"'), "65 routes; at most 64"),
+        (
+            "__TDES__WHERE",
+            "class in {TDX}",
+            "ROUTES__TDES__WHERE is .*at character 11 of the condition there is 'TDX}'",
+        ),
+        ("__TDES__TOPIK", "tdes", "ROUTES__TDES__TOPIC: Field required|ROUTES__TDES__TOPIK"),
+    ],
+)
+def test_a_route_that_cannot_be_is_named_with_the_place(monkeypatch, name, value, told):
+    monkeypatch.setenv(f"MISWEEPER_OUTPUTS__ROUTES{name}", value)
+    if name.endswith("WHERE"):
+        monkeypatch.setenv("MISWEEPER_OUTPUTS__ROUTES__TDES__TOPIC", "tdes")
+    with pytest.raises(StartupError, match=told) as error:
+        Settings.load()
+    assert "\n" not in str(error.value)
+    assert "misweeper check --list" in str(error.value)
+
+
+def test_a_route_is_known_by_all_of_it():
+    routes = [Route(topic=t, where=w) for t in "ab" for w in ("", "anomaly")]
+    assert len({route.digest for route in routes}) == 4
+    assert Route(topic="a").digest == routes[0].digest
