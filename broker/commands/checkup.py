@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 from broker.config import Settings
 from broker.connections import connect_kafka
-from broker.errors import StartupError
-from broker.packets.formats import formats_of
+from broker.errors import PoisonMessage, StartupError, TransientError
+from broker.packets.formats import formats_of, registry_of
 from broker.preflight import Probe, http_port, kafka_probes, redis_probes, tried
 
+ANY_SCHEMA = 1  # there, or not there: it has answered
 Finding = tuple[str, list[str], StartupError | None]
 
 
@@ -30,8 +31,16 @@ def checkup(settings: Settings) -> Iterator[Finding]:
 
 
 def formats(settings: Settings) -> list[str]:
-    """The schemas that the configuration names can be read. Raises StartupError."""
-    formats_of(settings)
+    """The schemas that the configuration names can be read; `run` does without a registry. Raises StartupError."""
+    registry = registry_of(settings.registry)
+    formats_of(settings, registry)
+    try:
+        if registry:
+            registry.find(ANY_SCHEMA)
+    except TransientError as error:
+        return [f"{error}; what it alone knows, and is not kept, cannot be read meanwhile"]
+    except PoisonMessage:
+        pass
     return []
 
 

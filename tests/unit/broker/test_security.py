@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
+from broker.commands.checkup import formats
 from broker.config import Settings, variables
 from broker.errors import StartupError, TransientError
 from broker.packet_settings import Registry
@@ -159,3 +160,12 @@ def test_a_registry_that_refuses_us_is_away_and_no_secret_is_told(registry_url, 
 def test_a_certificate_that_is_none_names_its_variable(registry_url, certificates):
     with pytest.raises(StartupError, match=r"MISWEEPER_REGISTRY__CA_FILE: .*client\.key holds no certificate in PEM"):
         registry(registry_url, certificates, ca_file=certificates["client.key"])
+
+
+def test_check_says_that_a_registry_refuses_us_and_goes_on(registry_url, certificates):
+    files = {"ca_file": certificates.ca, "certificate_file": certificates["client.crt"]}
+    files |= {"key_file": certificates["client.key"], "username": "astro", "cache": None}
+    for password, notes in (("s3cr3t", 0), ("wrong", 1)):
+        found = formats(Settings(registry=Registry(url=registry_url, password=password, **files)))
+        assert len(found) == notes
+        assert all("answers 401" in note for note in found)
