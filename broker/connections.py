@@ -171,6 +171,7 @@ REMEDIES = {  # by what OpenSSL and librdkafka say
     "alert bad certificate": OURS,
     "alert unknown ca": OURS,
     "alert certificate unknown": OURS,
-    "PLAINTEXT broker listener": "this port speaks no TLS: look at MISWEEPER_KAFKA__SECURITY_PROTOCOL",
+    "SSL connection closed by peer": "this port speaks no TLS, or wants a certificate of ours: look at "
+    "MISWEEPER_KAFKA__SECURITY_PROTOCOL and MISWEEPER_KAFKA__CERTIFICATE_FILE",
     "OAUTHBEARER token": "look at MISWEEPER_KAFKA__OAUTH_TOKEN_URL, __OAUTH_CLIENT_ID and __OAUTH_CLIENT_SECRET",
 }
