@@ -64,6 +64,8 @@ def redis_servers(chosen: Redis) -> Servers:
         # RESP2 has no messages that nobody asked for.
         made |= {"socket_timeout": chosen.timeout_s, "socket_connect_timeout": chosen.timeout_s, "protocol": 2}
         made |= login(chosen)
+        if issubclass(make, redis.SSLConnection):  # older redis-py does not look at the name by itself
+            made.setdefault("ssl_check_hostname", made.get("ssl_cert_reqs") != "none")
         make(**made)  # tries the options, connects nothing
     except (TypeError, ValueError, OSError, redis.RedisError):  # whose texts quote the URL
         raise StartupError(f"{REDIS_URL}: an option cannot be used as it is, of {', '.join(options)}") from None
