@@ -74,11 +74,18 @@ def formats_of(settings: Settings, registry: SchemaRegistry | None = None) -> Fo
 
 def kept_of(settings: Registry, registry: SchemaRegistry | None) -> SchemaSource | None:
     """The registry that is configured, and what it said before; None without one."""
-    if registry is None:
-        if settings.url is None:
-            return None
-        registry = SchemaRegistry(settings.url, settings.timeout_s)
-    return registry if settings.cache is None else KeptSchemas(registry, settings.cache.expanduser())
+    registry = registry or registry_of(settings)
+    return (
+        registry if registry is None or settings.cache is None else KeptSchemas(registry, settings.cache.expanduser())
+    )
+
+
+def registry_of(settings: Registry) -> SchemaRegistry | None:
+    """The registry itself; None where none is configured. Raises StartupError where a certificate cannot be read."""
+    if settings.url is None:
+        return None
+    tls = settings.certificates("MISWEEPER_REGISTRY__") if settings.url.startswith("https") else None
+    return SchemaRegistry(settings.url, settings.timeout_s, settings.headers(), tls)
 
 
 def bare_of(rule: TopicFormat, writers: Writers) -> Writer | None:
