@@ -21,7 +21,8 @@ from broker.errors import PoisonMessage, Reason, StoreLostError, TooLargeError, 
 from broker.health import Health
 from broker.kafka.batch import Batch, Place
 from broker.kafka.message import Record
-from broker.lightcurves.memory import Memory, TooMuchError
+from broker.lightcurves.effort import TooMuchError
+from broker.lightcurves.memory import Memory
 from broker.lightcurves.plan import DUPLICATE, Plan
 from broker.lightcurves.told import Messages
 from broker.metrics import Metrics

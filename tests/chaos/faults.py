@@ -192,8 +192,8 @@ def a_worker_is_killed(day: Day) -> None:
 
 
 FAULTS = [
-    everything_is_flushed, redis_evicts, states_are_random_bytes, entries_are_damaged, a_key_is_of_the_wrong_type, a_giant_comes,
-    redis_stands_still, redis_is_killed, kafka_stands_still, a_worker_is_killed,
+    everything_is_flushed, redis_evicts, states_are_random_bytes, entries_are_damaged, a_key_is_of_the_wrong_type,
+    a_giant_comes, redis_stands_still, redis_is_killed, kafka_stands_still, a_worker_is_killed,
 ]  # fmt: skip
 NOT_BOTH = [  # of one thing at a time; a server that was killed does not know what it had evicted
     {redis_stands_still, redis_is_killed},
