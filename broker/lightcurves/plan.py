@@ -10,7 +10,7 @@ from broker.lightcurves.objects import Objects
 from broker.lightcurves.recollection import Piece
 from broker.lightcurves.stepping import Steps
 from model.observation import OBSERVATION
-from model.runs import Runs
+from model.runs import Runs, Verdicts
 
 DUPLICATE, ASIDE = -1, -2  # in place of a verdict
 
@@ -32,6 +32,12 @@ class Plan:
     recalled: int = 0
     unreadable: int = 0  # entries of logs
     repeats: list[tuple[bytes, int, list[bytes]]] = field(default_factory=list)  # logs to be rewritten
+
+    def set_aside_what_is_not_finite(self, verdicts: Verdicts) -> None:
+        """Publish no verdict [R] that is no number."""
+        finite = np.isfinite(verdicts.probabilities).all(axis=1) & np.isfinite(verdicts.anomaly_scores)
+        if not finite.all():
+            self.set_aside(~finite, "the classifier's answer is not finite")
 
     def set_aside(self, wrong: NDArray[np.bool_], why: str) -> None:
         """Publish none of the verdicts [R] that are wrong, and save none of the states of their runs."""
