@@ -105,6 +105,7 @@ class Pipeline:
         read_ms, stage = self.now_ms(), self.metrics.stage
         with stage("decode"):
             decoded = self.read_alerts(batch)
+            self.health.well("registry")
             alerts = decoded.alerts
         with stage("remember"):
             try:

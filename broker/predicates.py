@@ -47,7 +47,7 @@ class Asked(NamedTuple):
     anomalies: NDArray[np.bool_]  # [n]
     numbers: dict[str, NDArray[np.float64]]  # [n] each, by their names in NUMBERS
     surveys: Sequence[bytes]  # [n]
-    priors: str
+    priors: Sequence[str]  # [n]
 
     @property
     def best(self) -> NDArray[np.int64]:
@@ -247,4 +247,4 @@ def has(name: str, wanted: Sequence[Any]) -> Test:
         return lambda asked: np.isin(asked.best, wanted)
     if name == "survey":
         return lambda asked: np.fromiter((s in wanted for s in asked.surveys), np.bool_, len(asked.surveys))
-    return lambda asked: np.full(len(asked.anomalies), asked.priors in wanted)
+    return lambda asked: np.fromiter((p in wanted for p in asked.priors), np.bool_, len(asked.priors))

@@ -11,9 +11,10 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from broker.predicates import LONGEST, Predicate, parse
+from broker.section import Section
 
 TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")  # what Kafka takes
 KEY = re.compile(r"[a-z0-9-]{1,32}")  # what names a route in the configuration
@@ -39,10 +40,8 @@ def condition(text: str) -> str:
 Topic = Annotated[str, AfterValidator(topic_name)]
 
 
-class Route(BaseModel):
+class Route(Section):
     """One of them."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     topic: Topic
     content: Content = Field(

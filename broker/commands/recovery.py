@@ -27,6 +27,7 @@ from broker.kafka import spans
 from broker.lightcurves.loss import rebuilding, told_well
 from broker.lightcurves.rebuild import committed_spans
 from broker.lightcurves.rebuild import rebuild as append
+from broker.packets.formats import formats_of
 from broker.packets.reader import AlertReader
 
 EXIT_FINDING, EXIT_CRASH, EXIT_INTERRUPTED = 1, 2, 130
@@ -147,7 +148,7 @@ def rebuild(
     with progress("offsets read") as (expect, advanced):
         expect(sum(span.size for span in wanted))
         batches = spans.read(settings.kafka.consumer(), wanted, settings.batch.max_size, advanced=advanced)
-        reader = AlertReader(settings.limits.max_message_bytes)
+        reader = AlertReader(settings.limits.max_message_bytes, formats_of(settings))
         done = append(batches, reader, store, aside=set_aside(admin, settings))
     told_well(store.identities, {span.place: span.end for span in wanted})
     typer.echo(

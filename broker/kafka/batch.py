@@ -114,6 +114,11 @@ class Batch:
         message = self._messages[i]
         return message if isinstance(message, Message) else received(message)
 
+    def key(self, i: int) -> bytes | None:
+        """One message's key."""
+        message = self._messages[i]
+        return message.key if isinstance(message, Message) else message.key()
+
     def header(self, name: str) -> list[bytes | None]:
         """[n] What each message says under a header's name, the last where it says more; None where it says nothing."""
         return [dict(m.headers if isinstance(m, Message) else headers_of(m)).get(name) for m in self._messages]

@@ -12,7 +12,7 @@ One with prv_candidates of its own (ZTF's) keeps its history, and no other is ad
 31.4.
 """
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from math import nan
 from struct import pack
@@ -55,14 +55,15 @@ class Extension:
 
 def extend(writer: Schema) -> Extension:
     """The schema of a writer's packets once they are passed on."""
-    plain, ours = schema_of(writer), load(NAME, VERSION)
+    plain, ours = schema_of(writer), schema_of(load(NAME, VERSION))
     present, taken = {field["name"] for field in plain["fields"]}, named_types(writer)
     theirs = [
         f | {"name": free(OTHERS + f["name"], present) if f["name"] in ANSWER else f["name"]} for f in plain["fields"]
     ]
     added = tuple(name for name in SKY if name not in present)
     types = {name: free(name, taken) for name in named_types(ours)}
-    more = [renaming(f, types) for f in schema_of(ours)["fields"] if f["name"] in (*ANSWER, *added)]
+    chosen = [field for field in ours["fields"] if field["name"] in (*ANSWER, *added)]
+    more = renamed(chosen, types, {one["name"]: one for one in records(ours)}, set())
     return Extension(plain | {"fields": [*theirs, *more]}, added, "prv_candidates" not in present)
 
 
@@ -73,13 +74,31 @@ def free(name: str, taken: Container[str]) -> str:
     return name
 
 
-def renaming(schema: Any, names: dict[str, str]) -> Any:  # noqa: ANN401 - a schema is any JSON
-    """A schema with other names for its types."""
+def records(schema: Any) -> Iterator[Schema]:  # noqa: ANN401 - a schema is any JSON
+    """Every record that a schema defines."""
+    for one in schema if isinstance(schema, list) else [schema]:
+        if isinstance(one, dict):
+            if one.get("type") == "record":
+                yield one
+            yield from records([one.get("type"), one.get("items"), *one.get("fields", ())])
+
+
+def renamed(schema: Any, names: dict[str, str], known: dict[str, Schema], defined: set[str]) -> Any:  # noqa: ANN401
+    """A part of a schema with other names for its types, each defined where it first comes."""
     if isinstance(schema, list):
-        return [renaming(one, names) for one in schema]
-    if isinstance(schema, dict):
-        return {key: renaming(value, names) for key, value in schema.items()}
-    return names.get(schema, schema) if isinstance(schema, str) else schema
+        return [renamed(one, names, known, defined) for one in schema]
+    if isinstance(schema, str) and schema in known and schema not in defined:
+        schema = known[schema]
+    if isinstance(schema, str):
+        return names.get(schema, schema)
+    if schema.get("type") == "record":
+        defined.add(schema["name"])
+    own = {"name": names.get(schema["name"], schema["name"])} if "name" in schema else {}
+    return (
+        schema
+        | own
+        | {key: renamed(schema[key], names, known, defined) for key in ("type", "items", "fields") if key in schema}
+    )
 
 
 class PassedOn:

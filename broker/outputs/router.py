@@ -44,20 +44,21 @@ class Answered:
         """As predicates see them."""
         alerts = self.decoded.alerts
         own, places = alerts.own[self.which], alerts.places_deg[self.which]
+        chances, p99, scores = (v.astype(np.float32).astype(np.float64) for v in self.verdicts[:3])  # as published
         return Asked(
-            probabilities=self.verdicts.probabilities.astype(np.float64),
+            probabilities=chances,
             anomalies=self.verdicts.anomalies,
             numbers={
-                "probability": self.verdicts.probabilities.max(axis=1, initial=0.0).astype(np.float64),
-                "p99": self.verdicts.p99.astype(np.float64),
-                "anomaly_score": self.verdicts.anomaly_scores.astype(np.float64),
+                "probability": chances.max(axis=1, initial=0.0),
+                "p99": p99,
+                "anomaly_score": scores,
                 "observations": self.observations.astype(np.float64),
                 "mjd": own["mjd_tai"],
                 "ra": places[:, 0],
                 "dec": places[:, 1],
             },
             surveys=[alerts.objects[i].partition(b"/")[0] for i in self.which.tolist()],
-            priors=self.priors,
+            priors=[self.priors] * len(self.which),
         )
 
 

@@ -1,23 +1,24 @@
 """Decode and adapt in one: a batch's messages in, alerts, declined ones and poisons out."""
 
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
-from broker.errors import PoisonMessage, Reason
+from broker.errors import PoisonMessage, Reason, TransientError
 from broker.kafka.batch import Batch
+from broker.kafka.message import Message
 from broker.packets.decoded import Decoded, Packets
 from broker.packets.foreign import foreign
+from broker.packets.formats import Formats, native_formats
 from broker.packets.framings import unwrap
-from broker.packets.projection import Projection, compile_projection
-from broker.packets.registry import Registry, native_registry
+from broker.packets.writers import Writer
 from broker.surveys.adapted import Adapted, Poisons
-from broker.surveys.known import Survey, survey_named
 from model.alerts import Alerts
 from model.features import CONTEXT
 from model.observation import OBSERVATION
-from schemas.catalogue import Schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,60 +26,65 @@ class AlertReader:
     """Reads the alerts of every survey whose packets are known here."""
 
     max_message_bytes: int
-    registry: Registry = field(default_factory=native_registry)
-    _projections: dict[int, Projection] = field(default_factory=dict, repr=False, compare=False)
+    formats: Formats = field(default_factory=native_formats)
+    fell_back: Callable[[str, int], None] = lambda _survey, _packets: None  # told of what fastavro had to read
+    left_out: Callable[[str, int], None] = lambda _survey, _rows: None  # told of rows of histories that cannot be
 
     def __call__(self, batch: Batch) -> Decoded:
-        """The alerts of a batch, those that are declined, and why the other messages are neither."""
+        """The alerts of a batch, those that are declined, and why the other messages are neither.
+
+        Raises TransientError where nobody can say for now what a schema id means.
+        """
         poisons = Poisons()
-        schemas: dict[int, Schema] = {}
+        writers = dict[int, Writer]()
         where: defaultdict[int, list[int]] = defaultdict(list)
         bodies = [b""] * len(batch)
-        for i, value in enumerate(batch.values):
+        formats = [self.formats.of(topic) for topic, _ in batch.places]
+        for i, (value, place) in enumerate(zip(batch.values, batch.place.tolist(), strict=True)):
             try:
-                schema, bodies[i] = unwrap(value, self.registry, self.max_message_bytes)
+                writer, bodies[i] = unwrap(
+                    value, partial(batch.key, i), formats[place], self.formats.writers, self.max_message_bytes
+                )
             except PoisonMessage as poison:
                 poisons[i] = poison
             else:
-                schemas[id(schema)] = schema
-                where[id(schema)].append(i)
+                writers[id(writer)] = writer
+                where[id(writer)].append(i)
         parts = list[Adapted]()
         which = np.full(len(batch), -1, np.int64)
-        for number, (key, schema) in enumerate(schemas.items()):
+        for number, (key, writer) in enumerate(writers.items()):
             at = np.array(where[key], np.int64)
-            if (survey := survey_named(schema["name"])) is None:
-                lost = PoisonMessage(Reason.UNKNOWN_SCHEMA, f"no survey here has {schema['name']}")
-                poisons |= dict.fromkeys(where[key], lost)
-                continue
-            columns, broken = self._projection(schema, survey).read([bodies[i] for i in at], survey.longest_history)
+            columns, broken = writer.projection.read([bodies[i] for i in where[key]], writer.survey.longest_history)
+            if writer.slow:
+                self.fell_back(writer.survey.name, len(at))
             poisons |= {int(at[i]): named(batch.values[at[i]], poison) for i, poison in broken.items()}
             message = at[columns.which]
             which[message] = number
-            adapted = survey.alerts(columns, message, batch.sent_ms[message])
+            adapted = writer.survey.alerts(columns, message, batch.sent_ms[message])
             parts.append(adapted)
+            if adapted.left_out:
+                self.left_out(writer.survey.name, adapted.left_out)
             poisons |= adapted.poisons
         for i in poisons:
             which[i], bodies[i] = -1, b""
         declined = np.sort(np.concatenate([np.empty(0, np.int64), *(part.declined for part in parts)]))
-        packets = Packets(list(schemas.values()), which, bodies)
+        packets = Packets([writer.schema for writer in writers.values()], which, bodies)
         return Decoded(together([part.alerts for part in parts]), declined, poisons, packets)
 
-    def survey_of(self, value: bytes | None) -> str | None:
-        """The survey that a message names, where its bytes can be read so far."""
+    def survey_of(self, message: Message) -> str | None:
+        """The survey that a message names or whose schema it has, where its bytes can be read so far."""
+        form = self.formats.of(message.topic)
         try:
-            schema, body = unwrap(value, self.registry, self.max_message_bytes)
-        except PoisonMessage:
+            writer, body = unwrap(
+                message.value, lambda: message.key, form, self.formats.writers, self.max_message_bytes
+            )
+        except (PoisonMessage, TransientError):
             return None
-        if (survey := survey_named(schema["name"])) is None:
-            return None
-        columns, _ = self._projection(schema, survey).read([body], survey.longest_history)
+        if "survey" not in writer.survey.fields:
+            return writer.survey.name
+        columns, _ = writer.projection.read([body], writer.survey.longest_history)
         names = columns.values["survey"].tolist()
         return names[0].decode() if names else None
-
-    def _projection(self, schema: Schema, survey: Survey) -> Projection:
-        if id(schema) not in self._projections:
-            self._projections[id(schema)] = compile_projection(schema, survey.fields)
-        return self._projections[id(schema)]
 
 
 def named(value: bytes | None, poison: PoisonMessage) -> PoisonMessage:

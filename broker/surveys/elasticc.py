@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from broker.packets.columns import Columns, Values
-from broker.packets.fields import Field, Fields, Kind, Table
+from broker.packets.fields import Field, Fields, Kind, Table, inside
 from broker.surveys.adapted import Adapted
 from broker.surveys.checks import Check, Floats, Measured, latest_mjd, observed, sift, within
 from broker.surveys.names import ELASTICC
@@ -27,9 +27,7 @@ VISIT = {
 SOURCE = {**VISIT, "flux": Field(("psFlux",), Kind.DOUBLE), "error": Field(("psFluxErr",), Kind.DOUBLE)}
 FIELDS: Fields = {
     "alert": Field(("alertId",), Kind.LONG),
-    **{
-        name: Field((f"diaSource.{field.paths[0]}",), field.kind, True, field.choices) for name, field in SOURCE.items()
-    },
+    **inside("diaSource", SOURCE),
     "object": Field(("diaSource.diaObjectId",), Kind.LONG),
     "ra": Field(("diaSource.ra",), Kind.DOUBLE),
     "dec": Field(("diaSource.decl",), Kind.DOUBLE),
@@ -67,7 +65,7 @@ def alerts(columns: Columns, message: NDArray[np.int64], sent_ms: NDArray[np.int
     pasts = []
     for name, detected in (("sources", True), ("forced", False), ("limits", False)):
         rows = columns.tables[name]
-        pasts.append(Past.of(measured(rows.values), detected, rows.ends, latest))
+        pasts.append(Past.of(measured(rows.values), rows.ends, latest, detected=detected))
     found = alerts_of(
         message,
         sent_ms,
@@ -79,7 +77,7 @@ def alerts(columns: Columns, message: NDArray[np.int64], sent_ms: NDArray[np.int
         contexts=contexts_of(values, places_deg),
         places_deg=places_deg,
     )
-    return Adapted(found, np.empty(0, np.int64), poisons)
+    return Adapted(found, np.empty(0, np.int64), poisons, sum(past.left_out for past in pasts))
 
 
 def measured(values: Values) -> Measured:

@@ -1,7 +1,7 @@
 """Native alerts (schemas/observation): which fields are read, and what they mean. Every value is checked here.
 
-null and NaN in the context both mean unknown. A bad value in a history makes the alert a dead letter too: whoever writes
-our own alerts can mend them.
+null and NaN in the context both mean unknown. A bad value in a history makes the alert a dead letter too: whoever
+writes our own alerts can mend them.
 """
 
 from collections.abc import Iterator

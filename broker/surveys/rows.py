@@ -21,22 +21,24 @@ class Past(NamedTuple):
     rows: NDArray[np.void]  # [m] of dtype OBSERVATION
     owner: Ints  # [m], the packet of each
     kept: Flags  # [m]: the others are no observations
+    left_out: int = 0  # of those wanted
 
     @classmethod
     def of(
-        cls, told: Measured, detected: bool | Flags, ends: Ints, latest: Floats, wanted: bool | Flags = True
+        cls, told: Measured, ends: Ints, latest: Floats, *, detected: bool | Flags, wanted: bool | Flags = True
     ) -> Self:
         """Those of a table whose rows of packet i end at ends[i]; what cannot be, or is not wanted, is left out.
 
         Args:
             told: [m].
-            detected: of all, or of each [m].
             ends: [n].
             latest: [n], the latest time that each packet may tell of [MJD].
+            detected: all or none, or which [m].
             wanted: all, or which [m].
         """
         owner = np.repeat(np.arange(len(ends)), np.diff(ends, prepend=0))
-        return cls(table(told, detected), owner, possible(told, latest[owner]) & wanted)
+        fine = possible(told, latest[owner])
+        return cls(table(told, detected), owner, fine & wanted, int(np.count_nonzero(~fine & wanted)))
 
 
 def table(told: Measured, detected: bool | Flags) -> NDArray[np.void]:

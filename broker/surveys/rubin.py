@@ -67,7 +67,9 @@ def alerts(columns: Columns, message: NDArray[np.int64], sent_ms: NDArray[np.int
     pasts = []
     for name, detected in (("sources", True), ("forced", False)):
         rows = columns.tables[name]
-        pasts.append(Past.of(measured(rows.values), detected, rows.ends, latest, wanted=~withdrawn(rows.values)))
+        pasts.append(
+            Past.of(measured(rows.values), rows.ends, latest, detected=detected, wanted=~withdrawn(rows.values))
+        )
     found = alerts_of(
         message,
         sent_ms,
@@ -79,7 +81,7 @@ def alerts(columns: Columns, message: NDArray[np.int64], sent_ms: NDArray[np.int
         contexts=contexts,
         places_deg=places_deg,
     )
-    return Adapted(found, message[declined], poisons)
+    return Adapted(found, message[declined], poisons, sum(past.left_out for past in pasts))
 
 
 def measured(values: Values) -> Measured:

@@ -6,8 +6,8 @@ limit, five sigma deep, is F = 0 with the error 10^(0.4 (31.4 - diffmaglim)) / 5
 
 A detection stands in the alert that it makes and in the histories of later ones, and is one observation (law 4). The
 histories have magpsf to four decimals and sigmapsf to six, so the alert's own are rounded to these, by less than a
-fiftieth of ZTF's smallest errors. They do not have the exposure, so every one is taken for the public survey's 30 s: the
-middle of a longer one is wrong by a minute or two, but is the same time wherever it stands.
+fiftieth of ZTF's smallest errors. They do not have the exposure, so every one is taken for the public survey's 30 s:
+the middle of a longer one is wrong by a minute or two, but is the same time wherever it stands.
 """
 
 from typing import Any
@@ -85,6 +85,7 @@ def alerts(columns: Columns, message: NDArray[np.int64], sent_ms: NDArray[np.int
     places_deg = np.stack([values["ra"], values["dec"]], axis=1)
     contexts = nothing_known(len(message))
     contexts["ddf"] = deep(places_deg)
+    pasts = [earlier(columns.tables["earlier"], latest), forced(columns.tables["forced"], latest)]
     found = alerts_of(
         message,
         sent_ms,
@@ -92,11 +93,11 @@ def alerts(columns: Columns, message: NDArray[np.int64], sent_ms: NDArray[np.int
         alert_ids=values["candid"],
         objects=[b"%b/%b" % (ZTF, name) for name in values["objectId"]],
         own=table(told, detected=True),
-        pasts=[earlier(columns.tables["earlier"], latest), forced(columns.tables["forced"], latest)],
+        pasts=pasts,
         contexts=contexts,
         places_deg=places_deg,
     )
-    return Adapted(found, np.empty(0, np.int64), poisons)
+    return Adapted(found, np.empty(0, np.int64), poisons, sum(past.left_out for past in pasts))
 
 
 def earlier(rows: Rows, latest: Floats) -> Past:
@@ -105,7 +106,7 @@ def earlier(rows: Rows, latest: Floats) -> Past:
     told = detections(values)
     flux = np.where(is_limit, 0.0, told.flux_njy)
     error = np.where(is_limit, linear(values["limit"]) / LIMIT_SIGMA, told.flux_err_njy)
-    return Past.of(told._replace(flux_njy=flux, flux_err_njy=error), ~is_limit, rows.ends, latest)
+    return Past.of(told._replace(flux_njy=flux, flux_err_njy=error), rows.ends, latest, detected=~is_limit)
 
 
 def forced(rows: Rows, latest: Floats) -> Past:
@@ -117,7 +118,7 @@ def forced(rows: Rows, latest: Floats) -> Past:
         told = Measured(
             mjd_tai(values["jd"]), values["flux"] * unit_njy, values["error"] * unit_njy, band_of(values["fid"])
         )
-    return Past.of(told, False, rows.ends, latest, wanted=known)
+    return Past.of(told, rows.ends, latest, detected=False, wanted=known)
 
 
 def detections(values: Values) -> Measured:

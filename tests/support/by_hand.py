@@ -1,6 +1,6 @@
-"""What surveys' records mean, read by hand: one record at a time, with formulas of its own, to compare the service with.
+"""What surveys' records mean, read by hand: one record at a time, in plain Python, with formulas of its own.
 
-FACTS of the streams as they are published, in plain Python; nothing here is shared with `broker/surveys`.
+The service is compared with it, so nothing here is shared with `broker/surveys`.
 """
 
 from math import isnan, log

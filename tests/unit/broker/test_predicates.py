@@ -29,7 +29,7 @@ def asked(n=200, seed=1):
             "dec": place[:, 1],
         },
         surveys=rng.choice([b"ztf", b"lsst", b"plasticc"], n).tolist(),
-        priors="balanced",
+        priors=["balanced"] * n,
     )
 
 
@@ -42,7 +42,7 @@ def rows(of):
             "p": p,
             "anomaly": bool(of.anomalies[i]),
             "survey": of.surveys[i].decode(),
-            "priors": of.priors,
+            "priors": of.priors[i],
             **{name: float(column[i]) for name, column in of.numbers.items()},
         }
 

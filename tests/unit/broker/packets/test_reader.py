@@ -13,7 +13,7 @@ from model.alerts import Alerts
 from schemas.catalogue import load
 from tests.support.alerts import FRAMINGS, alerts_of, container, record, schemaless, wire
 from tests.support.columns import alert_at
-from tests.support.reading import batch
+from tests.support.reading import batch, message
 
 LIMIT = 100_000
 READ = AlertReader(LIMIT)
@@ -80,10 +80,14 @@ def test_nothing_is_read_of_nothing():
         assert len(poisons) == len(values)
 
 
+def survey_of(value: bytes | None) -> str | None:
+    return READ.survey_of(message(value))
+
+
 def test_the_survey_of_a_message_is_told_where_its_bytes_can_be_read():
-    assert READ.survey_of(wire(record(survey="ztf"))) == "ztf"
-    assert READ.survey_of(wire(record(flux=float("nan")))) == "plasticc", "what is wrong with it does not matter"
-    assert [READ.survey_of(value) for value in (None, b"", b"\x00\x00\x00\x03\xe8x")] == [None] * 3
+    assert survey_of(wire(record(survey="ztf"))) == "ztf"
+    assert survey_of(wire(record(flux=float("nan")))) == "plasticc", "what is wrong with it does not matter"
+    assert [survey_of(value) for value in (None, b"", b"\x00\x00\x00\x03\xe8x")] == [None] * 3
 
 
 def test_a_writer_who_names_no_known_fields_is_unknown():

@@ -94,7 +94,7 @@ def test_one_packet_of_each_survey_from_its_bytes_to_its_rows():
     assert error == pytest.approx(0.921034 * flux * 0.102532, rel=1e-6)
     assert (band, detected) == (BANDS.index("g"), True)
     forced = 10 ** (0.4 * (31.4 - 26.202600479125977))
-    assert [r.flux_njy for r in ztf.history if not r.detected and r.flux_njy][0] == pytest.approx(-2814.0818 * forced)
+    assert next(r.flux_njy for r in ztf.history if not r.detected and r.flux_njy) == pytest.approx(-2814.0818 * forced)
 
     elasticc, _ = alerts_of_real_packets("elasticc")["11290844[2]"]
     assert (elasticc.survey, elasticc.object_id, elasticc.alert_id) == ("elasticc", "11290844", 22581688069)
