@@ -1,4 +1,4 @@
-"""A flame graph of a running worker under load, as py-spy draws it: all threads, native frames where it can.
+"""A flame graph of a running worker under load, as py-spy draws it: all threads, what waits left out.
 
 python -m tests.benchmark.profile --out profile.svg --seconds 10
 """
@@ -6,7 +6,6 @@ python -m tests.benchmark.profile --out profile.svg --seconds 10
 import argparse
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 from tests.benchmark.progress import say
@@ -15,24 +14,19 @@ from tests.benchmark.stars import key, packets
 
 OBJECTS, POINTS = 5_000, 100
 RATE_HZ = 250  # samples
-ALERTS_PER_S = 25_000  # as many as no worker takes: it never waits for more
+ALERTS_PER_S = 25_000  # more than a worker takes: it never waits
 PY_SPY = Path(sys.executable).with_name("py-spy")
-
-
-def load(service: Serving, day: int, alerts: int) -> None:
-    """Send so many alerts at once."""
-    keys = [key("f", name) for name in range(OBJECTS)]
-    for more in range(alerts // OBJECTS):
-        service.send(packets("f", range(OBJECTS), day + more, service.sent + 1), keys)
 
 
 def drawn(service: Serving, out: Path, seconds: int) -> None:
     """Watch a worker that has work for so long."""
+    say(f"sending {ALERTS_PER_S * seconds:,} alerts")
+    keys = [key("f", name) for name in range(OBJECTS)]
+    for day in range(ALERTS_PER_S * seconds // OBJECTS):
+        service.send(packets("f", range(OBJECTS), POINTS + day, service.sent + 1), keys)
     service.start(1)
     (worker,) = service.workers
     worker.await_ready()
-    sender = threading.Thread(target=load, args=(service, POINTS, ALERTS_PER_S * seconds), daemon=True)
-    sender.start()
     say(f"py-spy watches for {seconds} s")
     command = [str(PY_SPY), "record", "--pid", str(worker.process.pid), "--output", str(out), "--format", "flamegraph"]
     how = ["--duration", str(seconds), "--rate", str(RATE_HZ), "--threads", "--nonblocking"]

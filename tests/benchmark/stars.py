@@ -1,6 +1,6 @@
 """Made-up objects: their observations as columns, and their alerts as messages.
 
-Object n of a family is always the same, and its observation t is at day t. Nothing of the figures depends on what is observed.
+Object n of a family is always the same, and its observation t is at day t. No figure depends on what is observed.
 """
 
 from collections.abc import Sequence
