@@ -30,7 +30,7 @@ check: $(READY) ## what CI runs: ruff, mypy, import contracts, file lengths, the
 	$(MAKE) fuzz SHORT=1
 	$(MAKE) chaos SHORT=1
 
-bench: $(READY) ## how fast it is here, beside a bare loop: one table, and bench.json; SHORT=1: two minutes; PEERS=1: others too
+bench: $(READY) ## how fast it is here: one table, and bench.json; SHORT=1: minutes, PEERS=1: beside others
 	$(BIN)/python -m tests.benchmark --json bench.json $(if $(SHORT),--quick) $(if $(PEERS),--peers)
 	$(BIN)/pytest -s tests/benchmark/test_recovery.py
 
@@ -71,6 +71,6 @@ $(READY): pyproject.toml $(LOCK) deploy/installer.lock
 	  exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r deploy/installer.lock
-	$(BIN)/uv pip sync --python $(BIN)/python --require-hashes $(LOCK)
+	$(BIN)/uv pip sync --python $(BIN)/python --compile-bytecode --require-hashes $(LOCK)
 	$(BIN)/uv pip install --python $(BIN)/python --quiet --no-deps --editable .
 	@touch $@
