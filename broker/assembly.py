@@ -51,6 +51,7 @@ def serve(settings: Settings, stop: threading.Event) -> None:
             settings.limits.max_message_bytes,
             formats_of(settings),
             lambda survey, packets: metrics.fallbacks.labels(survey).inc(packets),
+            lambda survey, rows: metrics.left_out.labels(survey).inc(rows),
         )
         outputs = Outputs(
             topics=settings.outputs,

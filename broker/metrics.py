@@ -59,6 +59,12 @@ class Metrics:
             ["survey"],
             registry=r,
         )
+        self.left_out = Counter(
+            "misweeper_history_rows_left_out",
+            "Rows of packets' histories that cannot be: without flux, error, time or band, or out of all bounds.",
+            ["survey"],
+            registry=r,
+        )
         self.partitions = Gauge("misweeper_assigned_partitions", "Input partitions held.", registry=r)
         self.ready = Gauge("misweeper_ready", "1 where /readyz answers 200.", registry=r)
         for fate in ("published", "duplicate", "declined", "dead_letter"):
