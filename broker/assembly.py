@@ -25,7 +25,7 @@ from broker.lightcurves.memory import Memory
 from broker.lightcurves.redis_store import DAY_S, RedisLightCurves
 from broker.metrics import Metrics
 from broker.outputs.messages import Outputs
-from broker.packets.formats import formats_of
+from broker.packets.formats import check_ids, formats_of
 from broker.packets.reader import AlertReader
 from broker.pipeline import Pipeline
 from broker.rehearsal import rehearse
@@ -47,6 +47,7 @@ def serve(settings: Settings, stop: threading.Event) -> None:
         artefact = read_artefact(settings)
         classifier = build_classifier(settings, artefact)
         classifier.warm_up()
+        check_ids(settings)
         reader = AlertReader(
             settings.limits.max_message_bytes,
             formats_of(settings),

@@ -4,9 +4,10 @@ import json
 
 import pytest
 
+from tests.support.alerts import packets
 from tests.support.registry_server import registry_server
 from tests.support.service import Service, eventually
-from tests.support.surveys import body_of, rubin_sample, rubin_schema, timed
+from tests.support.surveys import body_of, real_packets, rubin_sample, rubin_schema, timed
 
 VERSIONS = [(7, 0), (8, 0), (9, 0), (10, 0), (11, 0), (11, 1)]
 
@@ -41,6 +42,17 @@ def sent(number: int, version: tuple[int, int], schema_id: int | None = None) ->
 def offer(server, *versions: tuple[int, int]) -> None:
     for major, minor in versions:
         server.schemas[100 * major + minor] = json.dumps(rubin_schema(major, minor)).encode()
+
+
+def test_a_container_and_a_schema_in_the_key_need_nothing_but_their_message(service, server):
+    ztf = packets("ztf")[0].read_bytes()
+    elasticc = [(json.dumps(p.schema, default=str), p.body) for p in real_packets("elasticc")]
+    service.worker().await_ready()
+    service.send([(None, ztf), *elasticc])
+    found = service.collect(4)
+    assert [len(found[kind]) for kind in ("classifications", "dead-letters")] == [4, 0]
+    assert {p.record["objectId"] for p in found["classifications"]} == {"ZTF20aaelulu", "11290844"}
+    assert server.asked == []
 
 
 @pytest.mark.timeout(240)
