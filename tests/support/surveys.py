@@ -50,6 +50,13 @@ def read_sample(major: int, minor: int) -> dict[str, Any]:
     return record
 
 
+def timed(record: dict[str, Any]) -> dict[str, Any]:
+    """A made-up alert of Rubin's whose times are days: some versions' have seconds since 1970."""
+    for source in (record["diaSource"], *(record["prvDiaSources"] or ()), *(record["prvDiaForcedSources"] or ())):
+        source["midpointMjdTai"] = 61_000.0 + source["midpointMjdTai"] % 100
+    return record
+
+
 def rubin_sample(major: int, minor: int) -> dict[str, Any]:
     """The record of a version's made-up alert."""
     return deepcopy(read_sample(major, minor))
