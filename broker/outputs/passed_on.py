@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from broker.outputs.frames import named_types, schema_of
+from broker.outputs.remembered import Remembered
 from broker.outputs.shares import DECLINED, ELASTICC_IDS, shares
 from broker.outputs.template import MARK, Template, encoded, long, part
 from model.alerts import Alerts
@@ -115,13 +116,7 @@ class PassedOn:
         classes = [{"classId": number, "probability": MARK} for number in ELASTICC_IDS]
         self._answer = Template(encoded(schema, said | {"classifications": classes}))
         self._declined = encoded(schema, said | {"classifications": DECLINED})
-        self._extensions: dict[int, tuple[Schema, Extension]] = {}
-
-    def extension(self, writer: Schema) -> Extension:
-        """A writer's schema, extended; the same as last time."""
-        if id(writer) not in self._extensions:
-            self._extensions[id(writer)] = writer, extend(writer)  # the writer's is kept: another might get its id
-        return self._extensions[id(writer)][1]
+        self.extension = Remembered(extend)
 
     def behind(
         self, alerts: Alerts, which: NDArray[np.int64], verdicts: Verdicts, extensions: Sequence[Extension]
