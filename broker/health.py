@@ -14,6 +14,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from broker.metrics import Metrics
 from broker.probes import Answer, ProbeServer
+from broker.text import masked
 
 STALE_AFTER_S = 60.0
 
@@ -46,7 +47,7 @@ class Health:
 
     def unwell(self, part: str, why: str) -> None:
         """A part does not work."""
-        self._wrong[part] = why
+        self._wrong[part] = masked(why)
         self._metrics.ready.set(0)
 
     @property

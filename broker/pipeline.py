@@ -100,7 +100,8 @@ class Pipeline:
     health: Health
     now_ms: Callable[[], int]
     mend: Callable[[Callable[[], None]], bool] = lambda _: True  # a lost store; whether it can be used again
-    look: Callable[[], None] = lambda: None  # raises StoreLostError where the store says that it lost something
+    look: Callable[[], None] = lambda: None  # now and then; raises StoreLostError where the store has lost something
+    glance: Callable[[], None] = lambda: None  # the same of what was remembered just now
     committer: Executor = field(default_factory=lambda: ThreadPoolExecutor(1, "committer"))  # one at a time, in order
     _lost: bool = field(default=False, init=False)
     _flight: tuple[Work, Future[None]] | None = field(default=None, init=False)  # what is being committed
@@ -146,6 +147,7 @@ class Pipeline:
                 if batch.epoch != self.source.epoch:
                     return  # its partitions are another's, or it is read again
                 work = self.prepare(part)
+                self.glance()
                 self.land()
                 self.memory.took_off(work.states)
                 self._flight = work, self.committer.submit(self.commit, work)

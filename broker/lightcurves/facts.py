@@ -1,5 +1,6 @@
 """What a Redis says of itself that decides whether light curves are safe in it."""
 
+import re
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
@@ -8,7 +9,8 @@ from broker.errors import TransientError
 from broker.lightcurves.resp import pack
 from broker.lightcurves.routing import Servers
 
-INFO = pack(b"INFO")
+INFO, STATS = pack(b"INFO"), pack(b"INFO", b"stats")
+EVICTED = re.compile(rb"^evicted_keys:(\d+)", re.MULTILINE)
 SNAPSHOTS = pack(b"CONFIG", b"GET", b"save")
 KEEPS = "noeviction"
 EVICTION, PERSISTENCE, DISK, RIGHTS = PROBLEMS = ("eviction", "persistence", "disk", "rights")
@@ -64,6 +66,12 @@ def facts_told_by(servers: Servers) -> Facts:
         if not isinstance(answer, bytes):
             raise TransientError("redis", f"{address}: this user may not ask for INFO; allow it")
     return facts_of([answer for _, answer in answers if isinstance(answer, bytes)], snapshots_of(servers))
+
+
+def evicted_by(servers: Servers) -> int:
+    """How many keys the servers have evicted since they started; 0 where that may not be asked."""
+    answers = [answer for _, answer in servers.each(STATS)]
+    return sum(int(found[1]) for one in answers if isinstance(one, bytes) and (found := EVICTED.search(one)))
 
 
 def snapshots_of(servers: Servers) -> bool | None:

@@ -1,7 +1,9 @@
-"""The lookout asks every second what the store says of itself, beside the batches: none of them shows an eviction.
+"""The lookout asks what the store says of itself: no batch shows that a key was evicted.
 
-How many keys were evicted is compared with what was noted in the store when it was begun or rebuilt, so it is seen
-though it happened while no worker ran, and of many workers that see it the first makes it a loss for all.
+With each batch, after it was planned and before it is committed, one number is asked for: how many keys were evicted.
+So nothing is published of what an eviction has left. Everything else is asked every few seconds. How many were evicted
+is compared with what was noted in the store when it was begun or rebuilt, so it is seen though it happened while no
+worker ran, and of many workers that see it the first makes it a loss for all.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,7 +14,7 @@ from broker.errors import StoreLostError, TransientError
 from broker.lightcurves.facts import RIGHTS, Facts
 from broker.lightcurves.identity import Identity
 
-LOOK_S = 1.0  # between two looks: for so long alerts may be answered from what an eviction has left
+LOOK_S = 2.0  # between two looks
 
 
 class Watched(Protocol):
@@ -22,6 +24,9 @@ class Watched(Protocol):
 
     def facts(self) -> Facts:
         """What it says of itself. Raises TransientError."""
+
+    def evicted_keys(self) -> int:
+        """How many keys were evicted since it started. Raises TransientError."""
 
 
 class Lookout:
@@ -38,6 +43,13 @@ class Lookout:
     ) -> None:
         self._store, self._say, self._clock = store, say, clock
         self._due_s = 0.0
+        self._evicted_keys = 0  # at the last look
+
+    def glance(self) -> None:
+        """Look at once if keys were evicted. Raises as `look`."""
+        if self._store.evicted_keys() != self._evicted_keys:
+            self._due_s = 0.0
+            self.look()
 
     def look(self) -> None:
         """Look once more, if it is time. Raises StoreLostError where light curves are lost, TransientError."""
@@ -49,6 +61,7 @@ class Lookout:
         except TransientError as error:  # if it is away, whoever needs it says so
             self._say({RIGHTS: f"whether Redis evicts light curves is not known ({error})"}, 0)
             return
+        self._evicted_keys = facts.evicted_keys
         self._say(facts.problems(), facts.evicted_keys)
         self._compare(facts)
 

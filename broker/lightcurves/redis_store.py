@@ -14,7 +14,7 @@ import hiredis
 import structlog
 
 from broker.errors import TransientError
-from broker.lightcurves.facts import Facts, facts_told_by
+from broker.lightcurves.facts import Facts, evicted_by, facts_told_by
 from broker.lightcurves.identity import Identity
 from broker.lightcurves.resp import Answer, first_word, pack
 from broker.lightcurves.routing import Servers
@@ -174,6 +174,10 @@ class RedisLightCurves:
     def facts(self) -> Facts:
         """See LightCurveStore."""
         return facts_told_by(self._servers)
+
+    def evicted_keys(self) -> int:
+        """How many keys were evicted since the servers started; asked with every batch, so it is little."""
+        return evicted_by(self._servers)
 
     def close(self) -> None:
         """Close the connections; the next call makes new ones."""

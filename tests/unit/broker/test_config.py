@@ -122,11 +122,46 @@ def test_what_cannot_be_is_one_sentence_with_its_name(monkeypatch, name, value, 
         ("MISWEEPER_REDIS_SERVICE_HOST", "10.0.0.2"),
         ("MISWEEPER_REDIS_PORT", "tcp://10.0.0.2:6379"),
         ("MISWEEPER_REDIS_PORT_6379_TCP_PROTO", "tcp"),
+        ("MISWEEPER_REDIS_PORT_6379_TCP_PORT", "6379"),
+        ("MISWEEPER_REDIS_SERVICE_HOST", "fd00::12"),
+        ("MISWEEPER_PORT", "tcp://[fd00::12]:80"),
     ],
 )
 def test_what_kubernetes_tells_of_services_named_like_this_one_is_no_setting(monkeypatch, name, value):
     monkeypatch.setenv(name, value)
     Settings.load()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MISWEEPER_REDIS_PORT", "6379"),
+        ("MISWEEPER_REDIS_PORT", "tcp://10.0.0.2:6379/0"),
+        ("MISWEEPER_REDIS_PORT", "tcp://user:s3cr3t@10.0.0.2:6379"),
+        ("MISWEEPER_SERVICE_PORT", "http"),
+        ("MISWEEPER_SERVICE_PORT", ""),
+        ("MISWEEPER_REDIS_SERVICE_HOST", "redis://10.0.0.2"),
+        ("MISWEEPER_REDIS_SERVICE_HOST", "s3cr3t word"),
+        ("MISWEEPER_REDIS_PORT_6379_TCP", "10.0.0.2"),
+        ("MISWEEPER_REDIS_PORT_6379_TCP_PROTO", "s3cr3t"),
+    ],
+)
+def test_what_is_named_as_kubernetes_does_and_says_something_else_is_a_typo(monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(StartupError, match=f"{name} is no setting of misweeper") as error:
+        Settings.load()
+    assert "s3cr3t" not in str(error.value)
+
+
+@pytest.mark.parametrize("servers", ["kafka:9092", "a_b:9092, [::1]:9092", "PLAINTEXT://h:1,h2", "10.0.0.1"])
+def test_what_names_servers_is_taken(monkeypatch, servers):
+    monkeypatch.setenv("MISWEEPER_KAFKA__BOOTSTRAP_SERVERS", servers)
+    assert Settings.load().kafka.client()["bootstrap.servers"] == servers
+
+
+def test_the_address_of_the_probes_may_have_its_brackets(monkeypatch):
+    monkeypatch.setenv("MISWEEPER_HTTP__HOST", "[::1]")
+    assert Settings.load().http.host == "::1"
 
 
 def test_a_typo_that_looks_like_a_port_of_a_service_is_refused_with_the_nearest_name(monkeypatch):

@@ -15,7 +15,7 @@ from broker.packets.reader import AlertReader
 from tests.support.alerts import packets
 from tests.support.columns import Alert, alert_at, read_alert
 from tests.support.hostile import CODECS, container
-from tests.support.surveys import RUBIN_VERSIONS, adapt, body_of, real_packets, rubin_sample, rubin_schema
+from tests.support.surveys import RUBIN_VERSIONS, adapt, body_of, real_packets, rubin_sample, rubin_schema, timed
 
 TOPICS = {"rubin": "lsst-alerts-v11", "ztf": "ztf_20261123_programid1", "elasticc": "elasticc-1"}
 READ = AlertReader(4 * 1024 * 1024, formats_of(Settings()))
@@ -50,13 +50,6 @@ def said(alert: Alert) -> str:
 def meant(survey: str, schema: dict, body: bytes) -> str:
     """What the adapter makes of a packet alone."""
     return said(alert_at(adapt(survey, schema, [body]).alerts, 0))
-
-
-def timed(record: dict) -> dict:
-    """A made-up alert whose times are days: some versions' have seconds since 1970."""
-    for source in (record["diaSource"], *(record["prvDiaSources"] or ()), *(record["prvDiaForcedSources"] or ())):
-        source["midpointMjdTai"] = 61_000.0 + source["midpointMjdTai"] % 100
-    return record
 
 
 @pytest.mark.parametrize("survey", TOPICS)
