@@ -14,7 +14,6 @@ from broker.commands.drawing import drawing, stored_curve
 from broker.commands.printed import json_line
 from broker.commands.selection import Record, Selection
 from broker.commands.shown import cell
-from broker.commands.streams import flush_stdout
 from broker.config import Settings
 from broker.connections import connect_redis
 from broker.errors import TransientError
@@ -53,14 +52,14 @@ class Watching:
             self.taken += len(chosen)
             yield chosen
 
-    def hand_over(self, take: Callable[[Record], None]) -> None:
+    def hand_over(self, take: Callable[[Record], None], flush: Callable[[], None]) -> None:
         """Give each to a program; troubles go to standard error."""
         said = ""
         for records in self.rounds():
             for record in records:
                 take(record)
             if records:
-                flush_stdout()
+                flush()
             if self.trouble != said:
                 said = self.trouble
                 typer.echo(said or "Kafka answers again", err=True)

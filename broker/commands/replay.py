@@ -131,16 +131,24 @@ def send(
 
 def produce_packet(producer: Producer, topic: str, packet: Packet, delivered: Callable[..., None]) -> None:
     """Hand one packet over, as soon as there is room. Raises StartupError."""
-    headers: list[tuple[str, str | bytes | None]] = []
+    headers: list[tuple[str, str | bytes | None]] = [*packet.headers]
     if packet.stamped:
-        headers = [("producer_timestamp", repr(time.time() * 1000))]
+        headers.append(("producer_timestamp", repr(time.time() * 1000)))
     while True:
         try:
-            producer.produce(topic, packet.value, packet.key, on_delivery=delivered, headers=headers)
+            producer.produce(
+                topic,
+                packet.value,
+                packet.key,
+                packet.partition,
+                on_delivery=delivered,
+                timestamp=packet.timestamp_ms,
+                headers=headers,
+            )
         except BufferError:
             producer.poll(0.1)
         except KafkaException as error:
-            which = f"alert {packet.alert_id}" if packet.alert_id else f"a packet of {len(packet.value):,} bytes"
+            which = f"alert {packet.alert_id}" if packet.alert_id else f"a packet of {len(packet.value or b''):,} bytes"
             raise StartupError(f"{which} cannot be sent: {error.args[0].str()}") from error
         else:
             return

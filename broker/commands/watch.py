@@ -14,6 +14,7 @@ from broker.commands.following import Watching, draw_once, follow, follow_object
 from broker.commands.moments import moment
 from broker.commands.printed import avro_file
 from broker.commands.selection import Selection, class_named, object_named
+from broker.commands.streams import flush_stdout
 from broker.config import Settings
 from broker.connections import connect_kafka
 from broker.errors import StartupError
@@ -102,11 +103,11 @@ def watch(
     try:
         if form is Form.AVRO:
             assert output
-            with avro_file(output) as write:
-                watching.hand_over(write)
+            with avro_file(output) as sheet:
+                watching.hand_over(*sheet)
             typer.echo(f"{watching.taken} classifications written", err=True)
         elif form is Form.JSONL:
-            watching.hand_over(print_json)
+            watching.hand_over(print_json, flush_stdout)
         elif drawn:
             follow_object(settings, watching, console)
         elif live:

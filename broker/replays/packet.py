@@ -5,7 +5,7 @@ under the record's real name.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from io import BytesIO
@@ -25,7 +25,7 @@ SPARE = {"long": 0, "int": 0, "float": math.nan, "double": math.nan, "boolean": 
 class Packet(NamedTuple):
     """One message to be sent."""
 
-    value: bytes
+    value: bytes | None
     key: bytes | None = None
     survey: str = ""
     object_id: str = ""  # as the survey names it; "" where the packet was not made here
@@ -33,6 +33,9 @@ class Packet(NamedTuple):
     stamped: bool = False  # whether the survey's header says when it was sent
     made_of: str = ""  # the object's name in the file
     mjd_tai: float = 0.0  # of the observation that made it
+    headers: Sequence[tuple[str, bytes | None]] = ()
+    partition: int = -1  # any
+    timestamp_ms: int = 0  # now
 
 
 def position(record: Record) -> tuple[float, float]:
