@@ -58,7 +58,7 @@ def publish(service):
 def publish_all(service, values, timestamp_ms=0):
     producer = Producer({"bootstrap.servers": service.kafka})
     for value in values:
-        producer.produce(f"{service.prefix}classifications", value, headers=HEADERS, timestamp=timestamp_ms)
+        producer.produce(f"{service.prefix}classifications", value, "o", headers=HEADERS, timestamp=timestamp_ms)
     assert producer.flush(30) == 0
 
 
@@ -89,7 +89,7 @@ class Watching:
         os.set_blocking(self._ours, False)
         with contextlib.suppress(BlockingIOError):
             self._read += os.read(self._ours, 1_000_000)
-        return self._read.decode()
+        return self._read.decode(errors="replace")  # a character may be cut
 
     def errors(self):
         return self.path.with_suffix(".err").read_text()
@@ -169,7 +169,8 @@ def test_a_topic_that_is_deleted_is_told(service, monkeypatch, tmp_path):
     watching = Watching(service.variables(), tmp_path / "out")
     eventually(lambda: "waiting for classifications" in watching.shown(), 60)
     topic = f"{service.prefix}classifications"
-    AdminClient({"bootstrap.servers": service.kafka}).delete_topics([topic])[topic].result(30)
+    admin = AdminClient({"bootstrap.servers": service.kafka})
+    admin.delete_topics([topic])[topic].result(30)
     eventually(lambda: f"there is no topic {topic} any more" in watching.shown(), 60)
     assert watching.end() == (0, "")
 
