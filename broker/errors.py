@@ -58,3 +58,7 @@ class StoreLostError(TransientError):
 
 class StartupError(Exception):
     """The service cannot start; the text tells the operator what to do."""
+
+
+class NotYetError(StartupError):
+    """A topic is not there yet: `misweeper run` waits for it, whatever else is asked for ends with this sentence."""

@@ -37,6 +37,7 @@ from broker.embedded import embedded_servers
 from broker.errors import StartupError
 from broker.kafka.subscription import Subscription
 from broker.kafka.topics import create_topics
+from broker.text import host_and_port
 from model.taxonomy import CLASS_NAMES
 
 STALLED_S = 60.0  # without a classification
@@ -102,8 +103,8 @@ def play(
     truth = {str(k): int(v) for k, v in pd.read_parquet(HELDOUT, columns=["object_id", "true_class"]).to_numpy()}
     total = min(limit or sys.maxsize, packet_count(surveys))
     outputs = settings.outputs
-    kinds = dict(zip(outputs.topics, ("classifications", "anomalies", "dead_letters"), strict=True))
-    schemas = dict(zip(outputs.topics, ("classification", "classification", "dead_letter"), strict=True))
+    kinds = dict(zip(outputs.ours, ("classifications", "anomalies", "dead_letters"), strict=True))
+    schemas = dict(zip(outputs.ours, ("classification", "classification", "dead_letter"), strict=True))
     subscription = Subscription(settings.kafka.client(), schemas)
     tally, board = Tally(truth), Board(rows=12)
     producer = Producer({**settings.kafka.client(), "enable.idempotence": True, "linger.ms": 5})
@@ -172,7 +173,7 @@ def show(console: Console, settings: Settings, summary: Summary, tally: Tally) -
         table.add_row(*row)
     table.add_row("Kafka", settings.kafka.bootstrap_servers)
     table.add_row("topics", ", ".join((*settings.kafka.topics, *settings.outputs.topics)))
-    table.add_row("metrics", f"http://{settings.http.host}:{settings.http.port}/metrics")
+    table.add_row("metrics", f"http://{host_and_port(settings.http.host, settings.http.port)}/metrics")
     console.print(table)
 
 

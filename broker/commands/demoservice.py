@@ -19,6 +19,7 @@ from rich.console import Console
 from broker.config import Settings
 from broker.embedded import Servers, free_port, guard
 from broker.errors import StartupError
+from broker.text import host_and_port
 
 PARTITIONS = 2  # enough for one worker; each costs Kafka a marker in every transaction
 READY_S = 120.0
@@ -82,7 +83,7 @@ def service(settings: Settings, console: Console) -> Iterator[None]:
 
 def await_ready(settings: Settings, process: subprocess.Popen[str]) -> None:
     """Return once /readyz answers 200. Raises StartupError."""
-    url = f"http://{settings.http.host}:{settings.http.port}/readyz"
+    url = f"http://{host_and_port(settings.http.host, settings.http.port)}/readyz"
     deadline = time.monotonic() + READY_S
     while time.monotonic() < deadline:
         if process.poll() is not None:

@@ -12,8 +12,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from broker.commands import streams
+from broker.commands.checkup import checkup
 from broker.commands.deadletters import app as deadletters_app
 from broker.commands.moments import moment
 from broker.commands.recovery import rebuild, reconcile
@@ -25,8 +27,8 @@ from broker.connections import connect_kafka
 from broker.errors import StartupError
 from broker.kafka.batch import Place
 from broker.kafka.fresh import first_offsets
-from broker.kafka.topics import create_topics
-from broker.text import printable_lines
+from broker.kafka.topics import create_topics, grow_topics
+from broker.text import printable, printable_lines
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -44,6 +46,7 @@ app.command()(watch)
 app.command()(replay)
 
 EXIT_CONFIGURATION = 2
+PARTITIONS = 6
 EXIT_LATE = 3
 LONGEST_SETTING, LONGEST_SENTENCE = 1_000, 4_000  # characters
 
@@ -124,17 +127,22 @@ def check(
         for name, value in variables().items():
             console.print(cell(f"{name}={value}", longest=LONGEST_SETTING), soft_wrap=True)
         return
-    from broker.commands.checkup import checkup  # noqa: PLC0415 - torch takes seconds to import
-
     settings = Settings.load()
     console.print(settings_table(variables(settings)))
     failed = False
-    for part, problem in checkup(settings):
+    for part, notes, problem in checkup(settings):
         failed |= problem is not None
         mark = cell("✗ ", "red") if problem else cell("✓ ", "green")
-        console.print(mark + cell(f"{part}: {problem}" if problem else part, longest=LONGEST_SENTENCE))
+        print_line(console, mark, f"{part}: {problem}" if problem else part)
+        for note in notes:
+            print_line(console, cell("! ", "yellow"), f"{part}: {note}")
     if failed:
         raise typer.Exit(EXIT_CONFIGURATION)
+
+
+def print_line(console: Console, mark: Text, text: str) -> None:
+    """A finding, on one line however long it is."""
+    console.print(mark + cell(text, longest=LONGEST_SENTENCE), soft_wrap=True)
 
 
 def settings_table(values: Mapping[str, str]) -> Table:
@@ -173,15 +181,38 @@ def demo(
 
 @topics_app.command("create")
 def topics_create(
-    partitions: Annotated[int, typer.Option(help="Partitions of the input and output topics.")] = 6,
+    partitions: Annotated[int, typer.Option(help="Partitions of the input and output topics.")] = PARTITIONS,
     replication: Annotated[int, typer.Option(help="Copies of each partition; 3 in production.")] = 1,
+    grow: Annotated[bool, typer.Option("--grow", help="Add partitions to topics that exist and have fewer.")] = False,
 ) -> None:
-    """Create the input and output topics where they do not exist yet.
+    """Create the input and output topics where they do not exist yet, and say which were there already.
 
     Example: misweeper topics create --partitions 45 --replication 3
     """
     settings = Settings.load()
-    create_topics(connect_kafka(settings), settings, partitions, replication)
+    admin = connect_kafka(settings)
+    made = create_topics(admin, settings, partitions, replication)
+    fewer = [name for name, count in made.existing.items() if count < partitions]
+    if grow:
+        grow_topics(admin, fewer, partitions)
+    for name in made.created:
+        typer.echo(f"{printable(name)}: created, partitions: {partitions}")
+    for name, count in made.existing.items():
+        typer.echo(f"{printable(name)}: {left_as_it_was(count, partitions, grown=grow)}")
+    if patterns := [topic for topic in settings.kafka.topics if topic.startswith("^")]:
+        typer.echo(f"{printable(', '.join(patterns))}: topics of a regular expression are for others to create")
+
+
+def left_as_it_was(count: int, wanted: int, *, grown: bool) -> str:
+    """What to say of a topic that was there already."""
+    if count < wanted and grown:
+        return f"was there already with partitions: {count}; it has {wanted} now"
+    said = f"was there already, partitions: {count}"
+    if count < wanted:
+        return f"{said}, not {wanted}; --grow adds the others, and an object's next alerts may then go to another one"
+    if count > wanted:
+        return f"{said}, not {wanted}; Kafka takes none away: leave it so, or delete the topic and create it again"
+    return said
 
 
 def main() -> None:

@@ -22,15 +22,15 @@ LARGEST_EXACT = 2**53  # integers above it are not the same in every reader of J
 
 def json_line(record: Record) -> str:
     """A record as one line of JSON, ASCII alone: times in ms since 1970, alertId as text, no number as null."""
-    return json.dumps(plain(record | {"alertId": str(record["alertId"])} if "alertId" in record else record))
+    return json.dumps(jsonable(record | {"alertId": str(record["alertId"])} if "alertId" in record else record))
 
 
-def plain(value: object) -> object:
+def jsonable(value: object) -> object:
     """A value of Avro as JSON has it."""
     if isinstance(value, dict):
-        return {name: plain(one) for name, one in value.items()}
+        return {name: jsonable(one) for name, one in value.items()}
     if isinstance(value, list):
-        return [plain(one) for one in value]
+        return [jsonable(one) for one in value]
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, datetime):

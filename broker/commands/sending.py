@@ -1,5 +1,6 @@
 """The command `misweeper replay`: alerts to Kafka once more, from files or from what Kafka has kept."""
 
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
@@ -9,12 +10,14 @@ from confluent_kafka import Producer
 from rich.console import Console
 from rich.progress import Progress
 
+from broker.commands.files import put
 from broker.commands.nights import begin_group, packets_between, spans_between, target, times_of
 from broker.commands.recovery import progress
 from broker.config import Settings
 from broker.connections import connect_kafka
 from broker.errors import StartupError
 from broker.kafka import spans
+from broker.replays.packet import Packet
 
 LARGEST_BYTES = 100_000_000
 
@@ -28,6 +31,13 @@ def replay(
     survey: Annotated[
         str | None,
         typer.Option(help="Whose packets to make of light curves: native (the default), rubin, ztf or elasticc."),
+    ] = None,
+    framing: Annotated[
+        str | None,
+        typer.Option(help="Of ztf's and elasticc's: container (the default), schemaless or schema-in-key."),
+    ] = None,
+    schema: Annotated[
+        Path | None, typer.Option(help="Write the packets' schema to this file, for a topic of schemaless ones.")
     ] = None,
     topic: Annotated[str | None, typer.Option(help="Where to; for files by default the first input topic.")] = None,
     night: Annotated[str | None, typer.Option(help="Without files: a night, noon to noon UTC, by date or MJD.")] = None,
@@ -60,6 +70,8 @@ def replay(
 
     misweeper replay broker/examples/plasticc_heldout.parquet --survey ztf --topic ztf_20261125_programid1
 
+    misweeper replay broker/examples/plasticc_heldout.parquet --survey elasticc --framing schemaless --schema e.avsc
+
     misweeper replay night/*.avro --topic ztf_20261125_programid1
 
     misweeper replay --night 2026-11-23 --topic again
@@ -71,13 +83,19 @@ def replay(
     if bool(files) == bool(times):
         raise StartupError("name files to replay, or a time with --night or --from; one of the two")
     if files:
+        from broker.commands.replay import packets_of  # noqa: PLC0415 - pandas takes a second and 100 MB: not for run
+        from broker.replays.makers import schema_of  # noqa: PLC0415 - likewise
+
         if from_topic or group:
             raise StartupError("--from-topic and --group are for a night that Kafka has kept; leave them or the files")
-        replay_files(settings, files, survey, topic or settings.kafka.topics[0], rate, limit)
+        if schema:
+            put(schema, schema_of(survey or "native") + "\n")
+        packets = packets_of(files, survey, framing)
+        replay_files(settings, packets, topic or settings.kafka.topics[0], rate, limit)
         return
     assert times
-    if survey:
-        raise StartupError("what Kafka has kept is sent as it is; leave --survey out")
+    if survey or framing or schema:
+        raise StartupError("what Kafka has kept is sent as it is; leave --survey, --framing and --schema out")
     if (topic is None) == (group is None):
         raise StartupError("say where the night goes: into another --topic, or to a --group of its own")
     admin = connect_kafka(settings)
@@ -92,16 +110,16 @@ def replay(
 
 
 def replay_files(
-    settings: Settings, files: list[Path], survey: str | None, topic: str, rate: float | None, limit: int | None
+    settings: Settings, packets: Iterator[Packet], topic: str, rate: float | None, limit: int | None
 ) -> None:
     """Send what files hold."""
-    from broker.commands.replay import packets_of, send  # noqa: PLC0415 - pandas takes a second and 100 MB: not for run
+    from broker.commands.replay import send  # noqa: PLC0415 - pandas takes a second and 100 MB: not for run
 
     connect_kafka(settings)
-    packets = ((topic, packet) for packet in islice(packets_of(files, survey), limit))
+    to_send = ((topic, packet) for packet in islice(packets, limit))
     with Progress(console=Console(stderr=True)) as bar:
         task = bar.add_task("alerts sent", total=None)
-        sent = send(packets, sender(settings), rate, on_progress=lambda n: bar.update(task, completed=n))
+        sent = send(to_send, sender(settings), rate, on_progress=lambda n: bar.update(task, completed=n))
     typer.echo(f"{sent} alerts sent")
 
 

@@ -20,6 +20,7 @@ from broker.connections import connect_kafka
 from broker.errors import StartupError
 from broker.kafka import spans
 from broker.kafka.subscription import Subscription
+from broker.text import printable
 
 
 class Form(StrEnum):
@@ -49,9 +50,8 @@ def watch(
     from_start: Annotated[
         bool, typer.Option("--from-start", help="Begin with the oldest classification kept.")
     ] = False,
-    topic: Annotated[
-        str | None, typer.Option(help="Read this topic, such as a route's; by default all classifications.")
-    ] = None,
+    route: Annotated[str | None, typer.Option(help="Read what this route publishes; by default all.")] = None,
+    topic: Annotated[str | None, typer.Option(help="Read this topic, such as that of anomalies.")] = None,
     form: Annotated[
         Form, typer.Option("--format", help="table; jsonl, a JSON object a line; avro, a file.")
     ] = Form.TABLE,
@@ -83,7 +83,7 @@ def watch(
     )
     begin_ms = moment(since) if since else None
     admin = connect_kafka(settings)
-    read = topic or settings.outputs.classifications
+    read = topic_read(settings, route, topic)
     places = spans.partitions(admin, [read])  # says so where there is none
     drawn = wanted.object is not None and form is Form.TABLE
     start = "earliest" if from_start or drawn else "latest"
@@ -121,3 +121,15 @@ def watch(
         raise StartupError("nobody reads what is printed any more") from None
     finally:
         subscription.close()
+
+
+def topic_read(settings: Settings, route: str | None, topic: str | None) -> str:
+    """The topic that is meant. Raises StartupError where there is no such route."""
+    if route is None:
+        return topic or settings.outputs.classifications
+    if topic is not None:
+        raise StartupError("--route names a topic already; leave --topic out")
+    if (found := settings.outputs.routes.get(route)) is None:
+        known = ", ".join(settings.outputs.routes) or "none"
+        raise StartupError(f"there is no route {printable(route)}; MISWEEPER_OUTPUTS__ROUTES has {printable(known)}")
+    return found.topic

@@ -28,6 +28,7 @@ class AlertReader:
     max_message_bytes: int
     formats: Formats = field(default_factory=native_formats)
     fell_back: Callable[[str, int], None] = lambda _survey, _packets: None  # told of what fastavro had to read
+    left_out: Callable[[str, int], None] = lambda _survey, _rows: None  # told of rows of histories that cannot be
 
     def __call__(self, batch: Batch) -> Decoded:
         """The alerts of a batch, those that are declined, and why the other messages are neither.
@@ -59,8 +60,10 @@ class AlertReader:
             poisons |= {int(at[i]): named(batch.values[at[i]], poison) for i, poison in broken.items()}
             message = at[columns.which]
             which[message] = number
-            adapted = writer.survey.alerts(columns, message, batch.timestamps_ms[message])
+            adapted = writer.survey.alerts(columns, message, batch.sent_ms[message])
             parts.append(adapted)
+            if adapted.left_out:
+                self.left_out(writer.survey.name, adapted.left_out)
             poisons |= adapted.poisons
         for i in poisons:
             which[i], bodies[i] = -1, b""

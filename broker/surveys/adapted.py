@@ -13,8 +13,9 @@ Poisons = dict[int, PoisonMessage]  # by message of the batch
 
 @dataclass(frozen=True, slots=True)
 class Adapted:
-    """The fates of some packets: each is in one of the three."""
+    """The fates of some packets: each is in one of the three; and how much of their histories is no observation."""
 
     alerts: Alerts
     declined: NDArray[np.int64]  # messages of objects without a light curve: of the solar system
     poisons: Poisons
+    left_out: int = 0  # rows of histories that cannot be: without flux, error, time or band, or out of all bounds

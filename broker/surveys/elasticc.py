@@ -77,7 +77,7 @@ def alerts(columns: Columns, message: NDArray[np.int64], sent_ms: NDArray[np.int
         contexts=contexts_of(values, places_deg),
         places_deg=places_deg,
     )
-    return Adapted(found, np.empty(0, np.int64), poisons)
+    return Adapted(found, np.empty(0, np.int64), poisons, sum(past.left_out for past in pasts))
 
 
 def measured(values: Values) -> Measured:

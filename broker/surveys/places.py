@@ -27,5 +27,5 @@ def deep(places_deg: NDArray[np.float64]) -> NDArray[np.int8]:
 
 def toward(places_deg: NDArray[np.float64]) -> NDArray[np.float64]:
     """Unit vectors [n, 3] toward places [n, 2], right ascension and declination."""
-    ra, dec = np.radians(places_deg).T
+    ra, dec = np.radians(np.where(np.isfinite(places_deg), places_deg, np.nan)).T  # of infinity a cosine warns
     return np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=1)

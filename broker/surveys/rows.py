@@ -21,6 +21,7 @@ class Past(NamedTuple):
     rows: NDArray[np.void]  # [m] of dtype OBSERVATION
     owner: Ints  # [m], the packet of each
     kept: Flags  # [m]: the others are no observations
+    left_out: int = 0  # of those wanted
 
     @classmethod
     def of(
@@ -36,7 +37,8 @@ class Past(NamedTuple):
             wanted: all, or which [m].
         """
         owner = np.repeat(np.arange(len(ends)), np.diff(ends, prepend=0))
-        return cls(table(told, detected), owner, possible(told, latest[owner]) & wanted)
+        fine = possible(told, latest[owner])
+        return cls(table(told, detected), owner, fine & wanted, int(np.count_nonzero(~fine & wanted)))
 
 
 def table(told: Measured, detected: bool | Flags) -> NDArray[np.void]:

@@ -81,7 +81,7 @@ def alerts(columns: Columns, message: NDArray[np.int64], sent_ms: NDArray[np.int
         contexts=contexts,
         places_deg=places_deg,
     )
-    return Adapted(found, message[declined], poisons)
+    return Adapted(found, message[declined], poisons, sum(past.left_out for past in pasts))
 
 
 def measured(values: Values) -> Measured:

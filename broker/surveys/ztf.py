@@ -85,6 +85,7 @@ def alerts(columns: Columns, message: NDArray[np.int64], sent_ms: NDArray[np.int
     places_deg = np.stack([values["ra"], values["dec"]], axis=1)
     contexts = nothing_known(len(message))
     contexts["ddf"] = deep(places_deg)
+    pasts = [earlier(columns.tables["earlier"], latest), forced(columns.tables["forced"], latest)]
     found = alerts_of(
         message,
         sent_ms,
@@ -92,11 +93,11 @@ def alerts(columns: Columns, message: NDArray[np.int64], sent_ms: NDArray[np.int
         alert_ids=values["candid"],
         objects=[b"%b/%b" % (ZTF, name) for name in values["objectId"]],
         own=table(told, detected=True),
-        pasts=[earlier(columns.tables["earlier"], latest), forced(columns.tables["forced"], latest)],
+        pasts=pasts,
         contexts=contexts,
         places_deg=places_deg,
     )
-    return Adapted(found, np.empty(0, np.int64), poisons)
+    return Adapted(found, np.empty(0, np.int64), poisons, sum(past.left_out for past in pasts))
 
 
 def earlier(rows: Rows, latest: Floats) -> Past:

@@ -5,8 +5,10 @@ from itertools import islice
 import pytest
 from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient, ConfigResource
+from typer.testing import CliRunner
 
 from broker.commands.demo import HELDOUT
+from broker.commands.main import app
 from broker.commands.replay import read_alerts, send
 from broker.config import Settings
 from broker.errors import StartupError
@@ -15,6 +17,7 @@ from broker.kafka.message import Message
 from broker.kafka.topics import LARGEST_LETTER, Made, create_topics, missing_topics
 from broker.packets.reader import AlertReader
 from broker.replays.native import native_packets
+from tests.support.service import eventually
 
 
 @pytest.fixture
@@ -42,6 +45,28 @@ def test_topics_are_made_once_and_what_exists_is_left_alone(settings, admin):
     letters = ConfigResource(ConfigResource.Type.TOPIC, settings.outputs.dead_letters)
     (config,) = [f.result(10) for f in admin.describe_configs([letters]).values()]
     assert config["max.message.bytes"].value == str(LARGEST_LETTER)
+
+
+def test_the_command_says_what_it_made_what_was_there_and_what_differs(settings, admin):
+    def told(*options: str) -> list[str]:
+        done = CliRunner().invoke(app, ["topics", "create", *options])
+        assert done.exit_code == 0, done.output
+        return [line.partition(": ")[2] for line in done.output.splitlines() if "expression" not in line]
+
+    assert told("--partitions", "2") == ["created, partitions: 2"] * 4
+    assert told("--partitions", "2") == ["was there already, partitions: 2"] * 4
+    more = told("--partitions", "3")
+    assert all(line.startswith("was there already, partitions: 2, not 3; --grow adds the others") for line in more)
+    fewer = told("--partitions", "1")
+    assert all("2, not 1; Kafka takes none away" in line for line in fewer)
+    assert told("--partitions", "3", "--grow") == ["was there already with partitions: 2; it has 3 now"] * 4
+    eventually(lambda: told("--partitions", "3") == ["was there already, partitions: 3"] * 4)
+
+
+def test_the_command_leaves_regular_expressions_to_others(settings, admin, monkeypatch, topic_prefix):
+    monkeypatch.setenv("MISWEEPER_KAFKA__TOPICS", f"^{topic_prefix}never-.*")
+    done = CliRunner().invoke(app, ["topics", "create"])
+    assert f"^{topic_prefix}never-.*: topics of a regular expression are for others to create" in done.output
 
 
 def test_what_kafka_refuses_is_said(settings, admin):

@@ -26,4 +26,6 @@ def test_the_packets_of_all_surveys_come_in_one_order_of_time():
     sent = list(islice(demo_packets(list(MAKERS)), 3_000))
     assert {topic for topic, _ in sent} == set(TOPICS.values())
     assert all(a.mjd_tai <= b.mjd_tai for (_, a), (_, b) in pairwise(sent))
-    assert [packet for _, packet in demo_packets(["native"], 5)] == list(islice(MAKERS["native"](read_alerts(HELDOUT)), 5))
+    assert [packet for _, packet in demo_packets(["native"], 5)] == list(
+        islice(MAKERS["native"](read_alerts(HELDOUT)), 5)
+    )

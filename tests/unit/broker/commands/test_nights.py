@@ -39,7 +39,7 @@ def test_times_that_cannot_be_are_said(asked, said):
         ({"files": ["a.csv"], "group": "x"}, "--from-topic and --group are for a night"),
         ({"night": "2026-11-23"}, "say where the night goes"),
         ({"night": "2026-11-23", "topic": "a", "group": "b"}, "say where the night goes"),
-        ({"night": "2026-11-23", "topic": "a", "survey": "ztf"}, "leave --survey out"),
+        ({"night": "2026-11-23", "topic": "a", "survey": "ztf"}, "leave --survey, --framing and --schema out"),
     ],
 )
 def test_options_that_do_not_go_together_are_said_before_kafka_is_asked(options, said):

@@ -52,10 +52,10 @@ def reader(arrivals, poisons=()):
     return read_alerts
 
 
-def rebuilt(store, *arrivals, batch=2, poisons=(), pauses_s=()):
+def rebuilt(store, *arrivals, batch=2, poisons=(), pauses_s=(), aside=()):
     messages = [a.message for a in arrivals]
     batches = [messages[i : i + batch] for i in range(0, len(messages), batch)]
-    return rebuild(batches, reader(arrivals, poisons), store, pauses_s=pauses_s)
+    return rebuild(batches, reader(arrivals, poisons), store, pauses_s=pauses_s, aside=aside)
 
 
 def entries(store):
@@ -180,3 +180,14 @@ def test_a_store_that_comes_back_gets_everything_and_one_that_stays_away_is_said
     assert rebuilt(back, ARRIVALS[0], pauses_s=(0, 0)).added == 1
     with pytest.raises(StartupError, match="redis: away; look whether Redis is well"):
         rebuilt(Away(3), ARRIVALS[0], pauses_s=(0, 0))
+
+
+def test_an_alert_that_was_set_aside_is_left_out_and_is_no_duplicate_when_it_comes_again():
+    store = InMemoryLightCurves()
+    done = rebuilt(store, *ARRIVALS, aside={("alerts", 0, 2), ("alerts", 0, 5), ("alerts", 1, 3)})
+    assert (done.alerts, done.added) == (3, 3)
+    assert entries(store)["offset"].tolist() == [1, 3, 4]
+    plan, _ = remembered(store, Arrival(message(9), ARRIVALS[1].alert), Arrival(message(10), ARRIVALS[0].alert))
+    assert plan.verdicts[0] >= 0
+    assert plan.observations[0] == 4
+    assert plan.verdicts[1] == DUPLICATE

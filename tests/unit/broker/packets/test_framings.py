@@ -11,7 +11,7 @@ from broker.packets.ids import our_schemas
 from broker.packets.reader import AlertReader
 from broker.surveys.known import survey_named
 from schemas.catalogue import available, confluent_id
-from tests.support.alerts import FRAMINGS, container, packets, record, schemaless, wire
+from tests.support.alerts import FRAMINGS, container, record, schemaless, wire
 from tests.support.columns import Alert, read_alert
 from tests.support.hostile import history, zigzag
 
@@ -99,19 +99,6 @@ def test_an_unknown_schema_id():
 def test_a_container_of_another_schema():
     other = {"type": "record", "name": "Other", "fields": [{"name": "a", "type": "long"}]}
     assert reason(container({"a": 1}, schema=other)) is Reason.UNKNOWN_SCHEMA
-
-
-SURVEYS = {
-    "rubin": {Reason.UNKNOWN_SCHEMA},
-    "ztf": {Reason.UNKNOWN_SCHEMA},
-    "elasticc": {Reason.NOT_AVRO},  # three alerts in one file
-    "negative": {Reason.UNKNOWN_SCHEMA, Reason.NOT_AVRO},  # another survey's, and files that lack a byte
-}
-
-
-@pytest.mark.parametrize("survey", SURVEYS)
-def test_real_packets_of_surveys_without_an_adapter_have_a_reason(survey):
-    assert {reason(path.read_bytes()) for path in packets(survey)} == SURVEYS[survey]
 
 
 @pytest.mark.parametrize(
