@@ -10,7 +10,7 @@ import typer
 from confluent_kafka import KafkaException
 from rich.console import Console
 
-from broker.commands.following import Watching, draw_once, follow, follow_object, follow_plainly, print_json
+from broker.commands.following import Source, Watching, draw_once, follow, follow_object, follow_plainly, print_json
 from broker.commands.moments import moment
 from broker.commands.printed import avro_file
 from broker.commands.selection import Selection, class_named, object_named
@@ -83,7 +83,8 @@ def watch(
     )
     begin_ms = moment(since) if since else None
     admin = connect_kafka(settings)
-    read = topic_read(settings, route, topic)
+    source = read_from(settings, route, topic)
+    read = source.topic
     places = spans.partitions(admin, [read])  # says so where there is none
     drawn = wanted.object is not None and form is Form.TABLE
     start = "earliest" if from_start or drawn else "latest"
@@ -96,9 +97,11 @@ def watch(
     live = console.is_terminal and not console.is_dumb_terminal
     if drawn and not live:
         assert wanted.object
-        draw_once(settings, admin, console, wanted, begin_ms, read)
+        draw_once(settings, admin, console, wanted, begin_ms, source)
         return
-    subscription = Subscription(settings.kafka.client(), {read: "classification"}, start, first)
+    subscription = Subscription(
+        settings.kafka.client(), {read: source.schema}, start, first, bare=[read] if source.bare else []
+    )
     watching = Watching(subscription, read, wanted, stop)
     try:
         if form is Form.AVRO:
@@ -123,13 +126,14 @@ def watch(
         subscription.close()
 
 
-def topic_read(settings: Settings, route: str | None, topic: str | None) -> str:
+def read_from(settings: Settings, route: str | None, topic: str | None) -> Source:
     """The topic that is meant. Raises StartupError where there is no such route."""
     if route is None:
-        return topic or settings.outputs.classifications
+        return Source(topic or settings.outputs.classifications)
     if topic is not None:
         raise StartupError("--route names a topic already; leave --topic out")
     if (found := settings.outputs.routes.get(route)) is None:
         known = ", ".join(settings.outputs.routes) or "none"
         raise StartupError(f"there is no route {printable(route)}; MISWEEPER_OUTPUTS__ROUTES has {printable(known)}")
-    return found.topic
+    schema = "elasticc" if found.content == "elasticc" else "classification"
+    return Source(found.topic, schema, bare=found.framing == "schemaless")

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from io import BytesIO
 from zlib import crc32
 
 import fastavro
@@ -21,6 +22,7 @@ from broker.embedded import EmbeddedKafka
 from broker.lightcurves.entries import cut_all, entries_of
 from broker.packets.framings import encode
 from model.observation import OBSERVATION
+from schemas.catalogue import load
 from tests.integration.test_service import run_command
 from tests.support.hostile_names import assert_harmless
 from tests.support.service import Service, eventually
@@ -239,3 +241,25 @@ def test_an_objects_light_curve_is_drawn_with_its_last_classification(service, m
     publish_all(service, [classification("a", survey="ztf", observations=5)])
     eventually(lambda: "after 5 observations" in live.shown() or live.process.poll() is not None, 60)
     assert live.end() == (0, "")
+
+
+@pytest.mark.parametrize("framing", ["container", "schemaless"])
+def test_what_a_route_publishes_is_read_by_the_routes_name(service, monkeypatch, tmp_path, framing):
+    service.environment = {
+        "MISWEEPER_OUTPUTS__ROUTES__TDES__TOPIC": f"{service.prefix}tdes",
+        "MISWEEPER_OUTPUTS__ROUTES__TDES__FRAMING": framing,
+    }
+    service.create_topics(monkeypatch, partitions=1)
+    body = classification(HOSTILE)[5:]
+    container = BytesIO()
+    schema = load("classification")
+    fastavro.writer(container, schema, [fastavro.schemaless_reader(BytesIO(body), schema, None)])
+    producer = Producer({"bootstrap.servers": service.kafka})
+    value = body if framing == "schemaless" else container.getvalue()
+    producer.produce(f"{service.prefix}tdes", value, headers=HEADERS)
+    assert producer.flush(30) == 0
+    options = ("--route", "tdes", "--from-start", "--format", "jsonl")
+    watching = Watching(service.variables(), tmp_path / "out", options=options)
+    eventually(lambda: watching.shown() or watching.process.poll() is not None, 60)
+    assert watching.end() == (0, "")
+    assert json.loads(watching.shown())["objectId"] == HOSTILE
