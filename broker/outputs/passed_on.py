@@ -3,11 +3,12 @@
 An Avro record is its fields one after the other, and its bytes hold no names. So a packet's body with further bytes
 behind it is a record of the writer's schema with further fields: nothing of a packet of 250 kB is read or written anew.
 
-    brokerName, classifierName, classifierVersion, classifications     FASTDB (DESC), beside Rubin's own fields
+    brokerName, classifierName, classifierVersion, priors, classifications
+                                                                       FASTDB (DESC), beside Rubin's own fields
     objectId, candid, candidate, prv_candidates, fp_hists,             SkyPortal, where the packet has no field of
     prv_nondetections                                                  that name
 
-A packet that comes from another broker may have the first four: they are renamed source_..., for ours are the answer.
+A packet that comes from another broker may have the first five: they are renamed source_..., for ours are the answer.
 One with prv_candidates of its own (ZTF's) keeps its history, and no other is added. Fluxes are true nJy, zero point
 31.4.
 """
@@ -31,7 +32,7 @@ from model.runs import Verdicts
 from schemas.catalogue import Schema, load
 
 NAME, VERSION = "passed_on", 1
-ANSWER = ("brokerName", "classifierName", "classifierVersion", "classifications")
+ANSWER = ("brokerName", "classifierName", "classifierVersion", "priors", "classifications")
 HISTORY = ("prv_candidates", "fp_hists", "prv_nondetections")
 SKY = ("objectId", "candid", "candidate", *HISTORY)
 OTHERS = "source_"  # before the name of a field that another broker has added
@@ -108,10 +109,16 @@ class PassedOn:
     Args:
         classifier_name: of the artefact.
         classifier_version: its digest.
+        priors: balanced or natural.
     """
 
-    def __init__(self, *, classifier_name: str, classifier_version: str) -> None:
-        said = {"brokerName": "misweeper", "classifierName": classifier_name, "classifierVersion": classifier_version}
+    def __init__(self, *, classifier_name: str, classifier_version: str, priors: str) -> None:
+        said = {
+            "brokerName": "misweeper",
+            "classifierName": classifier_name,
+            "classifierVersion": classifier_version,
+            "priors": priors,
+        }
         schema = part(load(NAME, VERSION), "Answer", ANSWER)
         classes = [{"classId": number, "probability": MARK} for number in ELASTICC_IDS]
         self._answer = Template(encoded(schema, said | {"classifications": classes}))

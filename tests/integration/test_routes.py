@@ -8,7 +8,7 @@ import fastavro
 import numpy as np
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, ConfigResource
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource
 
 from broker.accounts.reconcile import Wanted, reconcile
 from broker.accounts.reconciliation import sentences
@@ -287,6 +287,20 @@ def test_topics_of_routes_are_made_with_room_for_packets_and_looked_for(service,
     wanted = ConfigResource(ConfigResource.Type.TOPIC, f"{service.prefix}desc")
     (config,) = [f.result(10) for f in admin.describe_configs([wanted]).values()]
     assert config["max.message.bytes"].value == str(LARGEST_PACKET)
+
+
+def test_a_topic_without_room_for_packets_is_refused_before_the_first_of_them(service, monkeypatch):
+    service.create_topics(monkeypatch)
+    admin = AdminClient(service.settings(monkeypatch).kafka.client())
+    topic = f"{service.prefix}desc"
+    entry = ConfigEntry("max.message.bytes", "1048588", incremental_operation=AlterConfigOpType.SET)
+    narrow = ConfigResource(ConfigResource.Type.TOPIC, topic, incremental_configs=[entry])
+    for future in admin.incremental_alter_configs([narrow]).values():
+        future.result(10)
+    done = run_command("check", environment=service.variables())
+    assert done.returncode == 2
+    told = f"topic {topic} takes 1,048,588 bytes at once, and a packet that is passed on may have more"
+    assert told in " ".join(done.stdout.split())
 
 
 def test_check_shows_routes_and_says_where_a_condition_is_wrong(service):

@@ -7,7 +7,8 @@ import pytest
 import typer
 
 from broker.commands.main import app as misweeper
-from broker.config import ROUTES, variables
+from broker.complaints import ROUTES
+from broker.config import variables
 from training.cli import app as misweeper_train
 
 ROOT = Path(__file__).parents[2]
