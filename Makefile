@@ -13,7 +13,7 @@ SOURCE := broker model schemas training
 help: ## print this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 
-demo: $(READY) ## everything at work on this machine: real Kafka, real Valkey, real light curves
+demo: $(READY) ## everything at work on this machine: real Kafka, real Valkey, two surveys in one service
 	$(BIN)/misweeper demo
 
 test: $(READY) ## unit, property and integration tests, on a real Kafka and a real Valkey
