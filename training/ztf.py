@@ -32,6 +32,7 @@ NEAREST = 0.005  # redshift
 I_BAND = 0.1  # of objects that are seen in i too; in three sets of real ZTF light curves 3 to 8 % of the rows
 KINDS = ("detections", "limits", "forced")
 KIND_SHARES = (0.6, 0.2, 0.2)
+REDSHIFT_ERRORS = (0.02, 0.001)  # x (1 + z): as a catalogue of photo-z or of spectra would have so near a host
 SURE = 0.2  # of the flux: where the Gaussian process knows less, there was no visit
 
 
@@ -40,10 +41,8 @@ def as_ztf(curve: NDArray[np.void], context: np.void, rng: np.random.Generator) 
     bands = [BANDS.index(b) for b in ("gri" if rng.random() < I_BAND else "gr")]
     known = context.copy()
     if context["host_photoz"] > 0:
-        seen, known["host_photoz"] = near(curve, float(context["host_photoz"]), bands, rng)
-        known["host_photoz_err"] = (
-            context["host_photoz_err"] * (1 + known["host_photoz"]) / (1 + context["host_photoz"])
-        )
+        seen, z = near(curve, float(context["host_photoz"]), bands, rng)
+        known["host_photoz"], known["host_photoz_err"] = z, rng.choice(REDSHIFT_ERRORS) * (1 + z)
     else:
         seen = bright(curve, bands, rng)
     seen = observed(seen, rng)
