@@ -17,7 +17,7 @@ from broker.errors import NotYetError, StartupError, TransientError
 from broker.kafka import spans
 from broker.kafka.beginnings import going_on
 from broker.kafka.sink import KafkaSink
-from broker.kafka.topics import LARGEST_LETTER, missing_topics
+from broker.kafka.topics import LARGEST_LETTER, LARGEST_PACKET, missing_topics
 
 ANSWER_S = 15.0  # one question to Kafka
 SMALLEST_RECORDS = 1_000_000  # bytes that librdkafka sends a topic at once: a topic that takes less refuses a busy hour
@@ -104,6 +104,7 @@ def output_rights(admin: AdminClient, settings: Settings) -> list[str]:
         if AclOperation.WRITE not in may:
             raise StartupError(f"this user may not write to the topic {name}; give it the right WRITE")
     notes = []
+    packets = {route.topic for route in settings.outputs.routes.values() if route.content == "packet"}
     for name in topics:
         config = topic_config(admin, name)
         if config is None:
@@ -116,6 +117,11 @@ def output_rights(admin: AdminClient, settings: Settings) -> list[str]:
             raise StartupError(
                 f"topic {name} takes {largest:,} bytes at once, and several answers together are more; "
                 f"raise its max.message.bytes to {SMALLEST_RECORDS:,} or more"
+            )
+        if name in packets and largest < LARGEST_PACKET:
+            raise StartupError(
+                f"topic {name} takes {largest:,} bytes at once, and a packet that is passed on may have more; "
+                f"raise its max.message.bytes to {LARGEST_PACKET:,}"
             )
         if name == settings.outputs.dead_letters and largest < LARGEST_LETTER:
             notes.append(

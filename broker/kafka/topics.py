@@ -16,7 +16,7 @@ CREATE_S = 30.0
 HEARD_S = 5.0
 MARGIN_BYTES = 1024 * 1024  # for key, headers and framing
 LARGEST_LETTER = 96 * 1024 * 1024
-LARGEST_PACKET = 16 * 1024 * 1024  # the largest body of any survey, its light curve once more, and its schema
+LARGEST_PACKET = 8 * 1024 * 1024  # the largest body of any survey, its light curve once more, and its schema
 
 
 class Made(NamedTuple):

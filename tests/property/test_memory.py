@@ -1,6 +1,7 @@
 """Laws 3, 4, 5 and 7 on any sequence of alerts: late, doubled, redelivered, with lost states, in any micro-batches."""
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from math import nan
 
@@ -9,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from broker.kafka.message import Message
+from broker.lightcurves.effort import MOST_STEPS, TooMuchError
 from broker.lightcurves.entries import observations, parse
 from broker.lightcurves.hashes import salts
-from broker.lightcurves.memory import MOST_STEPS, Memory, TooMuchError
+from broker.lightcurves.memory import Memory
 from broker.lightcurves.store import InMemoryLightCurves
 from model.observation import Context, LightCurve, Observation
 from tests.support.columns import Alert, Arrival, columns_of
@@ -179,6 +181,34 @@ def test_a_state_whose_log_was_lost_is_not_believed(before, after, size):
     for begun in range(0, len(arrivals), size):
         worker.take(arrivals[begun : begun + size])
     assert worker.answers == expected(arrivals)
+
+
+class Dying(InMemoryLightCurves):
+    """A store whose worker dies before it can forget a state."""
+
+    def forget(self, keys):
+        raise KeyboardInterrupt
+
+
+@given(alerts)
+@settings(max_examples=100, deadline=None)
+def test_a_state_whose_log_was_lost_and_has_grown_as_long_again_is_not_believed_though_the_worker_died(before):
+    """Law 3: the log alone was lost, a batch appended as many entries as it had, and nobody forgot the state."""
+    store = Dying()
+    Worker(store).take(arrivals_of(before))
+    seen = len(store.logs[KEY])
+    store.logs.clear()
+    z = before[-1].context.host_photoz  # another context would not fit anyway
+    after = arrivals_of([alert(100 + i, 20.0 + i, z=z) for i in range(seen)], 1)
+    with suppress(KeyboardInterrupt):
+        Worker(store).take(after)
+    store.forget = lambda keys: InMemoryLightCurves.forget(store, keys)
+    assert len(store.logs[KEY]) == seen
+    worker = Worker(store)
+    worker.take(after, again=True)  # as whoever comes next does
+    last = Arrival(Message("alerts", 1, seen, 0), alert(999, 99.0, z=z))
+    worker.take([last])
+    assert worker.answers == expected([*after, last])
 
 
 @given(alerts, st.data())
