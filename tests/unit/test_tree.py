@@ -21,15 +21,17 @@ HELD_BY = {
     "broker/accounts/reconcile.py": "integration/test_reconcile.py",
     "broker/accounts/resend.py": "integration/test_deadletters.py",
     "broker/assembly.py": "integration/test_service.py",
-    "broker/commands/checkup.py": "integration/test_service.py",
+    "broker/commands/checkup.py": "integration/test_preflight.py",
     "broker/commands/deadletters.py": "integration/test_deadletters.py",
     "broker/commands/demo.py": "integration/test_demo.py",
     "broker/commands/main.py": "integration/test_service.py",
+    "broker/complaints.py": "unit/broker/test_config.py",
     "broker/embedded/guard.py": "unit/broker/embedded/test_server.py",
     "broker/embedded/kafka.py": "integration/test_embedded.py",
     "broker/embedded/relock.py": "unit/broker/embedded/test_jars.py",  # what it writes is read there
     "broker/embedded/valkey.py": "integration/test_embedded.py",
     "broker/errors.py": "unit/broker/test_pipeline.py",  # types alone: the fates are decided there
+    "broker/kafka/rights.py": "integration/test_preflight.py",
     "broker/kafka/sink.py": "integration/test_exactly_once.py",
     "broker/kafka/source.py": "integration/test_source.py",
     "broker/kafka/topics.py": "integration/test_topics_and_replay.py",
