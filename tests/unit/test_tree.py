@@ -35,6 +35,12 @@ HELD_BY = {
     "broker/kafka/topics.py": "integration/test_topics_and_replay.py",
     "broker/lightcurves/identity.py": "integration/test_lost_store.py",
     "broker/lightcurves/loss.py": "integration/test_lost_store.py",
+    "broker/outputs/elasticc.py": "unit/broker/outputs/test_routes.py",
+    "broker/outputs/frames.py": "unit/broker/outputs/test_routes.py",
+    "broker/outputs/identities.py": "unit/broker/outputs/test_routes.py",
+    "broker/outputs/passed_on.py": "unit/broker/outputs/test_routes.py",
+    "broker/outputs/router.py": "unit/broker/outputs/test_routes.py",
+    "broker/outputs/template.py": "unit/broker/outputs/test_classification.py",
     "broker/packets/compiler.py": "unit/broker/packets/test_projection.py",  # one decoder in six files
     "broker/packets/fields.py": "unit/broker/packets/test_projection.py",
     "broker/packets/layouts.py": "unit/broker/packets/test_projection.py",
@@ -42,6 +48,7 @@ HELD_BY = {
     "broker/packets/shapes.py": "unit/broker/packets/test_projection.py",
     "broker/packets/slowly.py": "unit/broker/packets/test_projection.py",
     "broker/packets/texts.py": "unit/broker/packets/test_projection.py",
+    "broker/routes.py": "unit/broker/test_config.py",
     "model/running.py": "unit/model/test_features.py",
     "model/runs.py": "unit/model/test_classifier.py",
     "training/calibrate.py": "unit/training/test_fit.py",  # one artefact is trained for all of these
