@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from broker.config import Settings
 from broker.connections import connect_kafka
 from broker.errors import PoisonMessage, StartupError, TransientError
-from broker.packets.formats import formats_of, registry_of
+from broker.packets.formats import check_ids, formats_of, registry_of
 from broker.preflight import Probe, http_port, kafka_probes, redis_probes, tried
 
 ANY_SCHEMA = 1  # there, or not there: it has answered
@@ -33,6 +33,7 @@ def checkup(settings: Settings) -> Iterator[Finding]:
 def formats(settings: Settings) -> list[str]:
     """The schemas that the configuration names can be read; `run` does without a registry. Raises StartupError."""
     registry = registry_of(settings.registry)
+    check_ids(settings)
     formats_of(settings, registry)
     try:
         if registry:
