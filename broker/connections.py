@@ -64,6 +64,8 @@ def redis_servers(chosen: Redis) -> Servers:
         # RESP2 has no messages that nobody asked for.
         made |= {"socket_timeout": chosen.timeout_s, "socket_connect_timeout": chosen.timeout_s, "protocol": 2}
         made |= login(chosen)
+        if issubclass(make, redis.SSLConnection):  # older redis-py does not look at the name by itself
+            made.setdefault("ssl_check_hostname", made.get("ssl_cert_reqs") != "none")
         make(**made)  # tries the options, connects nothing
     except (TypeError, ValueError, OSError, redis.RedisError):  # whose texts quote the URL
         raise StartupError(f"{REDIS_URL}: an option cannot be used as it is, of {', '.join(options)}") from None
@@ -171,6 +173,7 @@ REMEDIES = {  # by what OpenSSL and librdkafka say
     "alert bad certificate": OURS,
     "alert unknown ca": OURS,
     "alert certificate unknown": OURS,
-    "PLAINTEXT broker listener": "this port speaks no TLS: look at MISWEEPER_KAFKA__SECURITY_PROTOCOL",
+    "SSL connection closed by peer": "this port speaks no TLS, or wants a certificate of ours: look at "
+    "MISWEEPER_KAFKA__SECURITY_PROTOCOL and MISWEEPER_KAFKA__CERTIFICATE_FILE",
     "OAUTHBEARER token": "look at MISWEEPER_KAFKA__OAUTH_TOKEN_URL, __OAUTH_CLIENT_ID and __OAUTH_CLIENT_SECRET",
 }

@@ -16,7 +16,7 @@ class Sizes:
     workers: tuple[int, ...] = (1, 2)
     stored: int = 20_000  # objects, end to end
     points: int = 100  # observations of each
-    backlog: int = 5  # alerts of each object
+    backlog: int = 10  # alerts of each object; a second worker joins while the first quarter is worked off
     repeats: int = 3  # end to end, of a burst, of a latency
     rates: tuple[int, ...] = (8, 100, 1_000, 5_000)  # alerts/s
     seconds: float = 15.0  # at each rate

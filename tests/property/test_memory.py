@@ -1,9 +1,9 @@
 """Laws 3, 4, 5 and 7 on any sequence of alerts: late, doubled, redelivered, with lost states, in any micro-batches."""
 
-import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from math import nan
+from time import process_time
 
 import numpy as np
 from hypothesis import given, settings
@@ -272,12 +272,12 @@ def test_the_work_of_one_plan_is_bounded_and_prefixes_of_a_batch_get_through():
     worker = Worker(InMemoryLightCurves())
     worker.take(arrivals_of([alert(i, 1000.0 + i) for i in range(1, 2001)]))
     late = [Arrival(Message("alerts", 1, i, 0), alert(5000 + i, 1.0 + i / 2000)) for i in range(1024)]
-    began, done, parts = time.monotonic(), 0, []
+    began, done, parts = process_time(), 0, []
     while done < 200:
         parts.append(took(worker, late[done:]))
         done += parts[-1]
     assert max(parts) <= MOST_STEPS / 2000
-    assert time.monotonic() - began < 60
+    assert process_time() - began < 60
 
 
 def test_forty_alerts_with_ten_thousand_points_each_hold_nobody_up():
@@ -287,8 +287,8 @@ def test_forty_alerts_with_ten_thousand_points_each_hold_nobody_up():
         Arrival(Message("alerts", 2, i, 0), Alert(1, str(i), "test", Observation(1, 2, 3, 4, True))) for i in range(100)
     ]
     worker = Worker(InMemoryLightCurves())
-    began = time.monotonic()
+    began = process_time()
     worker.take([*arrivals_of(big), *others])
-    assert time.monotonic() - began < 20
+    assert process_time() - began < 20
     assert len(worker.store.logs[KEY]) == 9_999 + 40
     assert len(worker.answers) == 140

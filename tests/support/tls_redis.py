@@ -57,9 +57,9 @@ class TlsRedis(Server):
     name = "Redis with TLS"
     start_timeout_s = 30.0
 
-    def __init__(self, certificates: Certificates, *, mutual: bool) -> None:
+    def __init__(self, certificates: Certificates, *, mutual: bool, called: str = "server") -> None:
         super().__init__()
-        self.certificates, self.mutual, self.port = certificates, mutual, 0
+        self.certificates, self.mutual, self.called, self.port = certificates, mutual, called, 0
 
     def prepare(self) -> None:
         self.port = free_port()
@@ -67,15 +67,17 @@ class TlsRedis(Server):
     def command(self) -> list[str]:
         ours = self.certificates
         place = ["--bind", HOST, "--port", "0", "--tls-port", str(self.port), "--dir", str(self.folder)]
-        files = ["--tls-cert-file", ours["server.crt"], "--tls-key-file", ours["server.key"], "--tls-ca-cert-file"]
+        files = ["--tls-cert-file", ours[f"{self.called}.crt"], "--tls-key-file", ours[f"{self.called}.key"]]
+        trusted = ["--tls-ca-cert-file", str(ours.ca)]
         mutual = ["--tls-auth-clients", "yes" if self.mutual else "no"]
-        return [*redis_binary(), *place, *files, str(ours.ca), *mutual, "--save", "", "--appendonly", "yes"]
+        return [*redis_binary(), *place, *files, *trusted, *mutual, "--save", "", "--appendonly", "yes"]
 
     def client(self) -> redis.Redis:
         """One that may do all."""
         ours = self.certificates
         files = {"ssl_ca_certs": str(ours.ca), "ssl_certfile": ours["client.crt"], "ssl_keyfile": ours["client.key"]}
-        return redis.Redis(HOST, self.port, ssl=True, socket_timeout=1.0, retry=Retry(NoBackoff(), 0), **files)
+        patience = {"socket_timeout": 1.0, "retry": Retry(NoBackoff(), 0)}
+        return redis.Redis(HOST, self.port, ssl=True, ssl_check_hostname=False, **patience, **files)
 
     def answers(self) -> bool:
         if not listening(self.port):
