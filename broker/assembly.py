@@ -29,7 +29,7 @@ from broker.lightcurves.memory import Memory
 from broker.lightcurves.redis_store import DAY_S, RedisLightCurves
 from broker.metrics import Metrics
 from broker.outputs.messages import Outputs
-from broker.packets.formats import formats_of
+from broker.packets.formats import check_ids, formats_of
 from broker.packets.reader import AlertReader
 from broker.pipeline import Pipeline
 from broker.preflight import OUTPUTS, Probe, deaf, kafka_probes, redis_probes
@@ -64,6 +64,7 @@ def serve(settings: Settings, stop: threading.Event, first: Mapping[Place, int] 
         if stop.is_set():
             return
         classifier.warm_up()
+        check_ids(settings)
         reader = AlertReader(
             settings.limits.max_message_bytes,
             formats_of(settings),

@@ -1,6 +1,7 @@
 """Routes of a running service on a real Kafka: each reader finds what it looks for, and a recount finds every fault."""
 
 import re
+import signal
 from io import BytesIO
 from itertools import islice
 
@@ -152,6 +153,26 @@ def test_real_packets_of_every_survey_are_passed_on_to_fastdb_and_skyportal(serv
     counted = {one["topic"].removeprefix(service.prefix): (one["taken"], one["published"]) for one in summary["routes"]}
     with_declined = (len(sent) + 1, len(sent) + 1)
     assert counted == dict.fromkeys(("desc", "fink", "elasticc"), with_declined) | {"bright": (len(sent), len(sent))}
+
+
+def test_a_worker_that_is_killed_leaves_every_route_whole(service, monkeypatch):
+    service.create_topics(monkeypatch)
+    service.environment["MISWEEPER_BATCH__MAX_SIZE"] = "32"
+    settings = service.settings(monkeypatch)
+    records = list(islice(read_alerts(HELDOUT), 1_500))
+    for _ in range(2):
+        worker = service.worker().await_ready(180)
+        before = len(everything(service, settings, "elasticc"))
+        part, records = records[:750], records[750:]
+        service.send((r["objectId"], encode(r, "observation")) for r in part)
+        eventually(lambda before=before: len(everything(service, settings, "elasticc")) > before)
+        worker.stop(signal.SIGKILL)
+    service.worker().await_ready(180)
+    service.collect(1_500, linger_s=0.5)
+    summary = recounted(settings)
+    assert summary["clean"], list(sentences(summary))
+    assert summary["totals"]["published"] == 1_500
+    assert all(one["taken"] == one["published"] > 0 for one in summary["routes"])
 
 
 def values(messages: list) -> list[bytes]:
