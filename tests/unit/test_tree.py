@@ -57,7 +57,7 @@ HELD_BY = {
     "broker/settings/packets.py": "unit/broker/packets/test_formats.py",
     "broker/packets/compiler.py": "unit/broker/packets/test_projection.py",  # one decoder in six files
     "broker/packets/decoded.py": "unit/broker/packets/test_reader.py",
-    "broker/packets/fields.py": "unit/broker/packets/test_projection.py",
+    "broker/surveys/fields.py": "unit/broker/packets/test_projection.py",
     "broker/packets/layouts.py": "unit/broker/packets/test_projection.py",
     "broker/packets/machine.py": "unit/broker/packets/test_projection.py",
     "broker/packets/shapes.py": "unit/broker/packets/test_projection.py",
