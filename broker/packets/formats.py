@@ -7,11 +7,11 @@ from typing import Literal
 
 from broker.config import Settings
 from broker.errors import PoisonMessage, StartupError
-from broker.packet_settings import Registry, TopicFormat
 from broker.packets.ids import ById, SchemaSource, SourcedIds, our_ids, our_schemas
 from broker.packets.rubin_package import rubin_package
 from broker.packets.schema_registry import KeptSchemas, SchemaRegistry
 from broker.packets.writers import Writer, Writers
+from broker.settings.packets import Registry, TopicFormat
 
 Framing = Literal["any", "container", "wire", "schemaless", "schema_in_key"]
 Matches = Callable[[str], object]

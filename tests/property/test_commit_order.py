@@ -106,9 +106,9 @@ class CommitOrder(RuleBasedStateMachine):
     def go_wrong(self, faults, new, noticed):
         """Go on to a step and be refused or killed there; sooner or later the group and the transactions time out."""
         self.produce(new)
-        for which, step, order in faults:
+        for one, step, order in faults:
             if self.workers:
-                worker = self.pick(which)
+                worker = self.pick(one)
                 self.resume_until(worker, step)
                 if worker.alive and worker.step == step:
                     self.resume(worker, order)

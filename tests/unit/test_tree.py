@@ -30,7 +30,7 @@ HELD_BY = {
     "broker/commands/following.py": "integration/test_watch.py",
     "broker/commands/main.py": "integration/test_service.py",
     "broker/commands/sending.py": "integration/test_topics_and_replay.py",
-    "broker/complaints.py": "unit/broker/test_config.py",
+    "broker/settings/complaints.py": "unit/broker/test_config.py",
     "broker/embedded/guard.py": "unit/broker/embedded/test_server.py",
     "broker/embedded/kafka.py": "integration/test_embedded.py",
     "broker/embedded/relock.py": "unit/broker/embedded/test_jars.py",  # what it writes is read there
@@ -54,7 +54,7 @@ HELD_BY = {
     "broker/outputs/passed_on.py": "unit/broker/outputs/test_routes.py",
     "broker/outputs/router.py": "unit/broker/outputs/test_routes.py",
     "broker/outputs/template.py": "unit/broker/outputs/test_classification.py",
-    "broker/packet_settings.py": "unit/broker/packets/test_formats.py",
+    "broker/settings/packets.py": "unit/broker/packets/test_formats.py",
     "broker/packets/compiler.py": "unit/broker/packets/test_projection.py",  # one decoder in six files
     "broker/packets/decoded.py": "unit/broker/packets/test_reader.py",
     "broker/packets/fields.py": "unit/broker/packets/test_projection.py",
@@ -67,8 +67,8 @@ HELD_BY = {
     "broker/replays/containers.py": "unit/broker/replays/test_ztf.py",
     "broker/replays/native.py": "unit/broker/commands/test_replay.py",
     "broker/replays/packet.py": "unit/broker/commands/test_tally.py",
-    "broker/routes.py": "unit/broker/test_config.py",
-    "broker/section.py": "unit/broker/test_config.py",
+    "broker/settings/routes.py": "unit/broker/test_config.py",
+    "broker/settings/section.py": "unit/broker/test_config.py",
     "broker/surveys/adapted.py": "unit/broker/packets/test_reader.py",
     "broker/surveys/checks.py": "unit/broker/surveys/test_native.py",
     "broker/surveys/known.py": "unit/broker/packets/test_writers.py",

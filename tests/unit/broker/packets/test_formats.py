@@ -8,9 +8,9 @@ from broker.config import Kafka, Settings
 from broker.errors import PoisonMessage, StartupError, TransientError
 from broker.kafka.batch import Batch
 from broker.kafka.message import Message
-from broker.packet_settings import RUBIN, Packets, Registry, TopicFormat
 from broker.packets.formats import check_ids, formats_of
 from broker.packets.reader import AlertReader
+from broker.settings.packets import RUBIN, Packets, Registry, TopicFormat
 from schemas.catalogue import load
 from tests.support.alerts import container, record, schemaless, wire
 from tests.support.columns import Alert, read_alert
