@@ -96,11 +96,16 @@ def check_ids(settings: Settings) -> None:
 
 
 def kept_of(settings: Registry, registry: SchemaRegistry | None) -> SchemaSource | None:
-    """The registry that is configured, and what it said before; None without one."""
+    """The registry that is configured, and what it said before; None without one. Raises StartupError."""
     registry = registry or registry_of(settings)
-    return (
-        registry if registry is None or settings.cache is None else KeptSchemas(registry, settings.cache.expanduser())
-    )
+    if registry is None or settings.cache is None:
+        return registry
+    try:
+        return KeptSchemas(registry, settings.cache.expanduser())
+    except RuntimeError as error:  # who runs this has no home
+        raise StartupError(
+            f"{settings.cache}: {error}; set MISWEEPER_REGISTRY__CACHE to a folder, or to nothing"
+        ) from error
 
 
 def registry_of(settings: Registry) -> SchemaRegistry | None:

@@ -165,6 +165,11 @@ def test_a_registry_alone_is_enough_and_it_is_asked_in_the_order_that_is_configu
     assert reader(topic, url=server.url).survey_of(Message("t", 0, 0, 0, None, rubin(11, 1))) is None
 
 
+def test_a_cache_in_the_home_of_one_who_has_none_is_a_clear_end():
+    with pytest.raises(StartupError, match=r"^~nobody-at-all/schemas: .*; set MISWEEPER_REGISTRY__CACHE to a folder"):
+        reader(RUBIN, url="http://registry", cache="~nobody-at-all/schemas")
+
+
 @pytest.mark.parametrize(
     ("value", "said"),
     [
