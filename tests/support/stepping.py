@@ -12,6 +12,8 @@ from concurrent.futures import Executor, Future
 from contextlib import suppress
 from typing import Any
 
+import hypothesis.strategies as st
+
 from broker.config import Outputs as Topics
 from broker.errors import TransientError
 from broker.health import Health
@@ -46,6 +48,13 @@ STEPS = {
     "saved": "redis",
     "back_off": "",
 }
+
+MOST_WORKERS = 4
+which = st.integers(0, MOST_WORKERS - 1)
+patience = st.integers(0, 9)
+faults = st.lists(
+    st.tuples(which, st.sampled_from(list(STEPS)), st.sampled_from([FAIL, FAIL, DIE])), min_size=1, max_size=6
+)
 LONGEST_WAIT_S = 60.0
 MOST_MESSAGES = 4  # of a batch
 METRICS = Metrics()
@@ -84,6 +93,7 @@ class SteppedWorker:
             health=Health(METRICS, lambda: 0.0),
             now_ms=lambda: 1,
             mend=self._store.mend,
+            glance=self._store.glance,
             committer=self._committer,
         )
         self._order, self._steps, self._until = GO, 1, ""
