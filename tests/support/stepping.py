@@ -17,6 +17,7 @@ import hypothesis.strategies as st
 from broker.config import Outputs as Topics
 from broker.errors import TransientError
 from broker.health import Health
+from broker.interfaces import Model
 from broker.lightcurves.memory import Memory
 from broker.metrics import Metrics
 from broker.outputs.messages import Outputs
@@ -81,13 +82,13 @@ class SteppedWorker:
         self._committer = SteppedCommitter(self)
         self._store = SteppedStore(self.at, store, kafka)
         classifier = Echo(digest)
+        memory = Memory(self._store, classifier.fingerprint, classifier.start_state)
+        model = Model(SteppedClassifier(self, classifier), memory, Outputs(Topics(), "echo", digest, "balanced", "0"))
         self._pipeline = Pipeline(
             source=self.source,
             max_messages=MOST_MESSAGES,
             read_alerts=READ,
-            memory=Memory(self._store, classifier.fingerprint, classifier.start_state),
-            classifier=SteppedClassifier(self, classifier),
-            outputs=Outputs(Topics(), "echo", digest, "balanced", "0"),
+            model=lambda: model,
             sink=SteppedSink(self.at, kafka, name),
             metrics=METRICS,
             health=Health(METRICS, lambda: 0.0),
