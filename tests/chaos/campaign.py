@@ -99,7 +99,7 @@ class Campaign:
         sender = threading.Thread(target=self._send, args=(settings, admin), daemon=True)
         crew = [Worked(self.service.worker()) for _ in range(self.workers)]
         for one in crew:
-            one.worker.await_ready()
+            one.worker.await_ready(180)  # three at once may compile the decoder for the first time
         sender.start()
         server_at = time.monotonic() + self._rng.uniform(5, 15)
         while sender.is_alive():
