@@ -6,6 +6,7 @@ object's alerts. Those without may come to several workers at once: their order 
 the end, and what each should say is computed from the log alone.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -39,6 +40,7 @@ from tests.chaos.faults import WRONG_TYPE
 AT_ONCE = 4096  # messages
 OBJECTS = 500
 RUNS = 500  # whole light curves
+MANY, DENSE = 1000, "with 1,000 rows"  # of a packet
 ROUNDING = 2e-5  # what another batching may change
 SCHEMA = load_schema("classification")
 
@@ -55,6 +57,7 @@ class Reference:
     unkeyed: dict[bytes, list[tuple[Place, Told]]] = field(default_factory=dict)
     compared: int = 0  # states
     not_finite: int = 0  # classifications
+    read: Counter[str] = field(default_factory=Counter)  # alerts by topic, and those of them that are DENSE
     aside: set[Place] = field(default_factory=set)  # alerts whose object's key was another's: as if never sent
     wronged: set[bytes] = field(default_factory=set)  # objects set aside though their key was theirs
 
@@ -82,6 +85,8 @@ class Reference:
             self._take(batch.part(0, at), read, memory)
             self._take(batch.part(at, len(batch)), read, memory)
             return
+        self.read.update(batch.places[place][0] for place in batch.place[alerts.message])
+        self.read[DENSE] += int((np.diff(alerts.ends, prepend=0) >= MANY).sum())
         verdicts, bodies = self.classifier.classify(plan.runs)
         memory.save(memory.states_of(plan, bodies), plan)
         keys, owner = alerts.grouped()
