@@ -1,13 +1,13 @@
 """Real packets end to end: known objects, whose histories grow from night to night, beside the bare loop of the bytes.
 
-As in `endtoend`. The first night of each object is worked off before anything is timed; what is timed are its other
-nights, in order. The share of steps is that of the service's own count.
+As in `endtoend`. The first night of all objects is worked off before anything is timed; what is timed are the other
+nights of some, in order. The share of steps is that of the service's own count.
 """
 
 import re
 from collections.abc import Iterator
 
-from tests.benchmark.endtoend import bare, bare_topic, drained
+from tests.benchmark.endtoend import SAMPLE_S, bare, bare_topic, drained
 from tests.benchmark.figure import Figure, ratios
 from tests.benchmark.nights import RubinNights, ZtfNights
 from tests.benchmark.progress import say
@@ -15,28 +15,31 @@ from tests.benchmark.serving import Serving, serving
 from tests.benchmark.sizes import Sizes
 from tests.support.service import eventually
 
-NIGHTS = {"rubin": RubinNights, "ztf": ZtfNights}
+NIGHTS = {"rubin": (RubinNights, 1), "ztf": (ZtfNights, 4)}  # for each of `real` objects so many: ZTF's are smaller
 RUBIN_IDS = '[{"topics": "alerts", "ids": "rubin"}]'
 AT_ONCE = 64  # packets in memory
 COUNTED_S = 30.0  # after a commit, until it is counted too
-SAMPLE = re.compile(r'misweeper_(light_curves|fates)_total\{(?:how|fate)="(\w+)"\} ([0-9.e+]+)')
+COUNT = re.compile(r'misweeper_(light_curves|fates)_total\{(?:how|fate)="(\w+)"\} ([0-9.e+]+)')
 
 
 def real_nights(sizes: Sizes) -> Iterator[Figure]:
     """Rate, share of the bare loop and share of steps, by survey and number of workers."""
-    for survey, made in NIGHTS.items():
+    for survey, (made, times) in NIGHTS.items():
         say(f"{survey}: writing the packets of {sizes.nights} nights")
         nights, loops, kilobytes, first = made(sizes.nights), list[float](), list[float](), 0
         with serving("none", 0, 1, {"MISWEEPER_PACKETS__FORMATS": RUBIN_IDS}) as service:
             bare_topic(service.kafka)
+            size = sizes.real * times
+            sent(service, nights, range(size * sizes.repeats * len(sizes.workers)), range(1))
+            service.start(max(sizes.workers))
+            service.samples(SAMPLE_S)
+            service.stop()
             for workers in sizes.workers:
                 found = list[tuple[float, float]]()
                 for repeat in range(sizes.repeats):
                     say(f"{survey}: {workers} worker(s), {repeat + 1} of {sizes.repeats}")
-                    objects = range(first, first + sizes.real)
+                    objects = range(first, first + size)
                     first = objects.stop
-                    sent(service, nights, objects, range(1))
-                    drained(service, workers, len(objects))
                     kilobytes.append(sent(service, nights, objects, range(1, sizes.nights)))
                     count = len(objects) * (sizes.nights - 1)
                     found.append(worked_off(service, workers, count))
@@ -77,7 +80,7 @@ def counted(service: Serving, count: int) -> dict[str, float]:
     def whole() -> bool:
         found.clear()
         for worker in service.workers:
-            for _, name, value in SAMPLE.findall(worker.ask("/metrics")[1]):
+            for _, name, value in COUNT.findall(worker.ask("/metrics")[1]):
                 found[name] = found.get(name, 0.0) + float(value)
         return sum(found.get(fate, 0.0) for fate in ("published", "duplicate", "declined", "dead_letter")) >= count
 

@@ -29,6 +29,6 @@ class Sizes:
     def quick(self) -> "Sizes":
         """The same shape in a minute or two; what it prints is no figure to publish."""
         return Sizes(
-            rounds=3, objects=(1_000, 20_000), with_history=64, stored=2_000, points=20, backlog=10, real=60, nights=4,
+            rounds=3, objects=(1_000, 20_000), with_history=64, stored=2_000, points=20, backlog=10, real=120, nights=5,
             repeats=1, seconds=2.0, fewest=16, bursts=(2_000, 10_000), curves=64,
         )  # fmt: skip
