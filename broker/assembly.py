@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import version
 
+import numpy as np
 import structlog
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
@@ -29,6 +30,7 @@ from broker.lightcurves.lookout import Lookout
 from broker.lightcurves.memory import Memory
 from broker.lightcurves.redis_store import DAY_S, RedisLightCurves
 from broker.metrics import Metrics
+from broker.outputs.assumed import Rates
 from broker.outputs.messages import Outputs
 from broker.packets.formats import check_ids, formats_of
 from broker.packets.reader import AlertReader
@@ -39,6 +41,7 @@ from broker.text import host_and_port
 from model.artefact import DEFAULT, Artefact, ArtefactError
 from model.artefact import load as load_artefact
 from model.classifier import Classifier, DeviceError
+from model.rates import factors
 
 log = structlog.get_logger(__name__)
 
@@ -76,8 +79,9 @@ def serve(settings: Settings, stop: threading.Event, first: Mapping[Place, int] 
             topics=settings.outputs,
             classifier_name=artefact.name,
             classifier_version=artefact.digest,
-            priors=settings.classifier.priors,
+            priors=classifier.priors,
             broker_version=version("misweeper"),
+            rates=rates_of(settings, artefact),
         )
         rehearse(reader, classifier, outputs)
         state.well("model")
@@ -239,9 +243,20 @@ def build_classifier(settings: Settings, artefact: Artefact) -> Classifier:
     """The classifier on its device."""
     chosen = settings.classifier
     try:
-        return Classifier(artefact, device=chosen.device, priors=chosen.priors, threads=chosen.threads)
+        return Classifier(
+            artefact,
+            device=chosen.device,
+            priors="balanced" if chosen.priors == "balanced" else "natural",
+            threads=chosen.threads,
+        )
     except DeviceError as error:
         raise StartupError(f"{error} (MISWEEPER_CLASSIFIER__DEVICE)") from error
+
+
+def rates_of(settings: Settings, artefact: Artefact) -> Rates:
+    """What turns the classifier's probabilities into those of published rates, by survey, where these are wanted."""
+    wanted = settings.classifier.priors == "published"
+    return factors(artefact.class_frequencies.numpy().astype(np.float64)) if wanted else {}
 
 
 def build_sink(settings: Settings, state: health.Health) -> KafkaSink:

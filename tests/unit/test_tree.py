@@ -48,11 +48,13 @@ HELD_BY = {
     "broker/lightcurves/loss.py": "integration/test_lost_store.py",
     "broker/lightcurves/objects.py": "unit/broker/lightcurves/test_memory.py",
     "broker/lightcurves/recollection.py": "unit/broker/lightcurves/test_memory.py",
+    "broker/outputs/assumed.py": "unit/broker/outputs/test_messages.py",
     "broker/outputs/elasticc.py": "unit/broker/outputs/test_routes.py",
     "broker/outputs/frames.py": "unit/broker/outputs/test_routes.py",
     "broker/outputs/identities.py": "unit/broker/outputs/test_routes.py",
     "broker/outputs/passed_on.py": "unit/broker/outputs/test_routes.py",
     "broker/outputs/router.py": "unit/broker/outputs/test_routes.py",
+    "broker/outputs/tails.py": "unit/broker/outputs/test_classification.py",
     "broker/outputs/template.py": "unit/broker/outputs/test_classification.py",
     "broker/settings/packets.py": "unit/broker/packets/test_formats.py",
     "broker/packets/compiler.py": "unit/broker/packets/test_projection.py",  # one decoder in six files

@@ -1,0 +1,53 @@
+"""How far an answer can be trusted for what it was given: enough, little, or outside of what training has seen.
+
+Little is a curve of one detection or of one band. Outside is a flux, or with a redshift a luminosity, that no training
+object has: what the network says there nobody has ever checked. The answer falls back towards the priors then. By how
+much was measured on 350 test objects as each survey's packets show them, with the network of November 2026: seven
+tenths of the logits cost .008 of the mean ln p of curves with little where all of PLAsTiCC's rows are there, and gain
+.08 as Rubin sends them and .5 as ZTF does.
+"""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from model.features import STATISTICS
+from model.network import CUT
+from model.observation import BANDS
+from model.runs import QUALITIES
+
+ENOUGH, LITTLE, OUTSIDE = QUALITIES
+TRUST = {ENOUGH: 1.0, LITTLE: 0.7, OUTSIDE: 0.5}  # the share of the network's logits in an answer, the rest is priors
+FLUXES = ("asinh_max_flux", "asinh_min_flux", "asinh_max_luminosity", "asinh_min_luminosity")
+FEW_DETECTIONS = math.log1p(1.5)
+
+AT = [STATISTICS.index(name) for name in FLUXES]
+COUNTS = [STATISTICS.index(f"log_count_{band}") for band in BANDS]
+DETECTIONS = STATISTICS.index("log_detections")
+
+
+class Bounds(NamedTuple):
+    """The least and the most that training has seen of the FLUXES, each [4]."""
+
+    least: Tensor
+    most: Tensor
+
+
+def cut_off(mean: Tensor, scale: Tensor) -> Bounds:
+    """Where a network cuts the statistics off, from their means and scales [S]: of one whose training is not known."""
+    return Bounds(mean[AT] - CUT * scale[AT], mean[AT] + CUT * scale[AT])
+
+
+def quality(statistics: Tensor, bounds: Bounds) -> Tensor:
+    """Which of QUALITIES [B], uint8, for running statistics [B, S] of any value."""
+    little = (statistics[:, DETECTIONS] < FEW_DETECTIONS) | ((statistics[:, COUNTS] > 0).sum(dim=1) < 2)
+    fluxes = statistics[:, AT]
+    outside = ((fluxes < bounds.least) | (fluxes > bounds.most)).any(dim=1)
+    return little.to(torch.uint8).masked_fill_(outside, QUALITIES.index(OUTSIDE))
+
+
+def trust(qualities: Tensor) -> Tensor:
+    """The share of the network's logits [B] in answers of such QUALITIES [B]."""
+    return torch.tensor([TRUST[name] for name in QUALITIES], device=qualities.device)[qualities.long()]
