@@ -21,15 +21,19 @@ from model.runs import QUALITIES
 ENOUGH, LITTLE, OUTSIDE = QUALITIES
 TRUST = {ENOUGH: 1.0, LITTLE: 0.7, OUTSIDE: 0.5}  # the share of the network's logits in an answer, the rest is priors
 FLUXES = ("asinh_max_flux", "asinh_min_flux", "asinh_max_luminosity", "asinh_min_luminosity")
+GROUPS = 3  # of bounds
 FEW_DETECTIONS = math.log1p(1.5)
 
 AT = [STATISTICS.index(name) for name in FLUXES]
 COUNTS = [STATISTICS.index(f"log_count_{band}") for band in BANDS]
-DETECTIONS = STATISTICS.index("log_detections")
+DETECTIONS, GALACTIC, MISSING = (STATISTICS.index(n) for n in ("log_detections", "galactic", "photoz_missing"))
 
 
 class Bounds(NamedTuple):
-    """The least and the most that training has seen of the FLUXES, each [4]."""
+    """The least and the most that training has seen of the FLUXES, each [3, 4].
+
+    Of all objects, for those of which no redshift is known; of those in other galaxies; of those in ours.
+    """
 
     least: Tensor
     most: Tensor
@@ -37,14 +41,16 @@ class Bounds(NamedTuple):
 
 def cut_off(mean: Tensor, scale: Tensor) -> Bounds:
     """Where a network cuts the statistics off, from their means and scales [S]: of one whose training is not known."""
-    return Bounds(mean[AT] - CUT * scale[AT], mean[AT] + CUT * scale[AT])
+    return Bounds(*((mean + side * CUT * scale)[AT].repeat(GROUPS, 1) for side in (-1, 1)))
 
 
 def quality(statistics: Tensor, bounds: Bounds) -> Tensor:
     """Which of QUALITIES [B], uint8, for running statistics [B, S] of any value."""
     little = (statistics[:, DETECTIONS] < FEW_DETECTIONS) | ((statistics[:, COUNTS] > 0).sum(dim=1) < 2)
     fluxes = statistics[:, AT]
-    outside = ((fluxes < bounds.least) | (fluxes > bounds.most)).any(dim=1)
+    group = 1 + (statistics[:, GALACTIC] > 0.5).long()
+    group.masked_fill_(statistics[:, MISSING] > 0.5, 0)
+    outside = ((fluxes < bounds.least[group]) | (fluxes > bounds.most[group])).any(dim=1)
     return little.to(torch.uint8).masked_fill_(outside, QUALITIES.index(OUTSIDE))
 
 

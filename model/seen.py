@@ -13,8 +13,8 @@ from torch import Tensor
 
 from model.features import PER_BAND, STATISTICS
 from model.observation import BANDS
-from model.quality import AT, FLUXES, Bounds
-from model.taxonomy import CLASSES
+from model.quality import AT, FLUXES, GROUPS, Bounds
+from model.taxonomy import CLASSES, GALACTIC_MASK
 
 NAMED = 3  # statistics that are named
 LEAST_SHARE = 0.1  # of a statistic's deviation over all classes: no class is thought to be narrower
@@ -33,8 +33,8 @@ class Seen:
 
     means: Tensor  # [14, S], of each class; of one that does not occur, those of all
     deviations: Tensor  # [14, S], within it, above 0
-    least: Tensor  # [4], of quality.FLUXES
-    most: Tensor  # [4]
+    least: Tensor  # [3, 4], of quality.FLUXES: see Bounds
+    most: Tensor  # [3, 4]
 
     @property
     def bounds(self) -> Bounds:
@@ -49,8 +49,8 @@ class Seen:
 SHAPES = {  # of the tensors
     "means": [len(CLASSES), len(STATISTICS)],
     "deviations": [len(CLASSES), len(STATISTICS)],
-    "least": [len(FLUXES)],
-    "most": [len(FLUXES)],
+    "least": [GROUPS, len(FLUXES)],
+    "most": [GROUPS, len(FLUXES)],
 }
 
 
@@ -79,10 +79,17 @@ def see(statistics: Tensor, labels: Tensor) -> Seen:
         mean, deviation = usual(wide[own], there[own])
         means[c, enough], deviations[c, enough] = mean[enough], deviation[enough]
     deviations = torch.maximum(deviations, LEAST_SHARE * whole_deviation).clamp_min(SMALLEST)
-    fluxes = wide[:, AT]
-    least, most = fluxes.amin(dim=0), fluxes.amax(dim=0)
+    ours = torch.tensor(GALACTIC_MASK)[labels]
+    ranges = [span(wide[own][:, AT]) if own.any() else span(wide[:, AT]) for own in (ours | ~ours, ~ours, ours)]
+    least, most = (torch.stack(side).float() for side in zip(*ranges, strict=True))
+    return Seen(means.float(), deviations.float(), least, most)
+
+
+def span(values: Tensor) -> tuple[Tensor, Tensor]:
+    """The least and the most [W] of values [N, W], with ROOM on either side."""
+    least, most = values.amin(dim=0), values.amax(dim=0)
     room = ROOM * (most - least)
-    return Seen(means.float(), deviations.float(), (least - room).float(), (most + room).float())
+    return least - room, most + room
 
 
 def usual(values: Tensor, there: Tensor) -> tuple[Tensor, Tensor]:

@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from model import anomaly
 from model.anomaly import AnomalyConstants
 from model.artefact import Artefact
+from model.features import encode, pad
 from model.network import LightCurveLSTM
 from model.scores import class_columns
+from model.seen import Seen, see
 from model.taxonomy import CLASSES
 from training.dataset import Objects
 from training.flags import with_thresholds
@@ -23,6 +25,7 @@ from training.views import validation_views, viewed
 
 SEED = 0  # of the views
 PLACES = 8  # read-outs a curve for the anomaly constants: an alert may come at any time of an object's life
+AT_ONCE = 256  # objects
 
 
 def calibrate(
@@ -49,6 +52,7 @@ def calibrate(
         class_frequencies=torch.from_numpy(counts / counts.sum()).float(),
         anomaly=fit_anomaly(network, parts),
         record={},
+        seen=what_was_seen(parts),
     )
     return with_thresholds(artefact, shown)
 
@@ -62,6 +66,20 @@ def fit_anomaly(network: LightCurveLSTM, views: Sequence[Objects]) -> AnomalyCon
         labels.append(torch.from_numpy(class_columns(objects.labels)).repeat_interleave(places.shape[1]))
     found = anomaly.fit(torch.cat(features), torch.cat(labels))
     return AnomalyConstants(*found, anomaly.everywhere(0.0), false_alarm_rate=0.0)
+
+
+def what_was_seen(views: Sequence[Objects]) -> Seen:
+    """The usual statistics of each class, of training objects as each view shows them; no network is needed."""
+    statistics, labels = [], []
+    for objects in views:
+        places = spread(objects)
+        for start in range(0, len(objects), AT_ONCE):
+            own = slice(start, start + AT_ONCE)
+            encoded = encode(*pad(objects.curves[own]), objects.contexts[own])
+            statistics.append(np.take_along_axis(encoded.statistics, places[own, :, None], axis=1))
+        labels.append(class_columns(objects.labels).repeat(PLACES))
+    rows = np.concatenate(statistics)
+    return see(torch.from_numpy(rows.reshape(-1, rows.shape[-1])), torch.from_numpy(np.concatenate(labels)))
 
 
 def spread(objects: Objects) -> NDArray[np.int64]:

@@ -11,7 +11,12 @@ from model.quality import AT, QUALITIES, TRUST, Bounds, cut_off, quality, trust
 from model.taxonomy import CLASSES, METRIC_WEIGHTS
 from tests.support.curves import context_rows, curve
 
-WIDE = Bounds(torch.full((4,), -1e9), torch.full((4,), 1e9))
+WIDE = Bounds(torch.full((3, 4), -1e9), torch.full((3, 4), 1e9))
+
+
+def bounds_of(least, most):
+    """The same bounds for every group."""
+    return Bounds(torch.tensor(least).repeat(3, 1), torch.tensor(most).repeat(3, 1))
 
 
 def after(own, context=2):
@@ -37,7 +42,7 @@ def test_a_flux_that_training_has_not_seen_is_outside_and_so_is_every_answer_aft
     own = curve(9)
     own["band"], own["detected"] = np.arange(9) % 6, True
     own["flux_njy"] = 50 * FLUXCAL_NJY
-    bounds = Bounds(torch.tensor([-9.0, -9, -20, -20]), torch.tensor([float(np.arcsinh(100.0)), 9, 20, 20]))
+    bounds = bounds_of([-9.0, -9, -20, -20], [float(np.arcsinh(100.0)), 9, 20, 20])
     assert named(after(own), bounds)[-1] == "enough"
     own["flux_njy"][4] = 2_000 * FLUXCAL_NJY
     assert named(after(own), bounds) == ["little", "enough", "enough", "enough"] + ["outside"] * 5
@@ -46,9 +51,18 @@ def test_a_flux_that_training_has_not_seen_is_outside_and_so_is_every_answer_aft
 def test_a_luminosity_is_outside_where_the_redshift_is_known_alone():
     own = curve(4)
     own["band"], own["detected"], own["flux_njy"] = np.arange(4), True, 10 * FLUXCAL_NJY
-    bounds = Bounds(torch.tensor([-9.0, -9, -1, -1]), torch.tensor([9.0, 9, 0.5, 0.5]))
+    bounds = bounds_of([-9.0, -9, -1, -1], [9.0, 9, 0.5, 0.5])
     assert named(after(own, context=2), bounds)[-1] == "enough"
     assert named(after(own, context=3), bounds)[-1] == "outside"
+
+
+def test_what_is_known_to_lie_in_another_galaxy_is_compared_with_such_objects_alone():
+    own = curve(4)
+    own["band"], own["detected"], own["flux_njy"] = np.arange(4), True, 100 * FLUXCAL_NJY
+    most = torch.full((3, 4), 90.0)
+    most[1, 0] = 2.0
+    bounds = Bounds(torch.full((3, 4), -90.0), most)
+    assert [named(after(own, context), bounds)[-1] for context in (0, 1, 2)] == ["outside", "enough", "enough"]
 
 
 def test_without_bounds_of_training_outside_is_where_the_network_cuts_off():
