@@ -37,6 +37,7 @@ from broker.packets.reader import AlertReader
 from broker.pipeline import Pipeline
 from broker.preflight import OUTPUTS, Probe, deaf, kafka_probes, redis_probes
 from broker.rehearsal import rehearse
+from broker.surveys.crossmatch import matches_of
 from broker.text import host_and_port
 from model.artefact import DEFAULT, Artefact, ArtefactError
 from model.artefact import load as load_artefact
@@ -74,6 +75,7 @@ def serve(settings: Settings, stop: threading.Event, first: Mapping[Place, int] 
             formats_of(settings),
             lambda survey, packets: metrics.fallbacks.labels(survey).inc(packets),
             lambda survey, rows: metrics.left_out.labels(survey).inc(rows),
+            matches_of(settings.packets.crossmatches),
         )
         outputs = Outputs(
             topics=settings.outputs,

@@ -15,6 +15,7 @@ from model.taxonomy import CLASSES, GALACTIC_MASK
 
 CUT = 10.0  # standard deviations of training, at which what the network is told ends
 FIRST = 3  # modules of the head that are its first layer
+SURE = 2.0  # errors that a photo-z is above 0 by, before it rules our Galaxy out; an error that nobody tells is none
 IMPOSSIBLE = -30.0  # a logit's loss where the host rules a class out: a probability of 1e-13, and a finite log loss
 
 
@@ -204,10 +205,13 @@ class LightCurveLSTM(nn.Module):
         return h, c, top, total, count
 
     def _impossible(self, statistics: Tensor) -> Tensor:
-        """[B, R, 14]: 1 where the photo-z rules a class out. 0 is our Galaxy, unknown rules nothing out."""
-        ours = statistics[..., STATISTICS.index("galactic"), None] > 0.5
-        unknown = statistics[..., STATISTICS.index("photoz_missing"), None] > 0.5
-        return ((ours != self.galactic) & ~unknown).float()
+        """[B, R, 14]: 1 where the photo-z rules a class out. 0 is our Galaxy; unknown or unsure ones rule none out."""
+        ours, unknown, photoz, error = (
+            statistics[..., STATISTICS.index(name), None]
+            for name in ("galactic", "photoz_missing", "photoz", "photoz_err")
+        )
+        sure = (unknown < 0.5) & (photoz >= SURE * error)
+        return (((ours > 0.5) != self.galactic) & sure).float()
 
 
 def pool(out: Tensor, at: Tensor, top: Tensor, total: Tensor, count: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -49,4 +49,5 @@ def assumed(
 def none_of_these(chances: NDArray[np.float32]) -> NDArray[np.float32]:
     """P99 [n] of probabilities [n, 14], as `model.anomaly.p99` has it; without torch, which takes seconds to import."""
     product = np.maximum(1 - chances.astype(np.float64), LEAST_DOUBT).prod(axis=1)
-    return (product / (1 + product)).astype(np.float32)
+    found: NDArray[np.float32] = (product / (1 + product)).astype(np.float32)
+    return found

@@ -56,6 +56,7 @@ HELD_BY = {
     "broker/outputs/router.py": "unit/broker/outputs/test_routes.py",
     "broker/outputs/tails.py": "unit/broker/outputs/test_classification.py",
     "broker/outputs/template.py": "unit/broker/outputs/test_classification.py",
+    "broker/settings/crossmatch.py": "unit/broker/surveys/test_crossmatch.py",
     "broker/settings/packets.py": "unit/broker/packets/test_formats.py",
     "broker/packets/compiler.py": "unit/broker/packets/test_projection.py",  # one decoder in six files
     "broker/packets/decoded.py": "unit/broker/packets/test_reader.py",

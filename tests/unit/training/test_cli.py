@@ -79,6 +79,7 @@ COMMANDS = (
     "predict",
     "holdout",
     "thresholds",
+    "usual",
 )
 
 
