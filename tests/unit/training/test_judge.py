@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from tests.support.skies import write_sky
 from training import cli, metrics, sky_tables
 from training.answers import Answers, answers, asked
 from training.batches import cut
+from training.calibrate import what_was_seen
 from training.judge import POINTS, judge, of_objects, stability
 from training.said import DAYS
 from training.skies import read_skies
@@ -30,7 +32,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_answers_are_those_of_whole_curves_after_each_detection_and_the_last_observation(folder: Path) -> None:
-    artefact, data = load(folder / "artefact"), objects(per_class=2)
+    data = objects(per_class=2)
+    artefact = replace(load(folder / "artefact"), seen=what_was_seen([data]))
     given = answers(Classifier(artefact, device="cpu"), data)
     for i, curve in enumerate(data.curves):
         own = given.owner == i
@@ -38,7 +41,8 @@ def test_answers_are_those_of_whole_curves_after_each_detection_and_the_last_obs
         assert places.tolist() == sorted({*np.flatnonzero(curve["detected"]), len(curve) - 1})
         logits, _ = read_out(artefact.network, data.take(np.array([i])), places[None])
         chances = (logits[0] / artefact.temperature).softmax(dim=1).numpy()
-        enough = given.detections[own] > 1  # before that the answer falls back towards the priors
+        bands = np.array([len(set(curve["band"][: place + 1])) for place in places])
+        enough = (given.detections[own] > 1) & (bands > 1)  # before that the answer falls back towards the priors
         assert enough.any()
         assert given.probabilities[own][enough] == pytest.approx(chances[enough], abs=1e-5)
         assert given.alert[own].tolist() == curve["detected"][places].tolist()
