@@ -11,76 +11,26 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import Protocol
 
 import numpy as np
 import structlog
-from numpy.typing import NDArray
 
-from broker.errors import PoisonMessage, Reason, StoreLostError, TooLargeError, TransientError
+from broker.errors import TooLargeError, TransientError
 from broker.health import Health
+from broker.interfaces import Model, Sink, Source
 from broker.kafka.batch import Batch
-from broker.kafka.message import Record
-from broker.lightcurves.memory import Memory, TooMuchError
-from broker.lightcurves.plan import DUPLICATE, Plan
+from broker.lightcurves.effort import TooMuchError
 from broker.lightcurves.told import Messages
 from broker.metrics import Metrics
-from broker.outputs.messages import Outputs
-from model.alerts import Alerts
-from model.runs import Runs, Verdicts
+from broker.packets.decoded import Decoded
+from broker.trouble import Trouble
+from broker.work import Work, work_of
 
 log = structlog.get_logger(__name__)
 
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
 IDLE_S = 0.1  # how long a read waits for the first message
 PART_BYTES = 8 * 1024 * 1024  # of a batch that are worked on at once
 TURN_S = 2.0  # of a long batch; then Kafka is polled
-
-Poisons = dict[int, PoisonMessage]
-
-
-class Source(Protocol):
-    """Read: where messages come from."""
-
-    @property
-    def epoch(self) -> int:
-        """What a batch must be of, to be worked on."""
-
-    def read(self, max_messages: int, timeout_s: float) -> Batch:
-        """What has come, as soon as anything has; empty after timeout_s."""
-
-    def rewind(self, batch: Batch) -> None:
-        """Read again all from this batch on that is not committed; nothing of it is in flight."""
-
-    def back_off(self, seconds: float) -> None:
-        """Let time go by, still a member of the group."""
-
-
-class Classifier(Protocol):
-    """Classify: runs of observations in, verdicts and states out."""
-
-    def classify(self, runs: Runs) -> tuple[Verdicts, NDArray[np.uint8]]:
-        """Verdicts [R] at the readouts and states [B, state_bytes] after the runs."""
-
-
-class Sink(Protocol):
-    """Publish and commit, all or nothing."""
-
-    def commit(self, records: list[Record], batch: Batch) -> None:
-        """Raises TransientError after an abort."""
-
-
-@dataclass(slots=True)
-class Work:
-    """A part of a batch that is ready to be committed, and what is to be done and counted then."""
-
-    batch: Batch
-    records: list[Record]
-    states: list[tuple[bytes, bytes]]
-    plan: Plan
-    reasons: list[str]  # of dead letters
-    duplicates: int
-    anomalies: int
 
 
 @dataclass(slots=True)
@@ -89,43 +39,39 @@ class Pipeline:
 
     source: Source
     max_messages: int
-    read_alerts: Callable[[Batch], tuple[Alerts, Poisons]]  # decode and adapt
-    memory: Memory
-    classifier: Classifier
-    outputs: Outputs
+    read_alerts: Callable[[Batch], Decoded]  # decode and adapt
+    model: Callable[[], Model]  # what remembers, classifies and writes
     sink: Sink
     metrics: Metrics
     health: Health
     now_ms: Callable[[], int]
-    mend: Callable[[Callable[[], None]], bool] = lambda _: True  # a lost store; whether it can be used again
+    mend: Callable[[Callable[[], None]], bool] = lambda _: True  # see Trouble
+    look: Callable[[], None] = lambda: None  # now and then; raises StoreLostError where the store has lost something
+    glance: Callable[[], None] = lambda: None  # the same of what was remembered just now
     committer: Executor = field(default_factory=lambda: ThreadPoolExecutor(1, "committer"))  # one at a time, in order
-    _lost: bool = field(default=False, init=False)
+    _trouble: Trouble = field(init=False)
     _flight: tuple[Work, Future[None]] | None = field(default=None, init=False)  # what is being committed
-    _refused: Batch | None = field(default=None, init=False)  # until a commit succeeds the service is not ready
+
+    def __post_init__(self) -> None:
+        self._trouble = Trouble(self.source, self.health, self.metrics, self.mend)
 
     def run(self, stopping: Callable[[], bool]) -> None:
         """Work until told to stop; a batch that has begun is finished first."""
-        pause_s = FIRST_PAUSE_S
         try:
             while not stopping():
                 self.health.turned()
                 batch = None
                 try:
-                    if self._lost:
-                        self._mend()
+                    self._trouble.make_good()
+                    self.look()
                     batch = self.source.read(self.max_messages, IDLE_S)
                     if len(batch):
                         self.process(batch)
                     else:
-                        self.land()
-                        self.memory.ping()
-                        self.health.well("redis")
-                    if self._refused is None:
-                        self.health.well("kafka")
-                        pause_s = FIRST_PAUSE_S
+                        self.rest()
+                    self._trouble.over()
                 except TransientError as error:
-                    self._retreat(batch, error, pause_s)
-                    pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+                    self._retreat(batch, error)
             self.land()
         except TransientError as error:
             log.warning("stopped before a commit: it is done again by whoever comes next", error=str(error))
@@ -134,7 +80,7 @@ class Pipeline:
 
     def process(self, batch: Batch) -> None:
         """One batch, from bytes to commit, in bounded parts. Raises TransientError where it must be done again."""
-        turned = monotonic()
+        turned, model = monotonic(), self.model()
         for part in parts(batch):
             while len(part):
                 if monotonic() - turned > TURN_S:
@@ -143,30 +89,32 @@ class Pipeline:
                     turned = monotonic()
                 if batch.epoch != self.source.epoch:
                     return  # its partitions are another's, or it is read again
-                work = self.prepare(part)
+                work = self.prepare(part, model)
+                self.glance()
                 self.land()
-                self.memory.took_off(work.states)
+                model.memory.took_off(work.states)
                 self._flight = work, self.committer.submit(self.commit, work)
                 part = part.part(len(work.batch), len(part))  # noqa: PLW2901 - what is left of it
 
-    def prepare(self, batch: Batch) -> Work:
+    def prepare(self, batch: Batch, model: Model) -> Work:
         """Everything before the commit, of as much of a batch as is not too much at once."""
-        read_ms = self.now_ms()
-        metrics = self.metrics
-        with metrics.stage("decode"):
-            alerts, poisons = self.read_alerts(batch)
-        with metrics.stage("remember"):
+        read_ms, stage = self.now_ms(), self.metrics.stage
+        with stage("decode"):
+            decoded = self.read_alerts(batch)
+            self.health.well("registry")
+            alerts = decoded.alerts
+        with stage("remember"):
             try:
-                plan = self.memory.remember(alerts, Messages.of(batch, alerts))  # 1
+                plan = model.memory.remember(alerts, Messages.of(batch, alerts))  # 1
             except TooMuchError as too_much:
                 batch.again[:] = True  # what of it is written by now is looked for, not written once more
-                return self.prepare(batch.part(0, int(alerts.message[too_much.alerts])))
-        with metrics.stage("classify"):
-            verdicts, bodies = self.classifier.classify(plan.runs)
-            self._set_aside_what_is_not_finite(plan, verdicts)
-        with metrics.stage("publish"):
-            work = self._publish(batch, alerts, poisons, plan, verdicts, read_ms)
-            work.states = self.memory.states_of(plan, bodies)
+                return self.prepare(batch.part(0, int(alerts.message[too_much.alerts])), model)
+        with stage("classify"):
+            verdicts, bodies = model.classifier.classify(plan.runs)
+            plan.set_aside_what_is_not_finite(verdicts)
+        with stage("publish"):
+            work = work_of(model, batch, decoded, plan, verdicts, read_ms, self.now_ms())
+            work.states = model.memory.states_of(plan, bodies)
         return work
 
     def commit(self, work: Work) -> None:
@@ -175,7 +123,7 @@ class Pipeline:
             self.sink.commit(work.records, work.batch)  # 2 to 5
         with self.metrics.stage("save"):
             try:
-                self.memory.save(work.states, work.plan)  # 6
+                work.model.memory.save(work.states, work.plan)  # 6
             except TransientError as error:  # what is committed is done; without a state a light curve is read again
                 log.warning("states not saved", objects=len(work.states), error=str(error))
 
@@ -190,16 +138,20 @@ class Pipeline:
             raise
         except TransientError:
             self._flight = None
-            self.memory.landed()
-            self.source.rewind(work.batch)
+            work.model.memory.landed()
+            self._trouble.refuse(work.batch)
             raise
         self._flight = None
-        self.memory.landed()
-        self._refused = None
-        self.outputs.grow()
-        self.health.well("redis")
-        self.health.well("kafka")
-        self._count(work)
+        work.model.memory.landed()
+        self._trouble.committed()
+        work.model.outputs.grow()
+        work.count(self.metrics, self.now_ms())
+
+    def rest(self) -> None:
+        """Nothing has come: finish what is on its way, and look whether the servers are well."""
+        self.land()
+        self.model().memory.ping()
+        self._trouble.look()
 
     def settle(self, timeout_s: float) -> bool:
         """Let what is on its way be committed, or not, before partitions are given up; whether that was soon enough."""
@@ -213,79 +165,18 @@ class Pipeline:
             log.warning("a commit failed", error=str(error))
         return True
 
-    def _retreat(self, batch: Batch | None, error: TransientError, pause_s: float) -> None:
+    def _retreat(self, batch: Batch | None, error: TransientError) -> None:
         """Give up what is not committed, wait, and read it again."""
-        self.health.unwell(error.server, str(error))
-        self._refused = self._refused or batch
-        self.metrics.retries.inc()
-        log.warning("reading again", pause_s=pause_s, error=str(error))
-        if isinstance(error, TooLargeError) and not self.outputs.shrink():
+        self._trouble.note(error)
+        if isinstance(error, TooLargeError) and not self.model().outputs.shrink():
             raise error
         try:
             self.land()  # it may succeed; what comes after it is read again
         except TransientError as worse:
             log.warning("what was on its way is read again too", error=str(worse))
-        if batch is not None:
-            self.source.rewind(batch)
-        self._lost |= isinstance(error, StoreLostError)
-        self.source.back_off(pause_s)
-
-    def _mend(self) -> None:
-        """Use a lost store again. Raises TransientError while that cannot be."""
-
-        def alive() -> None:
-            self.health.turned()
-            self.source.back_off(0.0)
-
-        if not self.mend(alive):
-            raise TransientError("redis", "the light curves are lost, and are being rebuilt or wait for an operator")
-        self._lost = False
-        log.warning("the store has its light curves again")
-
-    def _set_aside_what_is_not_finite(self, plan: Plan, verdicts: Verdicts) -> None:
-        finite = np.isfinite(verdicts.probabilities).all(axis=1) & np.isfinite(verdicts.anomaly_scores)
-        if finite.all():
-            return
-        plan.set_aside(~finite, "the classifier's answer is not finite")
-
-    def _publish(
-        self, batch: Batch, alerts: Alerts, poisons: Poisons, plan: Plan, verdicts: Verdicts, read_ms: int
-    ) -> Work:
-        for i, why in plan.aside.items():
-            poisons[int(alerts.message[i])] = PoisonMessage(Reason.SET_ASIDE, why)
-        answered = np.flatnonzero(plan.verdicts >= 0)
-        said = verdicts.take(plan.verdicts[answered])
-        published = self.outputs.classifications(
-            batch, alerts.take(answered), said, plan.observations[answered], read_ms, self.now_ms()
-        )
-        duplicates = alerts.message[plan.verdicts == DUPLICATE].tolist()
-        letters = [
-            *(self.outputs.dead_letter(batch.message(i), poison, read_ms) for i, poison in sorted(poisons.items())),
-            *(self.outputs.duplicate(batch.message(i), read_ms) for i in duplicates),
-        ]
-        for reason, i in {poison.reason: i for i, poison in sorted(poisons.items(), reverse=True)}.items():
-            topic, partition = batch.places[batch.place[i]]
-            place = f"{topic}[{partition}]@{batch.offsets[i]}"
-            log.warning("dead letter", first=place, reason=reason, detail=poisons[i].detail)
-        reasons = [str(poison.reason) for poison in poisons.values()]
-        anomalies = int(said.anomalies.sum())
-        return Work(batch, [*published, *letters], [], plan, reasons, len(duplicates), anomalies)
-
-    def _count(self, work: Work) -> None:
-        """After the commit alone, so that what is counted is what happened."""
-        metrics, now_ms = self.metrics, self.now_ms()
-        metrics.batch_size.observe(len(work.batch))
-        metrics.fates.labels("published").inc(len(work.batch) - work.duplicates - len(work.reasons))
-        metrics.fates.labels("duplicate").inc(work.duplicates)
-        metrics.fates.labels("dead_letter").inc(len(work.reasons))
-        for reason in work.reasons:
-            metrics.dead_letters.labels(reason).inc()
-        metrics.curves.labels("stepped").inc(work.plan.stepped)
-        metrics.curves.labels("recomputed").inc(work.plan.recalled)
-        metrics.unreadable.inc(work.plan.unreadable)
-        metrics.anomalies.inc(work.anomalies)
-        sent_ms = work.batch.timestamps_ms
-        metrics.observe_latencies(np.maximum(0, now_ms - sent_ms[sent_ms > 0]) / 1000)
+        if batch is not None and len(batch):
+            self._trouble.refuse(batch)
+        self._trouble.wait()
 
 
 def parts(batch: Batch) -> Iterator[Batch]:

@@ -1,6 +1,6 @@
 """From a data set to batches of tensors: drawn by class, augmented, encoded, bucketed by length."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,8 +13,9 @@ from model.scores import class_columns
 from model.taxonomy import CLASSES, METRIC_WEIGHTS
 from training.augment import augment
 from training.dataset import Objects
-from training.examples import Pool, show
+from training.examples import Example, Pool, show
 from training.recipe import Recipe, Sampling
+from training.views import VIEWS, matched, unmatched
 
 
 class Batch(NamedTuple):
@@ -26,25 +27,42 @@ class Batch(NamedTuple):
     readout: Tensor  # [B, R]
     weights: Tensor  # [B, R]: of each readout's loss
     columns: Tensor  # [B]: of their classes
+    shift: Tensor  # [14]: added to the logits for the loss alone
 
 
-def class_draws(labels: NDArray[np.intp], power: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """How objects of N labels are drawn, and how their losses are weighted to match the metric.
+class Draws(NamedTuple):
+    """How the objects of an epoch are drawn, and what makes their loss the metric's."""
 
-    Returns:
-        probability [N] of drawing each object, ~ N_c ** power a class; loss weight [14] of each class, so that draws
-        times weight give every class its weight in the metric; the weights' mean over draws is 1.
+    probability: NDArray[np.float64]  # [N], of each object
+    weights: NDArray[np.float64]  # [14], of the losses of each class
+    shift: NDArray[np.float32]  # [14], of the logits
+
+
+def class_draws(labels: NDArray[np.intp], recipe: Sampling) -> Draws:
+    """How objects of N labels are drawn: with a probability ~ N_c ** class_power.
+
+    To serve the metric, whose classes weigh what they weigh however often they are drawn, the loss is either `weighted`
+    (draws times weight give every class its weight in the metric; the weights' mean over draws is 1), or `adjusted`:
+    every draw counts the same, and ln(share of the draws / weight in the metric) is added to the logits, which leaves
+    to the logits themselves what a class's frequency does not explain (Menon et al. 2021, arXiv:2007.07314). Both have
+    the same optimum; the adjusted loss has no heavy examples of rare classes.
     """
     counts = np.bincount(labels, minlength=len(CLASSES)).astype(float)
-    per_class = np.where(counts > 0, np.maximum(counts, 1) ** (1 + power), 0)  # share of the draws
+    per_class = np.where(counts > 0, np.maximum(counts, 1) ** (1 + recipe.class_power), 0)  # share of the draws
     per_class /= per_class.sum()
-    weights = np.where(counts > 0, np.array(METRIC_WEIGHTS) / np.maximum(per_class, 1e-12), 0)
-    weights /= (per_class * weights).sum()
     probability = (per_class / np.maximum(counts, 1))[labels]
-    return probability / probability.sum(), weights
+    probability /= probability.sum()
+    metric = np.array(METRIC_WEIGHTS)
+    if recipe.loss == "adjusted":
+        least = per_class[counts > 0].min()  # of a class that does not occur, so that its logits are still pressed down
+        shift = np.log(np.maximum(per_class, least) / metric)
+        return Draws(probability, np.ones(len(CLASSES)), shift.astype(np.float32))
+    weights = np.where(counts > 0, metric / np.maximum(per_class, 1e-12), 0)
+    weights /= (per_class * weights).sum()
+    return Draws(probability, weights, np.zeros(len(CLASSES), np.float32))
 
 
-def epoch(objects: Objects, pool: Pool, recipe: Recipe, number: int) -> Iterator[Batch]:
+def epoch(objects: Objects, pool: Pool, recipe: Recipe, number: int, ztf_pool: Pool | None = None) -> Iterator[Batch]:
     """One epoch of training: the same for the same seed and number, whatever came before.
 
     Args:
@@ -52,13 +70,17 @@ def epoch(objects: Objects, pool: Pool, recipe: Recipe, number: int) -> Iterator
         pool: the examples of each of them.
         recipe: how.
         number: of the epoch.
+        ztf_pool: each of them as ZTF would see it, several times or not at all; None where the recipe draws no views.
     """
     rng = np.random.default_rng([recipe.seed, number])
     labels = class_columns(objects.labels)
-    probability, class_weights = class_draws(labels, recipe.sampling.class_power)
-    drawn = rng.choice(len(objects), size=len(objects), p=probability)
-    shown = [show(pool[i], recipe.redshift.share, rng) for i in drawn]
-    seen = [augment(example.curve, example.context, recipe.augmentation, rng) for example in shown]
+    draws = class_draws(labels, recipe.sampling)
+    drawn = rng.choice(len(objects), size=len(objects), p=draws.probability)
+    if ztf_pool is None:
+        shown = [show(pool[i], recipe.redshift.share, rng) for i in drawn]
+        seen = [augment(example.curve, example.context, recipe.augmentation, rng) for example in shown]
+    else:
+        seen = [as_seen(pool[i], ztf_pool[i], recipe, rng) for i in drawn]
     curves = [curve for curve, _ in seen]
     size = recipe.optimiser.batch_size
     order = np.argsort([len(c) + rng.uniform(0, 8) for c in curves])
@@ -72,7 +94,7 @@ def epoch(objects: Objects, pool: Pool, recipe: Recipe, number: int) -> Iterator
         columns = labels[drawn[chosen]]
         weights = np.ones(readout.shape)
         weights[:, 0] = recipe.sampling.full_weight
-        weights *= class_weights[columns][:, None] / weights.mean()
+        weights *= draws.weights[columns][:, None] / weights.mean()
         yield Batch(
             torch.from_numpy(encoded.inputs),
             torch.from_numpy(encoded.statistics),
@@ -80,7 +102,36 @@ def epoch(objects: Objects, pool: Pool, recipe: Recipe, number: int) -> Iterator
             torch.from_numpy(readout),
             torch.from_numpy(weights.astype(np.float32)),
             torch.from_numpy(columns),
+            torch.from_numpy(draws.shift),
         )
+
+
+def as_seen(
+    options: Sequence[Example], ztf_options: Sequence[Example], recipe: Recipe, rng: np.random.Generator
+) -> tuple[NDArray[np.void], np.void]:
+    """A light curve and a context as some survey would have shown this object.
+
+    Args:
+        options: the object as it is, then its versions at other redshifts.
+        ztf_options: as ZTF would see it; it is shown as PLAsTiCC has it where there are none.
+        recipe: how often which.
+        rng: to draw by.
+    """
+    views = recipe.views
+    shares = {"ztf": views.ztf if ztf_options else 0.0, "rubin": views.rubin, "elasticc": views.elasticc}
+    place = int(np.searchsorted(np.cumsum(list(shares.values())), rng.random(), side="right"))
+    name = [*shares, "plasticc"][place]
+    if name in ("ztf", "rubin") and rng.random() < views.matched:
+        name = f"{name}-matched"
+    if name.startswith("ztf"):
+        example = ztf_options[int(rng.integers(len(ztf_options)))]
+    else:
+        example = show(options, recipe.redshift.share, rng)
+    curve, context = augment(example.curve, example.context, recipe.augmentation, rng)
+    if name.startswith("ztf"):
+        return curve, matched(context) if name.endswith("matched") else unmatched(context)
+    found = VIEWS[name](curve, context, rng)
+    return (curve, context) if found is None else found
 
 
 def draw_readouts(
@@ -126,5 +177,6 @@ def plain(data: Objects, readout: NDArray[np.int64], size: int = 128) -> Iterato
                 torch.from_numpy(readout[chosen]),
                 torch.ones(readout[chosen].shape),
                 torch.zeros(len(chosen), dtype=torch.long),  # no class is asked for: there may be none
+                torch.zeros(len(CLASSES)),
             ),
         )

@@ -14,7 +14,7 @@ from rich.progress import DownloadColumn, MofNCompleteColumn, TaskID, TextColumn
 
 from model.artefact import DEFAULT, MANIFEST, WEIGHTS, Artefact, ArtefactError, load, save
 from training import fetch as source
-from training import splits, tables
+from training import sky_tables, splits, tables
 from training.comparison import comparing, paper, results
 from training.comparison.balancing import balance, before_and_after
 from training.comparison.folds import FoldsError
@@ -27,11 +27,15 @@ from training.files import FULL, DataError, metadata_beside, replacing, tried
 from training.fit import finish, fit_fold, split_name
 from training.holdout import holdout as heldout
 from training.holdout import write
+from training.judge import judge, of_objects
 from training.options import ArtefactFolder, Data, Fold, Threads, test_set, training_set
 from training.predict import predict as classify
 from training.recipe import RecipeError
 from training.recipe import load as load_recipe
+from training.skies import read_skies
+from training.views import VIEWS, viewed
 
+VIEW_SEED = 0  # of the view that the test part is shown by
 EXTRA = ("lightgbm", "matplotlib")  # of the extra `train`, for the commands `anchor` and `plots` alone
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 app.command()(comparing.folds)
@@ -134,9 +138,17 @@ def evaluate(
     ] = None,
     folds: Annotated[int, typer.Option(help="5: the artefact's recipe, a network a fold, from folds.json.")] = 1,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the README's table from kept figures.")] = False,
+    sky: Annotated[
+        Path | None,
+        typer.Option("--sky", help="Folder of labelled light curves to judge by, two parquet tables a set."),
+    ] = None,
     keep: Annotated[
         bool, typer.Option("--keep", help="Put the figures into the artefact; its digest changes.")
     ] = False,
+    view: Annotated[
+        str | None,
+        typer.Option("--view", help="Show the test part as a survey's packets would: rubin, elasticc, ztf ..."),
+    ] = None,
     data: Data = None,
     threads: Threads = 1,
 ) -> None:
@@ -145,8 +157,18 @@ def evaluate(
     Example: misweeper-train evaluate --json -
 
     Example: misweeper-train evaluate --folds 5
+
+    Example: misweeper-train evaluate --sky skies/
+
+    Example: misweeper-train evaluate --view rubin
     """
     set_threads(threads)
+    if view:
+        seen_by(view, artefact, json_file, data)
+        return
+    if sky:
+        judged_by(sky, artefact, json_file, markdown=markdown)
+        return
     if markdown:
         sys.stdout.write(tables.markdown(tables.comparison(artefact)) + "\n")
         return
@@ -162,13 +184,51 @@ def evaluate(
     else:
         found = over_folds(artefact, folds)
     found |= results.unseen(artefact) | {"artefact": loaded.name, "digest": loaded.digest}
-    text = json.dumps(rounded(found | {"anchors": results.read(artefact, results.ANCHORS)}), indent=1)
-    if json_file is None or str(json_file) != "-":
+    if str(json_file) != "-":
         print_figures(found)
         print_table(tables.comparison(artefact), "Beside others")
         if rows := tables.left_out(results.read(artefact, results.LEFT_OUT)):
             print_table(rows, "Classes left out of training")
-    if json_file is not None and str(json_file) == "-":
+    write_json(found | {"anchors": results.read(artefact, results.ANCHORS)}, json_file)
+
+
+def seen_by(view: str, artefact: Path, json_file: Path | None, data: Path | None) -> None:
+    """The figures of an artefact on its test part as a survey's packets would show it, and its flags by age."""
+    if view not in VIEWS:
+        raise DataError(f"there is no view {view}; choose {', '.join(VIEWS)}")
+    loaded = load(artefact)
+    if json_file is not None and str(json_file) != "-":
+        tried(json_file, artefact / MANIFEST, artefact / WEIGHTS)
+    split = loaded.record["split"]
+    objects = viewed(test_part(loaded, data), view, VIEW_SEED)
+    found = measure(loaded, objects, f"{split_name(split['fold'])}, view {view}")
+    found |= {"alerts": of_objects(loaded, view, objects), "artefact": loaded.name, "digest": loaded.digest}
+    if str(json_file) != "-":
+        print_figures(found)
+        for by in sky_tables.AGES:
+            print_table(sky_tables.by_age(found["alerts"], by), f"Alerts of the view {view}, natural priors, {by}")
+    write_json(found, json_file)
+
+
+def judged_by(sky: Path, artefact: Path, json_file: Path | None, *, markdown: bool) -> None:
+    """The figures of an artefact on labelled skies."""
+    loaded = load(artefact)
+    if json_file is not None and str(json_file) != "-":
+        tried(json_file, artefact / MANIFEST, artefact / WEIGHTS)
+    found = judge(loaded, read_skies(sky)) | {"artefact": loaded.name, "digest": loaded.digest}
+    if markdown:
+        sys.stdout.write(sky_tables.as_markdown(found) + "\n")
+    elif str(json_file) != "-":
+        for make, title in ((sky_tables.over_all, "Over all sets"), (sky_tables.by_set, "By set"),
+                            (sky_tables.by_class, "By class")):  # fmt: skip
+            print_table(make(found), title)
+    write_json(found, json_file)
+
+
+def write_json(found: dict[str, Any], json_file: Path | None) -> None:
+    """Figures as one JSON object, to a file or to standard output. Raises DataError."""
+    text = json.dumps(rounded(found), indent=1)
+    if str(json_file) == "-":
         sys.stdout.write(text + "\n")
     elif json_file is not None:
         with replacing(json_file) as partial:
@@ -245,12 +305,15 @@ def recorded(found: dict[str, Any]) -> dict[str, Any]:
 
 def held_out(artefact: Artefact, data: Path | None) -> dict[str, Any]:
     """The figures on the test part of the artefact's fold, and under domain shift."""
-    objects = training_set(data)
-    split = artefact.record["split"]
-    rows = splits.fold(objects.ids, objects.labels, split["seed"], split["fold"]).test
-    found = measure(artefact, objects.take(rows), split_name(split["fold"]))
+    found = measure(artefact, test_part(artefact, data), split_name(artefact.record["split"]["fold"]))
     shifted = test_set(data)
     return found if shifted is None else found | {"domain_shift": shift(artefact, shifted)}
+
+
+def test_part(artefact: Artefact, data: Path | None) -> Objects:
+    """The test part of the artefact's fold."""
+    objects, split = training_set(data), artefact.record["split"]
+    return objects.take(splits.fold(objects.ids, objects.labels, split["seed"], split["fold"]).test)
 
 
 def main() -> None:

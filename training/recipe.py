@@ -48,6 +48,7 @@ class Sampling(Part):
     """Which objects an epoch sees, and after which observations it asks for the class."""
 
     class_power: float = -0.5  # objects of class c are drawn with probability ~ N_c ** class_power
+    loss: Literal["weighted", "adjusted"] = "weighted"  # how draws become the metric: see batches.class_draws
     readouts: int = 10  # of which one is the full curve
     full_weight: float = 2.0  # the full curve's weight among the readouts
     longest_days: float = 150.0  # readouts by time lie between 1 day and so many after the first detection
@@ -66,6 +67,8 @@ class Augmentation(Part):
     missing_mwebv: float = 0.1
     missing_ddf: float = 0.1
     missing_all: float = 0.1
+    detections: float = 0.0  # of curves that are cut to their detections, if they have any
+    fewer_bands: float = 0.0  # of curves that are seen in some of their bands alone
 
 
 class Redshift(Part):
@@ -78,6 +81,16 @@ class Redshift(Part):
     most_stretch: float = 1.5  # of time
 
 
+class Views(Part):
+    """In which share of the draws an object is shown as each survey's packets show it; in the rest as PLAsTiCC does."""
+
+    rubin: float = 0.0
+    elasticc: float = 0.0
+    ztf: float = 0.0
+    matched: float = 0.5  # of Rubin's and ZTF's, those whose host a cross-match has found
+    ztf_versions: int = 3  # of each object, made once
+
+
 class Recipe(Part):
     """A whole recipe."""
 
@@ -88,6 +101,7 @@ class Recipe(Part):
     sampling: Sampling = Sampling()
     augmentation: Augmentation = Augmentation()
     redshift: Redshift = Redshift()
+    views: Views = Views()
 
 
 def load(name: str) -> Recipe:

@@ -1,40 +1,53 @@
-"""Tries every connection and file that the service needs, one after the other, and says what is wrong with each."""
+"""Tries what the service needs, one after the other, and says what is wrong with each."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-from confluent_kafka import KafkaException
-
-from broker import assembly
 from broker.config import Settings
-from broker.connections import connect_kafka, connect_redis
-from broker.errors import StartupError
-from broker.kafka.topics import missing_topics
+from broker.connections import connect_kafka
+from broker.errors import PoisonMessage, StartupError, TransientError
+from broker.packets.formats import check_ids, formats_of, registry_of
+from broker.preflight import Probe, http_port, kafka_probes, redis_probes, tried
+
+ANY_SCHEMA = 1  # there, or not there: it has answered
+Finding = tuple[str, list[str], StartupError | None]
 
 
-def checkup(settings: Settings) -> Iterator[tuple[str, str | None]]:
-    """What was tried and what is wrong with it, or None; in the order in which the service needs them."""
-    yield (
-        "artefact and device",
-        problem(lambda: assembly.build_classifier(settings, assembly.read_artefact(settings)).warm_up()),
-    )
-    yield "Redis", problem(lambda: connect_redis(settings))
-    kafka = problem(lambda: connect_kafka(settings))
-    yield "Kafka", kafka
-    if kafka is None:
-        names = [t for t in settings.kafka.topics if not t.startswith("^")]
-        yield "topics", problem(lambda: require_topics(settings, [*names, *settings.outputs.topics]))
-
-
-def problem(attempt: Callable[[], object]) -> str | None:
-    """What an attempt says is wrong."""
+def checkup(settings: Settings) -> Iterator[Finding]:
+    """What was tried, what is to be said of it, and what is wrong with it, or None."""
+    yield from tried([Probe("HTTP port", lambda: http_port(settings)), Probe("formats", lambda: formats(settings))])
+    redis, memory = redis_probes(settings)
+    for finding in tried([redis]):
+        yield finding
+        if finding[2] is None:
+            yield from tried([memory])
     try:
-        attempt()
-    except (StartupError, KafkaException) as error:
-        return str(error)
-    return None
+        admin = connect_kafka(settings)
+    except StartupError as error:
+        yield "Kafka", [], error
+    else:
+        yield "Kafka", [], None
+        yield from tried(kafka_probes(settings, admin))
+    yield from tried([Probe("artefact and device", lambda: classifier(settings))])
 
 
-def require_topics(settings: Settings, names: list[str]) -> None:
-    """Raise StartupError that names the topics which do not exist."""
-    if missing := missing_topics(connect_kafka(settings), names):
-        raise StartupError(f"there is no topic {', '.join(missing)}; create them with `misweeper topics create`")
+def formats(settings: Settings) -> list[str]:
+    """The schemas that the configuration names can be read; `run` does without a registry. Raises StartupError."""
+    registry = registry_of(settings.registry)
+    check_ids(settings)
+    formats_of(settings, registry)
+    try:
+        if registry:
+            registry.find(ANY_SCHEMA)
+    except TransientError as error:
+        return [f"{error}; what it alone knows, and is not kept, cannot be read meanwhile"]
+    except PoisonMessage:
+        pass
+    return []
+
+
+def classifier(settings: Settings) -> list[str]:
+    """The artefact is whole and runs on the device. Raises StartupError."""
+    from broker import assembly  # noqa: PLC0415 - torch takes seconds to import: all else is said before
+
+    assembly.build_classifier(settings, assembly.read_artefact(settings)).warm_up()
+    return []

@@ -10,7 +10,7 @@ waited for, with one deadline; and before anything is read again, until nothing 
 before a commit that then takes effect. All that was read and not committed by then is void: its epoch is over.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import accumulate
@@ -138,6 +138,12 @@ class KafkaSource:
         """All that was read from this batch on, and is not committed, is read again; nothing of it is in flight."""
         if batch.epoch == self._epoch:
             self._void()
+
+    def owes(self, ends: Mapping[Place, int]) -> bool:
+        """Whether the group stands before one of these offsets in a partition that is held. Raises TransientError."""
+        with self._troubles.named():
+            stands = committed(self._consumer, ends.keys() & self._assigned)
+        return any(offset < ends[place] for place, offset in stands.items())
 
     def back_off(self, seconds: float) -> None:
         """Let time go by without reading, still a living member of the group."""

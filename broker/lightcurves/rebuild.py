@@ -2,7 +2,9 @@
 
 Only what the group has committed is read: what comes after it the service appends itself. What the log has already
 (the same alert with the same time and band) is left alone, what it lacks is appended. That is as good as where it
-stood: an alert that is still to come sees the whole log, whatever its order (law 4), and those before it have their
+stood. Alerts that were set aside are left out: they were not answered, and are new when they are sent again.
+
+An alert that is still to come sees the whole log, whatever its order (law 4), and those before it have their
 fate. But an alert that is still to come may be in the log already: a worker wrote it into the emptied store before it
 saw the loss, or writes it meanwhile. So what a log lacks goes before all of it where that is of messages not read yet.
 A cached state no longer fits the longer log, so the next alert computes the curve again (law 3). Nothing is published
@@ -11,13 +13,15 @@ or committed, and a service may run meanwhile.
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from time import sleep
+from typing import TypeVar
 
 import numpy as np
 from confluent_kafka.admin import AdminClient
 
 from broker.config import Settings
-from broker.errors import PoisonMessage, StartupError, TransientError
+from broker.errors import StartupError, TransientError
 from broker.kafka import spans
 from broker.kafka.batch import Batch, Place
 from broker.kafka.message import Message
@@ -27,9 +31,13 @@ from broker.lightcurves.hashes import salts
 from broker.lightcurves.recall import Log, entries_for, missing
 from broker.lightcurves.store import LightCurveStore, Refused
 from broker.lightcurves.told import Messages, told_of
+from broker.packets.decoded import Decoded
 from model.alerts import Alerts
 
-ReadAlerts = Callable[[Batch], tuple[Alerts, Mapping[int, PoisonMessage]]]
+Result = TypeVar("Result")
+ReadAlerts = Callable[[Batch], Decoded]
+Source = tuple[str, int, int]  # topic, partition and offset
+NONE: Collection[Source] = frozenset()
 
 MOST_ENTRIES = 1 << 20  # of a log
 LOOKS = 3  # at what is committed
@@ -65,6 +73,7 @@ def refill(
     *,
     read_to: Mapping[Place, int],
     alive: Callable[[], None],
+    set_aside: Callable[[], Collection[Source]] = lambda: NONE,
 ) -> dict[Place, int]:
     """Append all that the group has committed, from some offsets on, and what it commits meanwhile; how far it came.
 
@@ -78,6 +87,7 @@ def refill(
         store: of the light curves, unwatched.
         read_to: where each partition is begun; its oldest message where there is none.
         alive: called after each batch.
+        set_aside: tells what to leave out; asked once it is known how far the group has committed.
     """
     done = dict(read_to)
     for _ in range(LOOKS):
@@ -88,9 +98,8 @@ def refill(
         ]
         if not spans_left:
             break
-        rebuild(
-            spans.read(settings.kafka.consumer(), spans_left, settings.batch.max_size), read_alerts, store, alive=alive
-        )
+        batches = spans.read(settings.kafka.consumer(), spans_left, settings.batch.max_size)
+        rebuild(batches, read_alerts, store, alive=alive, aside=set_aside())
         done |= {span.place: span.end for span in spans_left}
     return done
 
@@ -102,6 +111,7 @@ def rebuild(
     *,
     pauses_s: Iterable[float] = PAUSES_S,
     alive: Callable[[], None] = lambda: None,
+    aside: Collection[Source] = NONE,
 ) -> Rebuilt:
     """Add to each object's log what it lacks.
 
@@ -111,9 +121,10 @@ def rebuild(
         store: of the light curves.
         pauses_s: before each new try where the store is away.
         alive: called after each batch.
+        aside: alerts to leave out.
 
     Raises:
-        StartupError: the store stays away.
+        StartupError: the store stays away, or a registry that alone knows a schema.
     """
     rebuilt = Rebuilt()
     reached: dict[int, int] = {}  # by source
@@ -124,13 +135,24 @@ def rebuild(
     for messages in batches:
         batch = Batch.of(list(messages))
         reached |= {source_of(*place): last for place, _, last in batch.bounds()}
-        alerts, poisons = read_alerts(batch)
-        rebuilt.unreadable += len(poisons)
+        decoded = insist(partial(read_alerts, batch), pauses_s)
+        alerts = without(decoded.alerts, batch, aside)
+        rebuilt.unreadable += len(decoded.poisons)
         rebuilt.alerts += len(alerts)
         if len(alerts):
             add(alerts, Messages.of(batch, alerts))
         alive()
     return rebuilt
+
+
+def without(alerts: Alerts, batch: Batch, aside: Collection[Source]) -> Alerts:
+    """The alerts of a batch, but for those that were set aside."""
+    if not aside:
+        return alerts
+    places = [batch.places[place] for place in batch.place[alerts.message].tolist()]
+    offsets = batch.offsets[alerts.message].tolist()
+    kept = [(*place, offset) not in aside for place, offset in zip(places, offsets, strict=True)]
+    return alerts.take(np.flatnonzero(kept))
 
 
 def add_missing(
@@ -182,14 +204,13 @@ def has_what_comes_later(log: Log, reached: Mapping[int, int]) -> bool:
     )
 
 
-def insist(attempt: Callable[[], None], pauses_s: Iterable[float]) -> None:
-    """Try until the store answers. Raises StartupError where it stays away."""
+def insist(attempt: Callable[[], Result], pauses_s: Iterable[float]) -> Result:
+    """What is made once the store or the registry answers. Raises StartupError where it stays away."""
     for pause_s in (*pauses_s, None):
         try:
-            attempt()
+            return attempt()
         except TransientError as error:
             if pause_s is None:
-                raise StartupError(f"{error}; look whether Redis is well, then rebuild once more") from error
+                raise StartupError(f"{error}; look whether it is well, then rebuild once more") from error
             sleep(pause_s)
-        else:
-            return
+    raise AssertionError("the last attempt returns or raises")

@@ -19,9 +19,10 @@ from broker.kafka import spans
 from broker.kafka.batch import Batch
 from broker.kafka.message import Message
 from broker.kafka.subscription import decode, source
+from broker.lightcurves.effort import TooMuchError
 from broker.lightcurves.entries import observations, source_of
 from broker.lightcurves.hashes import salts
-from broker.lightcurves.memory import Memory, TooMuchError
+from broker.lightcurves.memory import Memory
 from broker.lightcurves.recall import Log, curve_of, identity_of
 from broker.lightcurves.states import Shelf
 from broker.lightcurves.store import InMemoryLightCurves
@@ -68,11 +69,11 @@ class Reference:
             suspects += [m for m in messages if (m.partition, m.offset) in self.aside]
             rest = [m for m in messages if (m.partition, m.offset) not in self.aside]
             self._take(Batch.of(rest, again=np.zeros(len(rest), bool)), read, memory)
-        self.wronged = {name for name in read(Batch.of(suspects))[0].objects if WRONG_TYPE.encode() not in name}
+        self.wronged = {name for name in read(Batch.of(suspects)).alerts.objects if WRONG_TYPE.encode() not in name}
         return self
 
     def _take(self, batch: Batch, read: AlertReader, memory: Memory) -> None:
-        alerts, _ = read(batch)
+        alerts = read(batch).alerts
         try:
             plan = memory.remember(alerts, Messages.of(batch, alerts))
         except TooMuchError as too_much:

@@ -4,14 +4,17 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from broker.errors import PoisonMessage, Reason
 from tests.fuzz.campaign import MOST_KEPT, Report, judge, kept_value, run
 from tests.fuzz.mutations import KINDS, packet
-from tests.support.reading import MOST_S, READ
+from tests.fuzz.surveys import gone_wrong
+from tests.support.reading import MOST_S, READ, batch
 
 ROOT = Path(__file__).parents[2]
 
@@ -29,7 +32,7 @@ def test_a_run_reaches_every_kind_every_reason_and_alerts(tmp_path):
     assert set(report["kinds"]) == set(KINDS)
     assert set(report["reasons"]) == set(Reason) - {Reason.SET_ASIDE}  # which is of the store
     assert report["alerts"] > 100
-    assert report["packets"] == report["alerts"] + report["dead_letters"] == 3000
+    assert report["packets"] == report["alerts"] + report["declined"] + report["dead_letters"] == 3000
 
 
 def test_a_packet_follows_from_seed_and_number_alone():
@@ -63,7 +66,7 @@ def test_a_crash_is_counted_and_its_packet_kept(tmp_path, error, said):
     def read(batch):
         if len(batch.values[0] or b"") % 2:
             if isinstance(error, PoisonMessage):
-                return READ(batch.part(0, 0))[0], {0: error}
+                return replace(READ(batch.part(0, 0)), poisons={0: error})
             raise error
         return READ(batch)
 
@@ -94,7 +97,8 @@ def test_a_packet_that_ends_otherwise_in_company_is_seen(tmp_path):
     def read(batch):
         if len(batch) == 1:
             return READ(batch)
-        return READ(batch.part(0, 0))[0], dict.fromkeys(range(len(batch)), PoisonMessage(Reason.EMPTY, "no bytes"))
+        empty = PoisonMessage(Reason.EMPTY, "no bytes")
+        return replace(READ(batch.part(0, 0)), poisons=dict.fromkeys(range(len(batch)), empty))
 
     lines = []
     *_, report = run(3, range(100), tmp_path, read, lines.append)
@@ -112,3 +116,11 @@ def test_a_kept_packet_is_replayed_alone(tmp_path):
     path.write_text(json.dumps({"value": "AgEC"}))
     code, report = fuzz("--replay", str(path))
     assert (code, report["packets"], report["dead_letters"]) == (0, 1, 1)
+
+
+def test_packets_of_every_survey_go_wrong_and_some_are_still_good():
+    rng = Random(7)
+    values = [gone_wrong(rng) for _ in range(200)]
+    decoded = READ(batch(*values))
+    assert {name.split(b"/")[0] for name in decoded.alerts.objects} == {b"rubin", b"ztf", b"elasticc"}
+    assert {poison.reason for poison in decoded.poisons.values()} > {Reason.NOT_AVRO, Reason.INVALID_FIELD}

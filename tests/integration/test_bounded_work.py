@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from broker.config import Outputs as Topics
+from broker.interfaces import Model
 from broker.kafka.batch import Batch
-from broker.lightcurves import memory as memories
+from broker.lightcurves import effort
 from broker.lightcurves.memory import Memory
 from broker.lightcurves.store import InMemoryLightCurves
 from broker.metrics import Metrics
@@ -45,7 +46,8 @@ class Health:
     def well(self, what):
         pass
 
-    turned = well
+    def turned(self):
+        pass
 
 
 def observation(i):
@@ -66,17 +68,17 @@ def records():
 
 @pytest.mark.parametrize("again", [False, True])
 def test_what_is_too_much_at_once_is_committed_in_parts_and_leaves_every_entry_once(monkeypatch, again):
-    monkeypatch.setattr(memories, "MOST_STEPS", 5 * HISTORY)
+    monkeypatch.setattr(effort, "MOST_STEPS", 5 * HISTORY)
     read = batch_of(records())
     batch = Batch.of([read.message(i) for i in range(len(read))], again=np.full(len(read), again))
     store, sink, classifier = InMemoryLightCurves(), Sink(), Classifier(untrained(), device="cpu")
+    memory = Memory(store, classifier.fingerprint, classifier.start_state)
+    model = Model(classifier, memory, Outputs(Topics(), "none", "d" * 64, "balanced", "0"))
     pipeline = Pipeline(
         source=Source(),
         max_messages=1000,
         read_alerts=AlertReader(1_000_000),
-        memory=Memory(store, classifier.fingerprint, classifier.start_state),
-        classifier=classifier,
-        outputs=Outputs(Topics(), "none", "d" * 64, "balanced", "0"),
+        model=lambda: model,
         sink=sink,
         metrics=Metrics(),
         health=Health(),

@@ -6,6 +6,7 @@ import redis
 
 from broker.config import Outputs as Topics
 from broker.errors import TransientError
+from broker.interfaces import Model
 from broker.kafka.batch import Batch
 from broker.lightcurves.memory import Memory
 from broker.lightcurves.plan import ASIDE
@@ -13,7 +14,8 @@ from broker.lightcurves.store import InMemoryLightCurves
 from broker.lightcurves.told import Messages
 from broker.metrics import Metrics
 from broker.outputs.messages import Outputs
-from broker.pipeline import Pipeline, Work
+from broker.pipeline import Pipeline
+from broker.work import Work
 from model.runs import Verdicts
 from tests.support.alerts import alerts_of, batch_of, record
 from tests.support.stores import store_at
@@ -76,8 +78,8 @@ def test_what_is_committed_is_done_even_if_its_states_cannot_be_saved():
     plan = memory.remember(alerts, Messages.of(batch, alerts))
     states = memory.states_of(plan, np.zeros((3, 16), np.uint8))
     pipeline = Pipeline(
-        source=None, max_messages=1, read_alerts=None, memory=memory, classifier=None, outputs=None, sink=sink,
+        source=None, max_messages=1, read_alerts=None, model=None, sink=sink,
         metrics=Metrics(), health=None, now_ms=lambda: 0,
     )  # fmt: skip
-    pipeline.commit(Work(batch, [], states, plan, [], 0, 0))
+    pipeline.commit(Work(batch, Model(None, memory, None), plan, states=states))
     assert sink.batches == [batch]

@@ -5,7 +5,7 @@ interleaved step by step while alerts come in: on two partitions, without a key,
 with history, or no alert at all. A batch is planned while the one before it is committed. At every step a worker may be
 killed, refused by Kafka or Redis (before the effect, after it, half way), expelled from its group and go on as a
 zombie, replaced while it still lives, its transaction aborted for taking too long; states are evicted, damaged or made
-by another artefact, keys hold what is not ours, entries are damaged, and the whole store is lost.
+by another artefact, keys hold what is not ours, entries are damaged, logs are evicted, and the whole store is lost.
 
 What is promised, and checked after each step:
 
@@ -44,20 +44,13 @@ from tests.support.echo import STATE_BYTES, Echo, grown
 from tests.support.kafka_double import KafkaDouble, fates
 from tests.support.ordered_logs import Place, answers_of, is_known
 from tests.support.stepped_store import SharedStore
-from tests.support.stepping import DIE, FAIL, GO, STEPS, SteppedWorker
+from tests.support.stepping import DIE, GO, MOST_WORKERS, STEPS, SteppedWorker, faults, patience, which
 
 NAMES = ("one", "two", "three")
 DIGESTS = ("a", "b")
-MOST_WORKERS = 4
 MOST_ALERTS = 60
 MOST_TURNS = 1000  # to read the rest
 KEYS = (b"plasticc/x", b"plasticc/y")
-
-which = st.integers(0, MOST_WORKERS - 1)
-patience = st.integers(0, 9)
-faults = st.lists(
-    st.tuples(which, st.sampled_from(list(STEPS)), st.sampled_from([FAIL, FAIL, DIE])), min_size=1, max_size=6
-)
 
 
 class CommitOrder(RuleBasedStateMachine):
@@ -113,9 +106,9 @@ class CommitOrder(RuleBasedStateMachine):
     def go_wrong(self, faults, new, noticed):
         """Go on to a step and be refused or killed there; sooner or later the group and the transactions time out."""
         self.produce(new)
-        for which, step, order in faults:
+        for one, step, order in faults:
             if self.workers:
-                worker = self.pick(which)
+                worker = self.pick(one)
                 self.resume_until(worker, step)
                 if worker.alive and worker.step == step:
                     self.resume(worker, order)
@@ -188,6 +181,13 @@ class CommitOrder(RuleBasedStateMachine):
     def lose_the_store(self):
         self.remember_what_was()
         self.store.lose()
+
+    @precondition(lambda self: not self.damaged)
+    @rule(key=st.sampled_from(KEYS))
+    def evict_an_object(self, key):
+        """Its log goes too, which no batch shows."""
+        self.remember_what_was()
+        self.store.evict(key)
 
     @rule(key=st.sampled_from(KEYS), ours=st.booleans())
     def hold_what_is_not_ours(self, key, ours):

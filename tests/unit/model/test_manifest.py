@@ -77,11 +77,16 @@ def test_what_was_saved_is_usable(folder, saved):
         (("network", "dropout"), 1.5, "dropout is 1.5"),
         (("network", "dropout"), NAN, "dropout is nan"),
         (("network", "colour"), 1, "colour"),
-        (("anomaly", "threshold"), "3", "threshold is '3'"),
-        (("anomaly", "threshold"), None, "threshold is None"),
-        (("anomaly", "threshold"), NAN, "threshold is nan"),
-        (("anomaly", "threshold"), INF, "threshold is inf"),
-        (("anomaly", "threshold"), -1, "threshold is -1"),
+        (("anomaly", "thresholds", 0), "3", "thresholds: one is '3'"),
+        (("anomaly", "thresholds", 69), None, "thresholds: one is None"),
+        (("anomaly", "thresholds", 1), NAN, "thresholds: one is nan"),
+        (("anomaly", "thresholds", 2), INF, "thresholds: one is inf"),
+        (("anomaly", "thresholds", 3), -1, "thresholds: one is -1"),
+        (("anomaly", "thresholds"), [3.0] * 69, "thresholds are not 70 numbers"),
+        (("anomaly", "thresholds"), 3.0, "thresholds are not 70 numbers"),
+        (("anomaly", "days"), [1, 2, 3], "days are .*, they must be"),
+        (("anomaly", "detections"), None, "detections are None, they must be"),
+        (("anomaly", "threshold"), 3.0, "'threshold' too many"),
         (("anomaly", "false_alarm_rate"), 2, "false_alarm_rate is 2"),
         (("temperature",), 1e-320, "temperature is 1e-320"),
         (("temperature",), INF, "temperature is inf"),
@@ -127,7 +132,7 @@ ODD = st.sampled_from(
 @settings(max_examples=150, deadline=None)
 def test_random_edits_leave_an_artefact_that_works_or_a_refusal(folder, saved, choice: random.Random, values):
     changed = copy.deepcopy(saved)
-    for value in copy.deepcopy(values):
+    for value in map(copy.deepcopy, values):  # each its own: a list put into itself is no JSON
         at = changed
         while True:
             keys = list(at) if isinstance(at, dict) else list(range(len(at)))
