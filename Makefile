@@ -6,6 +6,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 LOCK   := deploy/requirements.lock
 SOURCE := broker model schemas training
+DIST   := dist
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check bench profile fuzz chaos train fmt lock dist sbom audit clean
@@ -64,20 +65,21 @@ lock: $(READY) ## resolve all dependencies anew: Python packages, the installer,
 	$(BIN)/python -m broker.embedded.relock
 
 dist: $(READY) ## a wheel and an sdist in dist/, that install and run anywhere
-	rm -rf dist
-	$(BIN)/uv build --quiet --build-constraints deploy/installer.lock --require-hashes --out-dir dist .
+	rm -rf $(DIST)
+	$(BIN)/uv build --quiet --build-constraints deploy/installer.lock --require-hashes --out-dir $(DIST) .
 
 sbom: $(READY) ## what the service is made of, as CycloneDX: dist/misweeper.cdx.json
-	@mkdir -p dist
+	@mkdir -p $(DIST)
 	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --mc-type application --output-reproducible \
-	  --output-file dist/misweeper.cdx.json deploy/service.lock
+	  --output-file $(DIST)/misweeper.cdx.json deploy/service.lock
 
 audit: $(READY) ## known vulnerabilities of all that is locked; fails too where nobody can be asked
-	$(BIN)/pip-audit --strict --disable-pip --require-hashes --progress-spinner off \
-	  --requirement $(LOCK) --requirement deploy/installer.lock
+	for lock in $(LOCK) deploy/installer.lock; do \
+	  $(BIN)/pip-audit --strict --disable-pip --require-hashes --progress-spinner off --requirement $$lock || exit; \
+	done
 
 clean: ## remove .venv and every cache; runs/ stays
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) build $(DIST) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find $(SOURCE) tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): pyproject.toml $(LOCK) deploy/installer.lock
