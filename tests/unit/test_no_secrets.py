@@ -29,7 +29,9 @@ EXAMPLES = {
     "a key of Hugging Face or of a model's service": "hf_" + "a1" * 16,
     "a signed token": "eyJhbGciOiJIUzI1" + ".eyJzdWIiOiIxMjM0" + ".",
 }
-HOLDERS = re.compile(r".*\.(pem|key|p12|pfx|jks|keystore|kdbx)|\.env(\..+)?|\.netrc|\.pypirc|\.npmrc|id_(rsa|ed25519)|.*credentials.*")
+HOLDERS = re.compile(
+    r".*\.(pem|key|p12|pfx|jks|keystore|kdbx)|\.env(\..+)?|\.netrc|\.pypirc|\.npmrc|id_(rsa|ed25519)|.*credentials.*"
+)
 PASSWORD = re.compile(r"""://[^/@\s"'`]*:([^/@\s"'`{}]+)@""")
 PLACEHOLDERS = {"password", "PASSWORD"}
 

@@ -42,7 +42,9 @@ def test_nobody_has_rights_that_nobody_gave(name):
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert not {"privileged", "network_mode", "pid", "ipc", "devices", "user"} & set(service)
-    assert set(service.get("cap_add", [])) <= ({"CHOWN", "DAC_OVERRIDE", "SETGID", "SETUID"} if name == "valkey" else set())
+    assert set(service.get("cap_add", [])) <= (
+        {"CHOWN", "DAC_OVERRIDE", "SETGID", "SETUID"} if name == "valkey" else set()
+    )
     assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
 
 

@@ -24,7 +24,10 @@ def test_hadolint_finds_nothing():
 
 def test_each_image_it_begins_with_is_pinned_to_its_last_number():
     arguments = dict(re.findall(r"^ARG (\w+)=(.+)$", TEXT, re.MULTILINE))
-    images = [re.sub(r"\$\{(\w+)\}", lambda m: arguments[m[1]], name) for name in re.findall(r"^FROM (\S+)", TEXT, re.M)]
+    images = [
+        re.sub(r"\$\{(\w+)\}", lambda m: arguments[m[1]], name)
+        for name in re.findall(r"^FROM (\S+)", TEXT, re.MULTILINE)
+    ]
     assert len(images) == 2
     assert [image for image in images if not PINNED.fullmatch(image)] == []
 
@@ -64,7 +67,7 @@ def test_each_file_it_copies_is_there_and_sent_to_the_builder(source):
 
 def test_its_environment_is_a_configuration():
     settings = settings_of(image_environment())
-    assert (settings.http.host, settings.http.port, settings.log.form) == ("0.0.0.0", PORT, "json")  # noqa: S104
+    assert (settings.http.host, settings.http.port, settings.log.form) == ("0.0.0.0", PORT, "json")
     assert str(settings.registry.cache).startswith("/tmp/")
 
 

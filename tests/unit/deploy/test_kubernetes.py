@@ -1,6 +1,7 @@
 """The manifests: kustomize builds each overlay, Kubernetes knows every field, and what they name is there."""
 
 import re
+import shutil
 import time
 from functools import cache
 from typing import Any
@@ -72,7 +73,7 @@ def test_a_pods_variables_are_settings(place):
     named = {e["name"] for e in container(place)["env"]} | set(the("ConfigMap", place)["data"])
     assert named <= set(variables())
     assert settings(place).worker == "misweeper-5d8f-abcde"
-    assert settings(place).http.host == "0.0.0.0"  # noqa: S104
+    assert settings(place).http.host == "0.0.0.0"
 
 
 def test_the_readmes_variables_are_settings():
@@ -94,7 +95,11 @@ def test_a_pod_has_no_right_that_it_does_not_need(place):
     """Kubernetes' own profile `restricted`, and a root that is read-only."""
     spec, rights = pod(place)["securityContext"], container(place)["securityContext"]
     assert (spec["runAsNonRoot"], spec["seccompProfile"]) == (True, {"type": "RuntimeDefault"})
-    assert rights == {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
+    assert rights == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
     assert pod(place)["automountServiceAccountToken"] is False
     assert not {"hostNetwork", "hostPID", "hostIPC", "serviceAccountName"} & set(pod(place))
     assert [mount["mountPath"] for mount in container(place)["volumeMounts"]] == ["/tmp"]
@@ -145,7 +150,11 @@ def test_selectors_choose_the_pods(kind):
 
 
 def test_the_network_lets_a_pod_reach_the_servers_it_is_told_of():
-    open_to = [range(p["port"], p.get("endPort", p["port"]) + 1) for r in the("NetworkPolicy")["spec"]["egress"] for p in r["ports"]]
+    open_to = [
+        range(p["port"], p.get("endPort", p["port"]) + 1)
+        for r in the("NetworkPolicy")["spec"]["egress"]
+        for p in r["ports"]
+    ]
     wanted = [settings().kafka.bootstrap_servers, *re.findall(r"://[^/\s]+:\d+", README), "valkey:6379"]
     for server in wanted:
         assert any(int(server.rpartition(":")[2]) in ports for ports in open_to), server
@@ -168,6 +177,18 @@ def test_keda_scales_the_group_on_the_lag_of_its_topic_with_rubins_numbers():
     assert down["stabilizationWindowSeconds"] == spec["cooldownPeriod"]
     assert spec["scaleTargetRef"]["name"] == the("Deployment", "overlays/keda")["metadata"]["name"]
     assert "replicas" not in the("Deployment", "overlays/keda")["spec"]  # each apply would set them back
+
+
+def test_all_components_go_together(tmp_path):
+    copied = shutil.copytree(FOLDER, tmp_path / "kubernetes")
+    names = sorted(folder.name for folder in (FOLDER / "components").iterdir())
+    mine = {"resources": ["base"], "components": [f"components/{name}" for name in names]}
+    (copied / "kustomization.yaml").write_text(yaml.safe_dump(mine))
+    made = list(yaml.safe_load_all(ran(tool("kubectl"), "kustomize", str(copied))))
+    data = next(one["data"] for one in made if one["kind"] == "ConfigMap")
+    assert data == the("ConfigMap")["data"] | {"MISWEEPER_REDIS__CLUSTER": "true"}
+    assert {"Deployment", "ScaledObject"} <= {one["kind"] for one in made}
+    assert [f"overlays/{name}" for name in names] == list(PLACES[1:])
 
 
 def test_the_overlays_do_what_they_are_for():

@@ -7,8 +7,8 @@ import subprocess
 
 import pytest
 
-from broker.config import Settings, variables
 from broker.commands.main import EXIT_CONFIGURATION
+from broker.config import Settings, variables
 from tests.support.deployed import DEPLOY, parsed, settings_of
 
 FILE = DEPLOY / "systemd" / "misweeper@.service"
