@@ -70,7 +70,7 @@ dist: $(READY) ## a wheel and an sdist in dist/, that install and run anywhere
 
 sbom: $(READY) ## what the service is made of, as CycloneDX: dist/misweeper.cdx.json
 	@mkdir -p $(DIST)
-	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --mc-type application --output-reproducible \
+	PYTHONWARNINGS=ignore::UserWarning $(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --mc-type application --output-reproducible \
 	  --output-file $(DIST)/misweeper.cdx.json deploy/service.lock
 
 audit: $(READY) ## known vulnerabilities of all that is locked; fails too where nobody can be asked
