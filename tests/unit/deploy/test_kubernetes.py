@@ -149,6 +149,11 @@ def test_selectors_choose_the_pods(kind):
     assert the("NetworkPolicy")["spec"]["podSelector"]["matchLabels"].items() <= labels.items()
 
 
+def test_prometheus_calls_its_job_as_the_rules_do():
+    label = the("PodMonitor")["spec"]["jobLabel"]
+    assert the("Deployment")["spec"]["template"]["metadata"]["labels"][label] == "misweeper"
+
+
 def test_the_network_lets_a_pod_reach_the_servers_it_is_told_of():
     open_to = [
         range(p["port"], p.get("endPort", p["port"]) + 1)
