@@ -7,6 +7,7 @@ READY  := $(VENV)/.ready
 LOCK   := deploy/requirements.lock
 SOURCE := broker model schemas training
 DIST   := dist
+TESTS  := $(BIN)/pytest -n 2 --dist loadfile tests/integration tests/property tests/unit
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check bench profile fuzz chaos train fmt lock dist sbom audit clean
@@ -18,7 +19,7 @@ demo: $(READY) ## everything at work on this machine: real Kafka, real Valkey, t
 	$(BIN)/misweeper demo
 
 test: $(READY) ## unit, property and integration tests, on a real Kafka and a real Valkey
-	$(BIN)/pytest tests/unit tests/property tests/integration
+	$(TESTS)
 
 check: $(READY) ## what CI runs: ruff, mypy, import contracts, file lengths, the tests, a short fuzz and chaos
 	$(BIN)/ruff check .
@@ -27,7 +28,8 @@ check: $(READY) ## what CI runs: ruff, mypy, import contracts, file lengths, the
 	$(BIN)/lint-imports
 	@find $(SOURCE) tests -name '*.py' -exec wc -l {} + \
 	  | awk '$$2 != "total" && $$1 > 350 { print $$2 ": " $$1 " lines, 350 at most"; bad = 1 } END { exit bad }'
-	$(BIN)/pytest tests/unit tests/property tests/integration tests/benchmark/test_ratios.py
+	$(TESTS)
+	$(BIN)/pytest tests/benchmark/test_ratios.py
 	$(MAKE) fuzz SHORT=1
 	$(MAKE) chaos SHORT=1
 

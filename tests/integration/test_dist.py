@@ -82,10 +82,15 @@ def test_the_sdist_is_the_tree_without_what_git_ignores(dist):
     (sdist,) = dist.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    listing = subprocess.run(listed, cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    there = {name for name in listing.split("\0") if name and (ROOT / name).is_file()}
-    assert names == there | {"PKG-INFO"}
+    tracked = git("ls-files", "-z").split("\0")
+    assert {name for name in tracked if name and (ROOT / name).is_file()} - names == set()
+    assert git("check-ignore", "--stdin", told="\n".join(names)) == ""
+
+
+def git(*command: str, told: str | None = None) -> str:
+    done = subprocess.run(["git", *command], cwd=ROOT, check=False, capture_output=True, text=True, input=told)
+    assert done.returncode <= 1, done.stderr  # 1: nothing is ignored
+    return done.stdout
 
 
 def test_it_runs_outside_the_checkout(installed, tmp_path):
