@@ -25,7 +25,7 @@ def test_a_key_that_compose_does_not_know_would_be_seen():
         compose_spec.PyCompose.from_yaml("services: {a: {image: b, imagee: 3}}")
 
 
-@pytest.mark.parametrize("name", SERVICES.keys() - OURS.keys())
+@pytest.mark.parametrize("name", sorted(SERVICES.keys() - OURS.keys()))
 def test_every_image_is_pinned_to_its_last_number(name):
     assert PINNED.fullmatch(SERVICES[name]["image"])
 
