@@ -21,6 +21,7 @@ from broker.commands.deadletters import app as deadletters_app
 from broker.commands.recovery import rebuild, reconcile
 from broker.commands.shown import cell
 from broker.commands.watch import watch
+from broker.commands.web import web
 from broker.config import Settings, variables
 from broker.connections import connect_kafka
 from broker.errors import StartupError
@@ -40,6 +41,7 @@ app.add_typer(deadletters_app, name="dead-letters")
 app.command()(reconcile)
 app.command()(rebuild)
 app.command()(watch)
+app.command()(web)
 
 EXIT_CONFIGURATION = 2
 EXIT_LATE = 3

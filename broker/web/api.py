@@ -1,0 +1,154 @@
+"""For programs: what the pages show, as JSON, CSV and Avro; described at /docs and /openapi.json."""
+
+import csv
+import io
+from typing import Annotated, Any
+
+import fastavro
+from fastapi import APIRouter, HTTPException, Query, Request, Response
+
+from broker.errors import TransientError
+from broker.web import queries
+from broker.web.lightcurve import rise_sigma
+from broker.web.queries import LONGEST_PAGE, PAGE, Filters
+from broker.web.shapes import Answers, Object, Summaries
+from broker.web.views import answer, observed, summary
+from schemas.catalogue import load
+
+router = APIRouter()
+
+Limit = Annotated[int, Query(ge=1, le=LONGEST_PAGE, description="Rows of a page.")]
+Cursor = Annotated[str | None, Query(max_length=20, description="Of the page before.")]
+
+
+@router.get("/api/objects", tags=["objects"])
+def objects(
+    request: Request,
+    survey: str | None = None,
+    best: Annotated[int | None, Query(description="PLAsTiCC class number of the most probable class.")] = None,
+    probability: Annotated[float, Query(ge=0, le=1, description="Of that class, at least.")] = 0.0,
+    cursor: Cursor = None,
+    limit: Limit = PAGE,
+) -> Summaries:
+    """Objects by their latest alert, the newest first."""
+    with request.app.state.parts.index.reading() as index:
+        found = asked(lambda: queries.newest(index, Filters(survey, best, probability), cursor, limit))
+    return Summaries(objects=[summary(row) for row in found.rows], cursor=found.cursor)
+
+
+@router.get("/api/objects/{survey}/{name:path}/lightcurve.csv", tags=["objects"], response_class=Response)
+def light_curve_csv(request: Request, survey: str, name: str) -> Response:
+    """A light curve as CSV: mjd (TAI), band, flux and flux_err [nJy], magnitude, detected."""
+    found = object_(request, survey, name)
+    text = io.StringIO()
+    columns = ("mjd", "band", "flux", "flux_err", "magnitude", "magnitude_err", "detected")
+    writer = csv.DictWriter(text, columns)
+    writer.writeheader()
+    writer.writerows(row.model_dump() for row in found.light_curve)
+    return attached(text.getvalue().encode(), "text/csv; charset=utf-8", f"{survey}-{name}.csv")
+
+
+@router.get("/api/objects/{survey}/{name:path}/alert.avro", tags=["objects"], response_class=Response)
+def alert_avro(request: Request, survey: str, name: str) -> Response:
+    """A light curve as one native alert (schemas/observation) in an Avro container: it can be replayed."""
+    found = object_(request, survey, name)
+    if not found.light_curve:
+        raise HTTPException(404, "there is no light curve of it in the store")
+    rows = [
+        {"mjd": row.mjd, "band": row.band, "flux": row.flux, "fluxErr": row.flux_err, "detected": row.detected}
+        for row in found.light_curve
+    ]
+    last = found.answers[-1] if found.answers else None
+    record: dict[str, Any] = {
+        **rows[-1],
+        "alertId": int(last.alert_id) if last else 1,
+        "objectId": name,
+        "survey": survey,
+        "ra": found.summary.ra,
+        "dec": found.summary.dec,
+        "history": rows[:-1],
+    }
+    stream = io.BytesIO()
+    fastavro.writer(stream, load("observation"), [record])
+    return attached(stream.getvalue(), "application/avro", f"{survey}-{name}.avro")
+
+
+@router.get("/api/objects/{survey}/{name:path}", tags=["objects"])
+def object_(request: Request, survey: str, name: str) -> Object:
+    """One object: its classifications, oldest first, and its light curve."""
+    parts = request.app.state.parts
+    with parts.index.reading() as index:
+        row = queries.object_of(index, survey, name)
+        said = queries.answers(index, survey, name) if row else []
+    if row is None:
+        raise HTTPException(404, f"nothing was said of {survey}/{name} as far as this index reaches")
+    try:
+        curve, trouble = observed(parts.curves.of([f"{survey}/{name}"])[0]), ""
+    except TransientError as error:
+        curve, trouble = [], str(error)
+    return Object(summary=summary(row), answers=[answer(a) for a in said], light_curve=curve, trouble=trouble)
+
+
+@router.get("/api/search", tags=["lists"])
+def search(
+    request: Request, text: Annotated[str, Query(min_length=1, max_length=300)], limit: Limit = PAGE
+) -> Summaries:
+    """Objects whose id is a text or begins with it, in any survey; survey/id names one."""
+    with request.app.state.parts.index.reading() as index:
+        return Summaries(objects=[summary(row) for row in queries.named(index, text, limit)])
+
+
+@router.get("/api/cone", tags=["lists"])
+def cone(
+    request: Request,
+    ra: Annotated[float, Query(ge=0, le=360, description="[deg]")],
+    dec: Annotated[float, Query(ge=-90, le=90, description="[deg]")],
+    radius: Annotated[float, Query(gt=0, le=2, description="[deg]")] = 0.01,
+    limit: Limit = PAGE,
+) -> Summaries:
+    """Objects around a place, the nearest first."""
+    with request.app.state.parts.index.reading() as index:
+        return Summaries(objects=[summary(row) for row in queries.within(index, ra, dec, radius, limit)])
+
+
+@router.get("/api/anomalies", tags=["lists"])
+def anomalies(
+    request: Request,
+    since_ms: Annotated[int, Query(ge=0, description="Published since then [ms since 1970].")] = 0,
+    cursor: Cursor = None,
+    limit: Limit = PAGE,
+) -> Answers:
+    """Classifications with the anomaly flag, the newest first."""
+    with request.app.state.parts.index.reading() as index:
+        found = asked(lambda: queries.anomalies(index, since_ms, cursor, limit))
+    return Answers(answers=[answer(row) for row in found.rows], cursor=found.cursor)
+
+
+def asked(question: Any) -> Any:  # noqa: ANN401
+    """An answer of the index; a question that makes no sense is the asker's error."""
+    try:
+        return question()
+    except ValueError as error:
+        raise HTTPException(422, str(error)) from None
+
+
+def attached(content: bytes, kind: str, name: str) -> Response:
+    """A file to be saved."""
+    plain = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "_" for c in name)
+    return Response(content, media_type=kind, headers={"Content-Disposition": f'attachment; filename="{plain}"'})
+
+
+RISERS_OF, RISERS = 300, 30
+
+
+def risen(request: Request) -> dict[str, Any]:
+    """Which of the objects seen last brighten fastest: rows with object, sigma a day; and why there are none."""
+    parts = request.app.state.parts
+    with parts.index.reading() as index:
+        rows = queries.newest(index, Filters(), None, RISERS_OF).rows
+    try:
+        curves = parts.curves.of([f"{row['survey']}/{row['object']}" for row in rows]) if rows else []
+    except TransientError as error:
+        return {"risers": [], "trouble": str(error)}
+    speeds = sorted(((rise_sigma(c), i) for i, c in enumerate(curves)), reverse=True)[:RISERS]
+    return {"risers": [(summary(rows[i]), speed) for speed, i in speeds if speed > 0], "trouble": ""}

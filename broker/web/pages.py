@@ -1,0 +1,219 @@
+"""For people: pages made on the server, readable without scripts; scripts make them move."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from fastapi import APIRouter, FastAPI, Query, Request
+from fastapi.exceptions import RequestValidationError
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.exceptions import HTTPException
+from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+
+from broker.text import calendar, printable
+from broker.web import api, queries
+from broker.web.links import links_of
+from broker.web.live import news
+from broker.web.queries import PAGE, Filters
+from broker.web.shapes import Answer
+from broker.web.views import answer, summary
+from model.taxonomy import CLASS_NAMES, CLASSES
+
+router = APIRouter(include_in_schema=False)
+
+EVERY_S = 1.0  # a page that listens is told
+DAY = timedelta(days=1)
+
+
+def address(survey: str, name: str) -> str:
+    """Where the page of an object is."""
+    return f"/objects/{quote(survey, safe='')}/{quote(name, safe='')}"
+
+
+def made() -> Environment:
+    """The templates, which escape whatever they are given."""
+    loader = FileSystemLoader(Path(__file__).parent / "templates")
+    found = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    found.filters |= {
+        "address": lambda row: address(row.survey, row.object_id),
+        "calendar": calendar,
+        "shown": printable,
+    }
+    found.globals |= {"class_names": {c.plasticc_id: c.name for c in CLASSES}}
+    return found
+
+
+TEMPLATES = made()
+
+
+def page(request: Request, name: str, status: int = 200, **values: Any) -> HTMLResponse:  # noqa: ANN401
+    """A template filled in."""
+    html = TEMPLATES.get_template(name).render(
+        path=request.url.path, search=request.query_params.get("text", ""), **values
+    )
+    return HTMLResponse(html, status)
+
+
+@router.get("/")
+def live(request: Request) -> Response:
+    """The night as it goes on."""
+    parts = request.app.state.parts
+    with parts.index.reading() as index:
+        latest = queries.anomalies(index, 0, None, 15)
+        nights, models = queries.nights(index), queries.models(index)
+    return page(
+        request,
+        "live.html",
+        news=news(parts),
+        anomalies=[answer(row) for row in latest.rows],
+        nights=nights,
+        models=models,
+        line_s=parts.latency_line_s,
+    )
+
+
+@router.get("/events")
+async def events(request: Request) -> Response:
+    """What changes on the live page, once a second, as server-sent events."""
+    parts = request.app.state.parts
+    if not parts.listeners.acquire(blocking=False):
+        return Response("too many pages listen\n", 503)
+
+    async def told() -> AsyncIterator[str]:
+        _, seen = parts.recent.since(2**62)
+        try:
+            while not await request.is_disconnected():
+                rows, seen = parts.recent.since(seen)
+                anomalies = [brief(answer(row)) for row in rows[-10:]]
+                yield f"data: {json.dumps(news(parts) | {'anomalies': anomalies})}\n\n"
+                await asyncio.sleep(EVERY_S)
+        finally:
+            parts.listeners.release()
+
+    return StreamingResponse(told(), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+
+
+@router.get("/objects/{survey}/{name:path}")
+def object_page(request: Request, survey: str, name: str) -> Response:
+    """One object, all that was said of it and why."""
+    found = api.object_(request, survey, name)
+    return page(request, "object.html", found=found, links=links_of(found.summary), steps=steps(found.answers))
+
+
+@router.get("/search")
+def search(
+    request: Request,
+    text: Annotated[str, Query(max_length=300)] = "",
+    ra: Annotated[str, Query(max_length=30)] = "",
+    dec: Annotated[str, Query(max_length=30)] = "",
+    radius: Annotated[str, Query(max_length=30)] = "",
+) -> Response:
+    """By id or by place."""
+    asked = {"text": text, "ra": ra, "dec": dec, "radius": radius}
+    if not text and not ra:
+        return page(request, "search.html", objects=None, wrong="", asked=asked)
+    try:
+        with request.app.state.parts.index.reading() as index:
+            if text:
+                rows = queries.named(index, text.strip())
+            else:
+                rows = queries.within(index, *place_of(ra, dec), float(radius or 10) / 3600)
+    except ValueError as error:
+        return page(request, "search.html", 422, objects=None, wrong=str(error), asked=asked)
+    return page(request, "search.html", objects=[summary(row) for row in rows], wrong="", asked=asked)
+
+
+@router.get("/lists/anomalies")
+def anomalies(request: Request, cursor: str | None = None, days: Annotated[int, Query(ge=1, le=3650)] = 1) -> Response:
+    """Anomalies of the last night, or of more."""
+    since_ms = int((datetime.now(UTC) - days * DAY).timestamp() * 1000)
+    with request.app.state.parts.index.reading() as index:
+        found = api.asked(lambda: queries.anomalies(index, since_ms, cursor, PAGE))
+    rows = [answer(row) for row in found.rows]
+    return page(request, "anomalies.html", answers=rows, cursor=found.cursor, days=days)
+
+
+@router.get("/lists/newest")
+def newest(
+    request: Request,
+    survey: str = "",
+    best: str = "",
+    probability: Annotated[float, Query(ge=0, le=1)] = 0.0,
+    cursor: str | None = None,
+) -> Response:
+    """Objects by their latest alert, of a class or a survey where one is named."""
+    wanted = Filters(survey or None, int(best) if best.isdecimal() and len(best) < 9 else None, probability)
+    with request.app.state.parts.index.reading() as index:
+        found = api.asked(lambda: queries.newest(index, wanted, cursor, PAGE))
+    rows = [summary(row) for row in found.rows]
+    return page(request, "newest.html", objects=rows, cursor=found.cursor, wanted=wanted)
+
+
+@router.get("/lists/risers")
+def risers(request: Request) -> Response:
+    """Which of the objects seen last brighten fastest."""
+    return page(request, "risers.html", **api.risen(request))
+
+
+@router.get("/docs")
+def docs(request: Request) -> Response:
+    """The interface for programs."""
+    return page(request, "docs.html", api=request.app.openapi())
+
+
+def steps(answers: list[Answer]) -> list[dict[str, Any]]:
+    """What each alert changed: the class whose probability moved most, and by how much."""
+    found = []
+    before: dict[int, float] = {}
+    for said in answers:
+        now = {c.class_id: c.probability for c in said.classes}
+        moved = max(now, key=lambda c: abs(now[c] - before.get(c, 0.0)))
+        change = now[moved] - before[moved] if before else None
+        found.append({"answer": said, "moved": CLASS_NAMES[moved], "change": change})
+        before = now
+    return found
+
+
+def brief(said: Answer) -> dict[str, Any]:
+    """An anomaly for a line of the live page."""
+    best = said.classes[0]
+    return {
+        "name": f"{said.survey}/{printable(said.object_id)}",
+        "address": address(said.survey, said.object_id),
+        "nearest": best.name,
+        "score": round(said.anomaly_score, 2),
+        "at": calendar(said.published_ms),
+    }
+
+
+def place_of(ra: str, dec: str) -> tuple[float, float]:
+    """A place from what somebody typed [deg]. Raises ValueError."""
+    try:
+        found = float(ra), float(dec)
+    except ValueError:
+        raise ValueError("right ascension and declination are numbers of degrees, such as 150.1 and 2.2") from None
+    if not (0 <= found[0] <= 360 and -90 <= found[1] <= 90):
+        raise ValueError("right ascension is 0 to 360 and declination -90 to 90 degrees")
+    return found
+
+
+def add_errors(app: FastAPI) -> None:
+    """Errors as pages for people and as JSON for programs."""
+
+    @app.exception_handler(HTTPException)
+    def refused(request: Request, error: HTTPException) -> Response:
+        return told(request, error.status_code, str(error.detail))
+
+    @app.exception_handler(RequestValidationError)
+    def nonsense(request: Request, error: RequestValidationError) -> Response:
+        first = error.errors()[0]
+        return told(request, 422, f"{'.'.join(map(str, first['loc'][1:]))}: {first['msg']}")
+
+    def told(request: Request, status: int, why: str) -> Response:
+        if request.url.path.startswith(("/api/", "/alerts")):
+            return JSONResponse({"detail": why}, status)
+        return page(request, "error.html", status, why=why, code=status)

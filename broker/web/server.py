@@ -1,0 +1,73 @@
+"""The page as a process: the parts, a server, and an end that leaves nothing behind."""
+
+import sqlite3
+import tempfile
+from pathlib import Path
+
+import uvicorn
+from rich.console import Console
+
+from broker.config import Settings
+from broker.errors import StartupError
+from broker.lightcurves.store import LightCurveStore
+from broker.probes import listener
+from broker.web.app import Parts, Recent, application
+from broker.web.crew import Lookout
+from broker.web.feed import Feed
+from broker.web.index import Index
+from broker.web.lightcurve import LightCurves
+from broker.web.pulse import Pulse
+
+OPEN = 200  # connections at once
+PATIENCE_S = 3  # for pages that listen, at the end
+
+
+def serve(
+    settings: Settings,
+    store: LightCurveStore,
+    *,
+    console: Console,
+    host: str,
+    port: int,
+    index_path: Path | None,
+    since_ms: int,
+    password: str | None,
+    proxy_header: str | None,
+) -> None:
+    """Answer until told to stop. Raises StartupError where it cannot listen, or the index cannot be written."""
+    with tempfile.TemporaryDirectory(prefix="misweeper-web-") as folder:
+        try:
+            socket = listener(host, port)
+        except OSError as error:
+            raise StartupError(
+                f"port {port} of {host} cannot be had: {error.strerror}; give another by --port"
+            ) from None
+        index = opened(index_path or Path(folder) / "index.sqlite")
+        recent, pulse = Recent(), Pulse()
+        feed = Feed(settings, index, pulse, since_ms, lambda rows: recent.add(list(rows)))
+        parts = Parts(index, pulse, feed, Lookout(settings), LightCurves(store), recent)
+        app = application(parts, password, proxy_header)
+        config = uvicorn.Config(
+            app,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            limit_concurrency=OPEN,
+            timeout_graceful_shutdown=PATIENCE_S,
+            timeout_keep_alive=10,
+        )
+        shown = f"[{host}]" if ":" in host else host
+        console.print(f"http://{shown}:{socket.getsockname()[1]}", highlight=False)
+        try:
+            uvicorn.Server(config).run(sockets=[socket])
+        finally:
+            index.close()
+
+
+def opened(path: Path) -> Index:
+    """The index in a file. Raises StartupError."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return Index(path)
+    except (OSError, sqlite3.Error) as error:
+        raise StartupError(f"the index {path} cannot be used: {error}; give another by --index") from None

@@ -1,0 +1,174 @@
+// One object: light curve, class probabilities and anomaly score under one axis of time.
+"use strict";
+const BANDS = "ugrizy";
+const COLOURS = ["#4477aa", "#ee6677", "#228833", "#b8962e", "#66a8c8", "#aa3377", "#888888", "#cc5500", "#7a5cc8", "#2a9d8f", "#d1495b", "#6b8e23", "#8a5a44", "#1f78b4"];
+const at = (id) => document.getElementById(id);
+const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const shown = new Set(BANDS);
+const plots = [];
+const sync = uPlot.sync("time");
+let object;
+
+function made(tag, text) {
+  const element = document.createElement(tag);
+  if (text !== undefined) element.textContent = text;
+  return element;
+}
+
+const unit = () => document.querySelector("input[name=unit]:checked").value;
+const time = () => document.querySelector("input[name=time]:checked").value;
+const first = () => (object.light_curve.find((o) => o.detected) ?? object.light_curve[0] ?? object.answers[0]).mjd;
+const x = (mjd) => (time() === "days" ? mjd - first() : mjd);
+
+function axis(label, size) {
+  const line = { stroke: style("--line"), width: 1 };
+  return { label, labelSize: 18, labelFont: "12px system-ui", font: "12px system-ui", stroke: style("--quiet"), grid: line, ticks: line, size, gap: 4 };
+}
+
+function options(target, height, label, series, extra = {}) {
+  return {
+    width: target.clientWidth - 12, height,
+    scales: { x: { time: false, range: span() }, ...extra.scales },
+    cursor: { sync: { key: sync.key }, drag: { x: true, y: false } },
+    legend: { show: false },
+    axes: [axis(extra.last ? (time() === "days" ? "days since the first detection" : "MJD, TAI") : undefined, 28), axis(label, 58)],
+    series: [{}, ...series], hooks: extra.hooks ?? {},
+  };
+}
+
+function span() {
+  const times = [...object.light_curve, ...object.answers].map((o) => x(o.mjd));
+  const [low, high] = [Math.min(...times), Math.max(...times)];
+  const room = Math.max(1, 0.03 * (high - low));
+  return [low - room, high + room];
+}
+
+// Points of a band with their errors: filled where detected, hollow where forced.
+function drawPoints(rows, colour) {
+  return (u) => {
+    const { ctx } = u;
+    const ratio = devicePixelRatio;
+    ctx.save();
+    ctx.beginPath();
+    ctx.rect(u.bbox.left, u.bbox.top, u.bbox.width, u.bbox.height);
+    ctx.clip();
+    ctx.strokeStyle = ctx.fillStyle = colour;
+    ctx.lineWidth = ratio;
+    for (const [t, y, error, detected] of rows) {
+      const px = u.valToPos(t, "x", true);
+      ctx.globalAlpha = detected ? 1 : 0.55;
+      ctx.beginPath();
+      ctx.moveTo(px, u.valToPos(y - error, "y", true));
+      ctx.lineTo(px, u.valToPos(y + error, "y", true));
+      ctx.stroke();
+      ctx.beginPath();
+      ctx.arc(px, u.valToPos(y, "y", true), (detected ? 3.5 : 3) * ratio, 0, 7);
+      if (detected) ctx.fill(); else ctx.stroke();
+    }
+    ctx.restore();
+  };
+}
+
+function curve() {
+  const magnitude = unit() === "magnitude";
+  const rows = object.light_curve.filter((o) => shown.has(o.band) && (!magnitude || o.magnitude !== null));
+  const value = (o) => (magnitude ? [o.magnitude, o.magnitude_err] : [o.flux, o.flux_err]);
+  const draw = [...BANDS].map((band) => drawPoints(rows.filter((o) => o.band === band).map((o) => [x(o.mjd), ...value(o), o.detected]), style(`--${band}`)));
+  const heights = rows.flatMap((o) => { const [y, e] = value(o); return [y - e, y + e]; });
+  let [low, high] = heights.length ? [Math.min(...heights), Math.max(...heights)] : [-1, 1];
+  if (!magnitude) [low, high] = [Math.min(0, low), Math.max(0, high)];
+  const room = 0.05 * (high - low || 1);
+  const range = magnitude ? [high + room, low - room] : [low - room, high + room];
+  const scales = { y: { range: () => [Math.min(...range), Math.max(...range)], dir: magnitude ? -1 : 1 } };
+  const label = magnitude ? "AB magnitude of |flux|" : "difference flux, nJy";
+  const series = [{ stroke: "transparent", points: { show: false } }];
+  const times = rows.map((o) => x(o.mjd));
+  plot("curve", 340, label, series, [times, rows.map((o) => value(o)[0])], { scales, hooks: { draw } });
+}
+
+function chances() {
+  const names = new Map();
+  for (const said of object.answers) for (const c of said.classes) names.set(c.name, Math.max(names.get(c.name) ?? 0, c.probability));
+  const all = [...names.keys()].sort();
+  const seen = all.filter((name) => names.get(name) >= 0.05).sort((a, b) => names.get(b) - names.get(a));
+  const of = (said, name) => said.classes.find((c) => c.name === name)?.probability ?? 0;
+  const colour = (name) => COLOURS[all.indexOf(name) % COLOURS.length];
+  const series = seen.map((name) => ({ label: name, stroke: colour(name), width: 2, points: { show: object.answers.length < 60 } }));
+  plot("chances", 260, "class probability", series, [object.answers.map((a) => x(a.mjd)), ...seen.map((name) => object.answers.map((a) => of(a, name)))], { scales: { y: { range: [0, 1] } } });
+  at("legend").replaceChildren(...seen.map((name) => {
+    const item = made("li");
+    const mark = made("i");
+    mark.style.background = colour(name);
+    item.append(mark, name);
+    return item;
+  }));
+}
+
+function scores() {
+  const flagged = object.answers.map((a) => (a.anomaly ? a.anomaly_score : null));
+  const series = [{ label: "anomaly score", stroke: style("--quiet"), width: 2 }, { label: "flagged", stroke: style("--bad"), width: 0, points: { show: true, size: 8, fill: style("--bad") } }];
+  plot("scores", 170, "anomaly score", series, [object.answers.map((a) => x(a.mjd)), object.answers.map((a) => a.anomaly_score), flagged], { last: true });
+}
+
+function plot(id, height, label, series, data, extra = {}) {
+  const target = at(id);
+  target.replaceChildren();
+  const order = data[0].map((_, i) => i).sort((a, b) => data[0][a] - data[0][b]);
+  plots.push(new uPlot(options(target, height, label, series, extra), data.map((some) => order.map((i) => some[i])), target));
+}
+
+function draw() {
+  plots.splice(0).forEach((p) => p.destroy());
+  curve();
+  if (object.answers.length) { chances(); scores(); }
+}
+
+function bandTools() {
+  for (const band of BANDS) {
+    const label = made("label");
+    const box = made("input");
+    Object.assign(box, { type: "checkbox", checked: true, id: `band-${band}` });
+    const count = object.light_curve.filter((o) => o.band === band).length;
+    box.disabled = !count;
+    box.addEventListener("change", () => { if (box.checked) shown.add(band); else shown.delete(band); draw(); });
+    const mark = made("b", band);
+    mark.style.color = style(`--${band}`);
+    label.append(box, " ", mark, ` ${count}`);
+    at("bands").append(label);
+  }
+}
+
+function picture() {
+  const [top, ...rest] = plots.map((p) => p.ctx.canvas);
+  const all = [top, ...rest];
+  const sheet = document.createElement("canvas");
+  sheet.width = top.width;
+  sheet.height = all.reduce((sum, c) => sum + c.height, 0);
+  const ctx = sheet.getContext("2d");
+  ctx.fillStyle = style("--sheet");
+  ctx.fillRect(0, 0, sheet.width, sheet.height);
+  let y = 0;
+  for (const one of all) { ctx.drawImage(one, 0, y); y += one.height; }
+  const link = made("a");
+  link.download = `${object.summary.survey}-${object.summary.object_id}.png`.replace(/[^A-Za-z0-9_.-]/g, "_");
+  link.href = sheet.toDataURL("image/png");
+  link.click();
+}
+
+addEventListener("keydown", (event) => {
+  if (event.target.matches("input[type=search], input:not([type]), select") || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (BANDS.includes(event.key)) at(`band-${event.key}`)?.click();
+  const list = JSON.parse(sessionStorage.getItem("list") ?? "[]");
+  const step = { j: 1, k: -1 }[event.key];
+  const next = list[list.indexOf(location.pathname) + step];
+  if (step && next && list.includes(location.pathname)) location.href = next;
+});
+
+fetch(at("tools").dataset.source).then((answer) => answer.json()).then((found) => {
+  object = found;
+  bandTools();
+  draw();
+  document.querySelectorAll("input[type=radio]").forEach((input) => input.addEventListener("change", draw));
+  at("png").addEventListener("click", picture);
+  addEventListener("resize", draw);
+});
