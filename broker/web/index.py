@@ -139,10 +139,11 @@ class Index:
 
 ANSWER_COLUMNS = (
     "survey", "object", "alert", "mjd", "observations", "best", "probability", "probabilities", "p99", "score",
-    "anomaly", "priors", "model", "version", "read_ms", "published_ms", "source_topic", "source_partition", "source_offset",
-    "topic", "partition", "offset",
+    "anomaly", "priors", "model", "version", "read_ms", "published_ms", "source_topic", "source_partition",
+    "source_offset", "topic", "partition", "offset",
 )  # fmt: skip
-INSERT = f"INSERT INTO answers VALUES (:id, {', '.join(f':{name}' for name in ANSWER_COLUMNS)})"  # noqa: S608 - names of our own
+MARKS = ", ".join(f":{name}" for name in ANSWER_COLUMNS)
+INSERT = f"INSERT INTO answers VALUES (:id, {MARKS})"  # noqa: S608 - names of our own
 
 
 def named(cursor: sqlite3.Cursor, row: Iterable[Any]) -> Row:
