@@ -19,6 +19,7 @@ from rich.table import Table
 from broker.commands import streams
 from broker.commands.deadletters import app as deadletters_app
 from broker.commands.recovery import rebuild, reconcile
+from broker.commands.report import report
 from broker.commands.shown import cell
 from broker.commands.watch import watch
 from broker.commands.web import web
@@ -41,6 +42,7 @@ app.add_typer(deadletters_app, name="dead-letters")
 app.command()(reconcile)
 app.command()(rebuild)
 app.command()(watch)
+app.command()(report)
 app.command()(web)
 
 EXIT_CONFIGURATION = 2

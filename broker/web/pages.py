@@ -16,6 +16,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingR
 
 from broker.text import calendar, printable
 from broker.web import api, queries
+from broker.web.index import Row
 from broker.web.links import links_of
 from broker.web.live import news
 from broker.web.queries import PAGE, Filters
@@ -88,7 +89,7 @@ async def events(request: Request) -> Response:
         try:
             while not await request.is_disconnected():
                 rows, seen = parts.recent.since(seen)
-                anomalies = [brief(answer(row)) for row in rows[-10:]]
+                anomalies = [brief(row) for row in rows[-10:]]
                 yield f"data: {json.dumps(news(parts) | {'anomalies': anomalies})}\n\n"
                 await asyncio.sleep(EVERY_S)
         finally:
@@ -178,15 +179,16 @@ def steps(answers: list[Answer]) -> list[dict[str, Any]]:
     return found
 
 
-def brief(said: Answer) -> dict[str, Any]:
+def brief(row: Row) -> dict[str, Any]:
     """An anomaly for a line of the live page."""
-    best = said.classes[0]
     return {
-        "name": f"{said.survey}/{printable(said.object_id)}",
-        "address": address(said.survey, said.object_id),
-        "nearest": best.name,
-        "score": round(said.anomaly_score, 2),
-        "at": calendar(said.published_ms),
+        "name": f"{row['survey']}/{printable(row['object'])}",
+        "address": address(row["survey"], row["object"]),
+        "nearest": CLASS_NAMES[row["best"]],
+        "probability": round(row["probability"], 2),
+        "points": row["observations"],
+        "score": round(row["score"], 2),
+        "at": calendar(row["published_ms"]),
     }
 
 

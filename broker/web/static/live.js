@@ -48,7 +48,11 @@ function anomaly(a) {
   link.href = a.address;
   name.scope = "row";
   name.append(link);
-  row.append(made("td", a.at), name, made("td", a.nearest), made("td"), made("td"), made("td", a.score.toFixed(2), "n"));
+  const chance = made("td");
+  const meter = made("meter");
+  Object.assign(meter, { min: 0, max: 1, value: a.probability, ariaLabel: `probability of ${a.nearest}` });
+  chance.append(meter, " ", made("span", a.probability.toFixed(2), "p"));
+  row.append(made("td", a.at), name, made("td", a.nearest), chance, made("td", a.points, "n"), made("td", a.score.toFixed(2), "n"));
   const body = at("anomalies");
   body.prepend(row);
   while (body.rows.length > 30) body.deleteRow(-1);
