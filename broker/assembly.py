@@ -3,8 +3,9 @@
 import gc
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import version
 
 import structlog
@@ -12,22 +13,27 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from broker import health, logs
+from broker.accounts.aside import set_aside
 from broker.config import Settings
 from broker.connections import connect_kafka, connect_redis
-from broker.errors import StartupError, TransientError
+from broker.errors import NotYetError, StartupError, TransientError
 from broker.kafka import spans
 from broker.kafka.batch import Place
 from broker.kafka.sink import KafkaSink
 from broker.kafka.source import KafkaSource
-from broker.kafka.topics import missing_topics
 from broker.lightcurves import loss, rebuild
+from broker.lightcurves.facts import PROBLEMS
+from broker.lightcurves.lookout import Lookout
 from broker.lightcurves.memory import Memory
 from broker.lightcurves.redis_store import DAY_S, RedisLightCurves
 from broker.metrics import Metrics
 from broker.outputs.messages import Outputs
+from broker.packets.formats import formats_of
 from broker.packets.reader import AlertReader
 from broker.pipeline import Pipeline
+from broker.preflight import OUTPUTS, Probe, deaf, kafka_probes, redis_probes
 from broker.rehearsal import rehearse
+from broker.text import host_and_port
 from model.artefact import DEFAULT, Artefact, ArtefactError
 from model.artefact import load as load_artefact
 from model.classifier import Classifier, DeviceError
@@ -45,8 +51,18 @@ def serve(settings: Settings, stop: threading.Event) -> None:
     with answering_http(settings, state, metrics):
         artefact = read_artefact(settings)
         classifier = build_classifier(settings, artefact)
+        clear(redis_probes(settings), state, stop)
+        admin = connect_kafka(settings)
+        clear(kafka_probes(settings, admin), state, stop)
+        if stop.is_set():
+            return
         classifier.warm_up()
-        reader = AlertReader(settings.limits.max_message_bytes)
+        reader = AlertReader(
+            settings.limits.max_message_bytes,
+            formats_of(settings),
+            lambda survey, packets: metrics.fallbacks.labels(survey).inc(packets),
+            lambda survey, rows: metrics.left_out.labels(survey).inc(rows),
+        )
         outputs = Outputs(
             topics=settings.outputs,
             classifier_name=artefact.name,
@@ -57,12 +73,11 @@ def serve(settings: Settings, stop: threading.Event) -> None:
         rehearse(reader, classifier, outputs)
         state.well("model")
         store = connect_redis(settings, classifier.fingerprint.hex())
-        admin = connect_kafka(settings)
-        await_outputs(admin, settings, state, stop)
         know_store(settings, store, admin, reader, state, stop)
         if stop.is_set():
             return
         saver = connect_redis(settings, classifier.fingerprint.hex())  # a connection of the committer's own
+        lookout = Lookout(store, lambda *told: note_store(metrics, state, *told))
         source = KafkaSource(
             settings.kafka.consumer(),
             settings.kafka.topics,
@@ -96,6 +111,8 @@ def serve(settings: Settings, stop: threading.Event) -> None:
                 health=state,
                 now_ms=lambda: time.time_ns() // 1_000_000,
                 mend=lambda alive: mend(settings, store, admin, reader, alive),
+                look=lookout.look,
+                glance=lookout.glance,
             )
             log.info("serving", topics=settings.kafka.topics, artefact=artefact.name, digest=artefact.digest[:12])
             gc.freeze()  # what lives for ever need not be searched for garbage: it would cost 100 ms each time
@@ -142,7 +159,8 @@ def mend(
 
     def refill(read_to: Mapping[Place, int], alive: Callable[[], None]) -> Mapping[Place, int]:
         try:
-            return rebuild.refill(admin, settings, reader, unwatched, read_to=read_to, alive=alive)
+            aside = partial(set_aside, admin, settings)
+            return rebuild.refill(admin, settings, reader, unwatched, read_to=read_to, alive=alive, set_aside=aside)
         except StartupError as error:  # a server is away: the light curves wait for it, and so do we
             raise TransientError("kafka", str(error)) from error
 
@@ -164,6 +182,17 @@ def note_assignment(metrics: Metrics, state: health.Health, held: int) -> None:
         state.unwell("assigned", "no partition is assigned to this worker")
 
 
+def note_store(metrics: Metrics, state: health.Health, problems: Mapping[str, str], evicted_keys: int) -> None:
+    """Redis is set up so that it may lose light curves: a warning that stops nothing. A loss is seen when it comes."""
+    for problem in PROBLEMS:
+        metrics.store_problems.labels(problem).set(problem in problems)
+    metrics.evicted_keys.set(evicted_keys)
+    for problem, text in problems.items():
+        if state.warnings.get(problem) != text:
+            log.warning("the store is not safe", problem=problem, detail=text)
+    state.warnings = problems
+
+
 def note_trouble(state: health.Health, why: str) -> None:
     """Kafka does not answer: not ready, but alive and trying."""
     state.turned()
@@ -178,10 +207,8 @@ def answering_http(settings: Settings, state: health.Health, metrics: Metrics) -
     try:
         server = health.serve(state, metrics, host, port)
     except OSError as error:
-        raise StartupError(
-            f"cannot listen on {host}:{port} ({error.strerror}); set MISWEEPER_HTTP__PORT to a free port"
-        ) from error
-    log.info("metrics", url=f"http://{host}:{server.server_port}/metrics")
+        raise StartupError(deaf(settings, error)) from error
+    log.info("metrics", url=f"http://{host_and_port(host, server.server_port)}/metrics")
     try:
         yield
     finally:
@@ -212,21 +239,26 @@ def build_sink(settings: Settings, state: health.Health) -> KafkaSink:
     return KafkaSink(settings.kafka.client(), name, lambda why: note_trouble(state, why))
 
 
-def await_outputs(admin: AdminClient, settings: Settings, state: health.Health, stop: threading.Event) -> None:
-    """Wait until the topics that are written to exist: a worker may start before them."""
-    said: list[str] = []
-    while not stop.is_set():
-        state.turned()
-        try:
-            missing = missing_topics(admin, settings.outputs.topics)
-        except KafkaException as error:
-            note_trouble(state, str(error))
+def clear(probes: Sequence[Probe], state: health.Health, stop: threading.Event) -> None:
+    """Try what the service needs, and wait until output topics are there: a worker may start before them.
+
+    Raises StartupError where something is wrong that waiting does not mend.
+    """
+    for probe in probes:
+        said = ""
+        while not stop.is_set():
+            state.turned()
+            try:
+                for note in probe.attempt():
+                    log.warning(note, tried=probe.name)
+                break
+            except NotYetError as error:
+                if str(error) != said:
+                    log.warning("waiting for topics", error=str(error))
+                said = str(error)
+                if probe.name != OUTPUTS:  # the consumer sees them when they come
+                    break
+                state.unwell("kafka", said)
+            except (TransientError, KafkaException) as error:
+                note_trouble(state, str(error))
             stop.wait(1.0)
-            continue
-        if not missing:
-            return
-        if missing != said:
-            log.warning("waiting for topics", missing=missing, remedy="misweeper topics create")
-            state.unwell("kafka", f"waiting for topics: {', '.join(missing)}")
-            said = missing
-        stop.wait(1.0)

@@ -1,18 +1,15 @@
 """The one configuration: environment variables named MISWEEPER_<SECTION>__<KEY>; nothing else reads the environment."""
 
+import json
 import os
-import re
 from collections import Counter
-from collections.abc import Mapping
-from difflib import get_close_matches
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from socket import gethostname
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import unquote
 
 from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationError,
@@ -21,44 +18,25 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
+from broker.complaints import PREFIX, invalid, stranger, strangers
 from broker.errors import StartupError
+from broker.packet_settings import Packets, Registry
 from broker.patterns import check_pattern, matching
-
-PREFIX = "MISWEEPER_"
-TESTS = "MISWEEPER_TEST_"  # the tests' own, of no concern to the service
-GONE = {"MISWEEPER_BATCH__MAX_WAIT_MS": "no alert waits for another, a batch is what has come"}
+from broker.routes import Route, Topic, as_json, named
+from broker.section import Section
+from broker.text import hide
 
 LONGEST_NAME = 200
 PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f]+$"
 Name = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME, pattern=PRINTABLE)]
-TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")  # what Kafka takes
-
-# Kubernetes tells each container of each service (docs: "Environment variables" of services).
-SERVICE = re.compile(r"MISWEEPER_(\w+_)?SERVICE_(HOST|PORT(_\w+)?)|MISWEEPER_(\w+_)?PORT_\d+_(TCP|UDP|SCTP)(_\w+)?")
-SERVICE_PORT = re.compile(r"MISWEEPER_(\w+_)?PORT")
-SERVICE_ADDRESS = re.compile(r"(tcp|udp|sctp)://")
-
-
-def topic_name(name: str) -> str:
-    """A topic's name. Raises ValueError where Kafka takes none such."""
-    if not TOPIC.fullmatch(name) or name in (".", ".."):
-        raise ValueError(f"{name[:60]!r} is no name of a topic; letters, digits, . _ and - are, 249 at most")
-    return name
-
-
-Topic = Annotated[str, AfterValidator(topic_name)]
-
-
-class Section(BaseModel):
-    """A part of the configuration."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+SERVER = r"(?:[A-Za-z_]+://)?(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?"  # nothing with a password in it
+SERVERS = rf"^ *{SERVER} *(?:, *{SERVER} *)*$"
 
 
 class Kafka(Section):
     """Where alerts come from and classifications go."""
 
-    bootstrap_servers: str = "localhost:9092"
+    bootstrap_servers: str = Field("localhost:9092", pattern=SERVERS)
     group_id: Name = "misweeper"
     topics: Annotated[tuple[str, ...], NoDecode] = Field(
         ("alerts",), min_length=1, description="Comma-separated names, or regular expressions that begin with ^."
@@ -125,6 +103,15 @@ class Outputs(Section):
     classifications: Topic = "misweeper.classifications"
     anomalies: Topic = "misweeper.anomalies"
     dead_letters: Topic = "misweeper.dead-letters"
+    routes: Annotated[Mapping[str, Route], NoDecode] = Field(
+        {},
+        description="Further topics: a JSON list, or for each ..._ROUTES__<NAME>__TOPIC, _CONTENT, _FRAMING, _WHERE.",
+    )
+
+    @field_validator("routes", mode="before")
+    @classmethod
+    def _named(cls, value: object) -> object:
+        return named(value)
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
@@ -133,9 +120,14 @@ class Outputs(Section):
         return self
 
     @property
-    def topics(self) -> tuple[str, ...]:
-        """All of them."""
+    def ours(self) -> tuple[str, ...]:
+        """Those that there always are."""
         return self.classifications, self.anomalies, self.dead_letters
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """All that is written to: the routes' too."""
+        return *self.ours, *(route.topic for route in self.routes.values())
 
 
 class Redis(Section):
@@ -191,6 +183,11 @@ class Http(Section):
     host: str = "127.0.0.1"
     port: int = Field(9464, ge=0, le=65_535)
 
+    @field_validator("host")
+    @classmethod
+    def _bare(cls, host: str) -> str:
+        return host[1:-1] if host.startswith("[") and host.endswith("]") else host
+
 
 class Log(Section):
     """What is logged, and how."""
@@ -220,6 +217,8 @@ class Settings(BaseSettings):
     batch: Batch = Batch()
     classifier: Classifier = Classifier()
     limits: Limits = Limits()
+    packets: Packets = Packets()
+    registry: Registry = Registry()
     http: Http = Http()
     log: Log = Log()
 
@@ -238,12 +237,15 @@ class Settings(BaseSettings):
     @classmethod
     def load(cls) -> Self:
         """The settings of this process's environment. Raises StartupError that names what is wrong."""
-        if unknown := sorted(unknown_variables(os.environ)):
-            raise StartupError(stranger(unknown[0]))
+        known = variables()
+        if unknown := strangers(os.environ, known):
+            raise StartupError(stranger(unknown[0], known))
         try:
-            return cls()
+            settings = cls()
         except (ValidationError, SettingsError) as error:
             raise StartupError(invalid(error)) from None
+        hide(secrets_in(settings))
+        return settings
 
 
 def variables(settings: Settings | None = None) -> dict[str, str]:
@@ -261,41 +263,24 @@ def variables(settings: Settings | None = None) -> dict[str, str]:
     return found
 
 
-def stranger(name: str) -> str:
-    """What to say of a variable that no setting reads."""
-    if name.upper() in GONE:
-        return f"{name} is no setting any more: {GONE[name.upper()]}; unset it"
-    near = get_close_matches(name.upper(), variables(), 1)
-    hint = f"did you mean {near[0]}?" if near else "see"
-    return f"{name} is no setting of misweeper; {hint} `misweeper check --list` prints every variable there is"
-
-
-def invalid(error: ValidationError | SettingsError) -> str:
-    """What to say of a value that cannot be; of secrets nothing is shown."""
-    if isinstance(error, SettingsError):
-        return "a setting cannot be read; `misweeper check --list` prints every variable there is"
-    first = error.errors()[0]
-    parts = [str(part) for part in first["loc"]]
-    name = PREFIX + "__".join(parts).upper() if parts else "the settings"
-    told, given = first["msg"].removeprefix("Value error, "), first["input"]
-    secret = isinstance(given, SecretStr) or bool({"url", "password"} & set(parts))
-    value = "" if secret or not isinstance(given, str | int | float) else f" is {str(given)[:60]!r}"
-    return f"{name}{value}: {told}; `misweeper check --list` prints every variable there is"
+def secrets_in(settings: Settings) -> Iterator[str]:
+    """What may be seen nowhere: the secrets themselves, of a URL its password as it stands there and as it is sent."""
+    for name in Settings.model_fields:
+        section = getattr(settings, name)
+        for value in dict(section).values() if isinstance(section, Section) else ():
+            if isinstance(value, SecretStr):
+                secret = value.get_secret_value()
+                if "://" in secret:
+                    secret = secret.partition("://")[2].rpartition("@")[0].partition(":")[2]
+                yield from (secret, unquote(secret))
 
 
 def shown(value: object) -> str:
     """A setting as an operator may see it."""
-    return ",".join(value) if isinstance(value, tuple) else "" if value is None else str(value)
-
-
-def unknown_variables(environment: Mapping[str, str]) -> set[str]:
-    """Variables with our prefix that no setting reads."""
-    ours = {name for name in environment if name.upper().startswith(PREFIX) and not name.upper().startswith(TESTS)}
-    known = set(variables())
-    unknown = {name for name in ours if name.upper() not in known}
-    return {name for name in unknown if not is_service_link(name.upper(), environment[name])}
-
-
-def is_service_link(name: str, value: str) -> bool:
-    """Whether a variable is one of those that Kubernetes sets for each service, also for one named misweeper."""
-    return bool(SERVICE.fullmatch(name) or (SERVICE_PORT.fullmatch(name) and SERVICE_ADDRESS.match(value)))
+    if isinstance(value, Mapping):
+        return as_json(value)
+    if isinstance(value, tuple):
+        if any(isinstance(part, Section) for part in value):
+            return json.dumps([part.model_dump(mode="json", exclude_defaults=True) for part in value])
+        return ",".join(value)
+    return "" if value is None else str(value)

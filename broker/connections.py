@@ -14,6 +14,7 @@ from broker.kafka.troubles import Troubles
 from broker.lightcurves.redis_store import DAY_S, RedisLightCurves
 from broker.lightcurves.resp import Wire
 from broker.lightcurves.routing import Address, Cluster, OneServer, Servers
+from broker.text import host_and_port
 
 CONNECT_S = 10.0
 REDIS_URL = "MISWEEPER_REDIS__URL"
@@ -43,9 +44,13 @@ def connect_redis(settings: Settings, model: str = "") -> RedisLightCurves:
     try:
         store.states(SOME)
     except TransientError as error:
-        remedy = "" if ";" in str(error) else f"; start Redis or set {REDIS_URL}"
-        raise StartupError(f"{error}{remedy}") from None
+        raise StartupError(unreachable(error)) from None
     return store
+
+
+def unreachable(error: TransientError) -> str:
+    """What Redis says at the start, with a remedy."""
+    return str(error) if ";" in str(error) else f"{error}; start Redis or set {REDIS_URL}"
 
 
 def redis_servers(chosen: Redis) -> Servers:
@@ -60,7 +65,7 @@ def redis_servers(chosen: Redis) -> Servers:
         make(**made)  # tries the options, connects nothing
     except (TypeError, ValueError, OSError, redis.RedisError):  # whose texts quote the URL
         raise StartupError(f"{REDIS_URL}: an option cannot be used as it is, of {', '.join(options)}") from None
-    where = str(made.get("path") or f"{made['host']}:{made.get('port', 6379)}")
+    where = str(made.get("path") or host_and_port(made["host"], made.get("port", 6379)))
     if not chosen.cluster:
         return OneServer(Wire(lambda: make(**made), where))
     if "{" in chosen.prefix:
@@ -70,7 +75,7 @@ def redis_servers(chosen: Redis) -> Servers:
 
     def wire_to(address: Address) -> Wire:
         host, port = address
-        return Wire(lambda: make(**made | {"host": host, "port": port}), f"{host}:{port}")
+        return Wire(lambda: make(**made | {"host": host, "port": port}), host_and_port(host, port))
 
     return Cluster(wire_to, (made["host"], made.get("port", 6379)))
 

@@ -35,7 +35,7 @@ class PoisonMessage(Exception):  # noqa: N818 - the field's term, and what it is
 
 
 class TransientError(Exception):
-    """A server is away or slow; the same batch will work when it is back. `server` is kafka or redis."""
+    """A server is away or slow; the same batch will work when it is back. `server` is kafka, redis or registry."""
 
     def __init__(self, server: str, detail: str) -> None:
         super().__init__(f"{server}: {detail}")
@@ -58,3 +58,7 @@ class StoreLostError(TransientError):
 
 class StartupError(Exception):
     """The service cannot start; the text tells the operator what to do."""
+
+
+class NotYetError(StartupError):
+    """A topic is not there yet: `misweeper run` waits for it, whatever else is asked for ends with this sentence."""

@@ -1,11 +1,12 @@
 """Whether the service lives and is ready, and what it answers to those who ask.
 
 `/livez`: the loop turned within the last minute. `/readyz`: partitions assigned, Redis answers, the model is warm, and
-nothing is being retried. `/metrics`: Prometheus's text. Each answer of /readyz names what is missing.
+nothing is being retried. `/metrics`: Prometheus's text. Each answer of /readyz names what is missing, and warns of what
+works but is not safe.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -13,6 +14,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from broker.metrics import Metrics
 from broker.probes import Answer, ProbeServer
+from broker.text import masked
 
 STALE_AFTER_S = 60.0
 
@@ -32,6 +34,7 @@ class Health:
         self._metrics = metrics
         self._turned_at = clock()
         self._wrong = dict.fromkeys(self.PARTS, "not yet")
+        self.warnings: Mapping[str, str] = {}  # by what is not safe; replaced as a whole
 
     def turned(self) -> None:
         """The loop went round once more."""
@@ -44,13 +47,18 @@ class Health:
 
     def unwell(self, part: str, why: str) -> None:
         """A part does not work."""
-        self._wrong[part] = why
+        self._wrong[part] = masked(why)
         self._metrics.ready.set(0)
 
     @property
     def wrong(self) -> dict[str, str]:
         """The parts that keep the service from being ready, each with the reason."""
         return dict(self._wrong)
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """What /readyz answers."""
+        return {"ready": self.ready, "wrong": self.wrong, "warnings": dict(self.warnings)}
 
     @property
     def ready(self) -> bool:
@@ -68,7 +76,7 @@ def serve(health: Health, metrics: Metrics, host: str, port: int) -> ProbeServer
     pages = {
         "/metrics": lambda: Answer(HTTPStatus.OK, generate_latest(metrics.registry), CONTENT_TYPE_LATEST),
         "/livez": lambda: verdict(health.alive, {"alive": health.alive}),
-        "/readyz": lambda: verdict(health.ready, {"ready": health.ready, "wrong": health.wrong}),
+        "/readyz": lambda: verdict(health.ready, health.said),
     }
     return ProbeServer(pages, host, port)
 

@@ -53,6 +53,28 @@ class Metrics:
             "misweeper_unreadable_entries", "Entries of light curves left out: damaged, or of another object.",
             registry=r,
         )  # fmt: skip
+        self.store_problems = Gauge(
+            "misweeper_store_problems", "1 where Redis is set up so that it may lose light curves, by what is wrong.",
+            ["problem"], registry=r,
+        )  # fmt: skip
+        self.evicted_keys = Gauge(
+            "misweeper_store_evicted_keys", "Keys that Redis has evicted since it started.", registry=r
+        )
+        self.store_losses = Counter(
+            "misweeper_store_losses", "Times that this worker saw that light curves were lost.", registry=r
+        )
+        self.fallbacks = Counter(
+            "misweeper_decoder_fallbacks",
+            "Packets read by fastavro, some hundred times slower: no projection covers their writer's schema.",
+            ["survey"],
+            registry=r,
+        )
+        self.left_out = Counter(
+            "misweeper_history_rows_left_out",
+            "Rows of packets' histories that cannot be: without flux, error, time or band, or out of all bounds.",
+            ["survey"],
+            registry=r,
+        )
         self.partitions = Gauge("misweeper_assigned_partitions", "Input partitions held.", registry=r)
         self.ready = Gauge("misweeper_ready", "1 where /readyz answers 200.", registry=r)
         for fate in ("published", "duplicate", "declined", "dead_letter"):

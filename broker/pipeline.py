@@ -7,7 +7,7 @@ nothing. Law 6: the numbers are the order of commit, see `sink`. Law 8: here the
 message becomes a dead letter, a transient error repeats what is not committed, anything else ends the process.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from time import monotonic
@@ -19,14 +19,14 @@ from numpy.typing import NDArray
 
 from broker.errors import PoisonMessage, Reason, StoreLostError, TooLargeError, TransientError
 from broker.health import Health
-from broker.kafka.batch import Batch
+from broker.kafka.batch import Batch, Place
 from broker.kafka.message import Record
 from broker.lightcurves.memory import Memory, TooMuchError
 from broker.lightcurves.plan import DUPLICATE, Plan
 from broker.lightcurves.told import Messages
 from broker.metrics import Metrics
 from broker.outputs.messages import Outputs
-from model.alerts import Alerts
+from broker.packets.decoded import Decoded
 from model.runs import Runs, Verdicts
 
 log = structlog.get_logger(__name__)
@@ -35,8 +35,6 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
 IDLE_S = 0.1  # how long a read waits for the first message
 PART_BYTES = 8 * 1024 * 1024  # of a batch that are worked on at once
 TURN_S = 2.0  # of a long batch; then Kafka is polled
-
-Poisons = dict[int, PoisonMessage]
 
 
 class Source(Protocol):
@@ -51,6 +49,9 @@ class Source(Protocol):
 
     def rewind(self, batch: Batch) -> None:
         """Read again all from this batch on that is not committed; nothing of it is in flight."""
+
+    def owes(self, ends: Mapping[Place, int]) -> bool:
+        """Whether the group stands before one of these offsets in a partition that is ours. Raises TransientError."""
 
     def back_off(self, seconds: float) -> None:
         """Let time go by, still a member of the group."""
@@ -80,6 +81,7 @@ class Work:
     plan: Plan
     reasons: list[str]  # of dead letters
     duplicates: int
+    declined: int
     anomalies: int
 
 
@@ -89,7 +91,7 @@ class Pipeline:
 
     source: Source
     max_messages: int
-    read_alerts: Callable[[Batch], tuple[Alerts, Poisons]]  # decode and adapt
+    read_alerts: Callable[[Batch], Decoded]  # decode and adapt
     memory: Memory
     classifier: Classifier
     outputs: Outputs
@@ -98,10 +100,12 @@ class Pipeline:
     health: Health
     now_ms: Callable[[], int]
     mend: Callable[[Callable[[], None]], bool] = lambda _: True  # a lost store; whether it can be used again
+    look: Callable[[], None] = lambda: None  # now and then; raises StoreLostError where the store has lost something
+    glance: Callable[[], None] = lambda: None  # the same of what was remembered just now
     committer: Executor = field(default_factory=lambda: ThreadPoolExecutor(1, "committer"))  # one at a time, in order
     _lost: bool = field(default=False, init=False)
     _flight: tuple[Work, Future[None]] | None = field(default=None, init=False)  # what is being committed
-    _refused: Batch | None = field(default=None, init=False)  # until a commit succeeds the service is not ready
+    _refused: dict[Place, int] = field(default_factory=dict, init=False)  # to be committed before it is ready again
 
     def run(self, stopping: Callable[[], bool]) -> None:
         """Work until told to stop; a batch that has begun is finished first."""
@@ -113,14 +117,13 @@ class Pipeline:
                 try:
                     if self._lost:
                         self._mend()
+                    self.look()
                     batch = self.source.read(self.max_messages, IDLE_S)
                     if len(batch):
                         self.process(batch)
                     else:
-                        self.land()
-                        self.memory.ping()
-                        self.health.well("redis")
-                    if self._refused is None:
+                        self.rest()
+                    if not self._refused:
                         self.health.well("kafka")
                         pause_s = FIRST_PAUSE_S
                 except TransientError as error:
@@ -144,6 +147,7 @@ class Pipeline:
                 if batch.epoch != self.source.epoch:
                     return  # its partitions are another's, or it is read again
                 work = self.prepare(part)
+                self.glance()
                 self.land()
                 self.memory.took_off(work.states)
                 self._flight = work, self.committer.submit(self.commit, work)
@@ -154,7 +158,9 @@ class Pipeline:
         read_ms = self.now_ms()
         metrics = self.metrics
         with metrics.stage("decode"):
-            alerts, poisons = self.read_alerts(batch)
+            decoded = self.read_alerts(batch)
+            self.health.well("registry")
+            alerts = decoded.alerts
         with metrics.stage("remember"):
             try:
                 plan = self.memory.remember(alerts, Messages.of(batch, alerts))  # 1
@@ -165,9 +171,18 @@ class Pipeline:
             verdicts, bodies = self.classifier.classify(plan.runs)
             self._set_aside_what_is_not_finite(plan, verdicts)
         with metrics.stage("publish"):
-            work = self._publish(batch, alerts, poisons, plan, verdicts, read_ms)
+            work = self._publish(batch, decoded, plan, verdicts, read_ms)
             work.states = self.memory.states_of(plan, bodies)
         return work
+
+    def rest(self) -> None:
+        """Nothing has come: finish what is on its way, and look whether the servers are well."""
+        self.land()
+        self.memory.ping()
+        # It may be committed though the answer was lost, or another worker's by now: then it does not come again.
+        if not self._refused or not self.source.owes(self._refused):
+            self._refused.clear()
+            self.health.well("redis")
 
     def commit(self, work: Work) -> None:
         """Publish and commit a part of a batch, then save its states; in a thread of its own."""
@@ -191,11 +206,11 @@ class Pipeline:
         except TransientError:
             self._flight = None
             self.memory.landed()
-            self.source.rewind(work.batch)
+            self._refuse(work.batch)
             raise
         self._flight = None
         self.memory.landed()
-        self._refused = None
+        self._refused.clear()
         self.outputs.grow()
         self.health.well("redis")
         self.health.well("kafka")
@@ -216,7 +231,6 @@ class Pipeline:
     def _retreat(self, batch: Batch | None, error: TransientError, pause_s: float) -> None:
         """Give up what is not committed, wait, and read it again."""
         self.health.unwell(error.server, str(error))
-        self._refused = self._refused or batch
         self.metrics.retries.inc()
         log.warning("reading again", pause_s=pause_s, error=str(error))
         if isinstance(error, TooLargeError) and not self.outputs.shrink():
@@ -225,10 +239,17 @@ class Pipeline:
             self.land()  # it may succeed; what comes after it is read again
         except TransientError as worse:
             log.warning("what was on its way is read again too", error=str(worse))
-        if batch is not None:
-            self.source.rewind(batch)
-        self._lost |= isinstance(error, StoreLostError)
+        if batch is not None and len(batch):
+            self._refuse(batch)
+        if isinstance(error, StoreLostError) and not self._lost:
+            self._lost = True
+            self.metrics.store_losses.inc()
         self.source.back_off(pause_s)
+
+    def _refuse(self, batch: Batch) -> None:
+        """A batch is not committed, as far as we know: it is read again, unless it is."""
+        self._refused |= {place: last + 1 for place, _, last in batch.bounds()}
+        self.source.rewind(batch)
 
     def _mend(self) -> None:
         """Use a lost store again. Raises TransientError while that cannot be."""
@@ -248,20 +269,20 @@ class Pipeline:
             return
         plan.set_aside(~finite, "the classifier's answer is not finite")
 
-    def _publish(
-        self, batch: Batch, alerts: Alerts, poisons: Poisons, plan: Plan, verdicts: Verdicts, read_ms: int
-    ) -> Work:
+    def _publish(self, batch: Batch, decoded: Decoded, plan: Plan, verdicts: Verdicts, read_ms: int) -> Work:
+        alerts, poisons = decoded.alerts, decoded.poisons
         for i, why in plan.aside.items():
             poisons[int(alerts.message[i])] = PoisonMessage(Reason.SET_ASIDE, why)
         answered = np.flatnonzero(plan.verdicts >= 0)
         said = verdicts.take(plan.verdicts[answered])
-        published = self.outputs.classifications(
-            batch, alerts.take(answered), said, plan.observations[answered], read_ms, self.now_ms()
+        published = self.outputs.published(
+            batch, decoded, answered, said, plan.observations[answered], read_ms, self.now_ms()
         )
         duplicates = alerts.message[plan.verdicts == DUPLICATE].tolist()
         letters = [
             *(self.outputs.dead_letter(batch.message(i), poison, read_ms) for i, poison in sorted(poisons.items())),
             *(self.outputs.duplicate(batch.message(i), read_ms) for i in duplicates),
+            *self.outputs.declined(batch, decoded, read_ms),
         ]
         for reason, i in {poison.reason: i for i, poison in sorted(poisons.items(), reverse=True)}.items():
             topic, partition = batch.places[batch.place[i]]
@@ -269,14 +290,15 @@ class Pipeline:
             log.warning("dead letter", first=place, reason=reason, detail=poisons[i].detail)
         reasons = [str(poison.reason) for poison in poisons.values()]
         anomalies = int(said.anomalies.sum())
-        return Work(batch, [*published, *letters], [], plan, reasons, len(duplicates), anomalies)
+        return Work(batch, [*published, *letters], [], plan, reasons, len(duplicates), len(decoded.declined), anomalies)
 
     def _count(self, work: Work) -> None:
         """After the commit alone, so that what is counted is what happened."""
         metrics, now_ms = self.metrics, self.now_ms()
         metrics.batch_size.observe(len(work.batch))
-        metrics.fates.labels("published").inc(len(work.batch) - work.duplicates - len(work.reasons))
+        metrics.fates.labels("published").inc(len(work.batch) - work.duplicates - work.declined - len(work.reasons))
         metrics.fates.labels("duplicate").inc(work.duplicates)
+        metrics.fates.labels("declined").inc(work.declined)
         metrics.fates.labels("dead_letter").inc(len(work.reasons))
         for reason in work.reasons:
             metrics.dead_letters.labels(reason).inc()
@@ -284,7 +306,7 @@ class Pipeline:
         metrics.curves.labels("recomputed").inc(work.plan.recalled)
         metrics.unreadable.inc(work.plan.unreadable)
         metrics.anomalies.inc(work.anomalies)
-        sent_ms = work.batch.timestamps_ms
+        sent_ms = work.batch.sent_ms
         metrics.observe_latencies(np.maximum(0, now_ms - sent_ms[sent_ms > 0]) / 1000)
 
 

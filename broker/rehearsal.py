@@ -3,6 +3,8 @@
 Numba compiles what it has not in its cache when it is first called: some 20 s that the first alerts would wait.
 """
 
+import numpy as np
+
 from broker.kafka.batch import Batch
 from broker.kafka.message import Message
 from broker.lightcurves.memory import Memory
@@ -24,14 +26,16 @@ def rehearse(reader: AlertReader, classifier: Classifier, outputs: Outputs) -> N
         alerts = [alert(name, offset, day, past) for name, past in (("a", []), ("b", history))]
         values = [encode(one, "observation") for one in alerts]
         batch = Batch.of([Message("rehearsal", 0, 2 * offset + i, 0, value=value) for i, value in enumerate(values)])
-        told, _ = reader(batch)
+        decoded = reader(batch)
+        told = decoded.alerts
         plan = memory.remember(told, Messages.of(batch, told))
         verdicts, bodies = classifier.classify(plan.runs)
         memory.save(memory.states_of(plan, bodies), plan)
-        outputs.classifications(batch, told, verdicts.take(plan.verdicts), plan.observations, 0, 0)
+        answers = verdicts.take(plan.verdicts), plan.observations
+        outputs.published(batch, decoded, np.arange(len(told)), *answers, 0, 0)
 
 
 def alert(name: str, number: int, day: int, history: list[dict[str, object]]) -> dict[str, object]:
     """A native alert."""
-    known = {"alertId": number + 1, "objectId": name, "survey": "rehearsal", "history": history}
+    known = {"alertId": number + 1, "objectId": name, "survey": "test", "history": history}
     return known | OBSERVED | {"mjd": 60_000.0 + day, "ra": 10.0, "dec": -10.0, "hostgalPhotoz": 0.1}

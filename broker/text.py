@@ -4,9 +4,35 @@ Whatever shows such a text takes it through `printable`: terminals obey control 
 controls and zero-width characters show a name that is not there, a line break forges a line of a log.
 """
 
+import json
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from urllib.parse import quote, quote_plus
 
 LONGEST = 200  # characters of one name or value
+MASK = "**********"
+SHORTEST_SECRET = 4  # characters: what is shorter is found in any text, and by anyone
+
+QUOTED: tuple[Callable[[str], str], ...] = (repr, ascii, json.dumps)
+
+_hidden: list[str] = []
+
+
+def hide(secrets: Iterable[str]) -> None:
+    """Mask these, and no others, in whatever is shown from now on: libraries quote them in their own ways."""
+    forms = {
+        form
+        for secret in secrets
+        for form in (secret, quote(secret, ""), quote_plus(secret), *(how(secret)[1:-1] for how in QUOTED))
+    }
+    _hidden[:] = sorted((form for form in forms if len(form) >= SHORTEST_SECRET), key=len, reverse=True)
+
+
+def masked(text: str) -> str:
+    """A text without the secrets that were named to `hide`."""
+    for secret in _hidden:
+        text = text.replace(secret, MASK)
+    return text
 
 
 def printable(value: str | bytes, longest: int = LONGEST) -> str:
@@ -15,6 +41,8 @@ def printable(value: str | bytes, longest: int = LONGEST) -> str:
     What is not printable is written as Python would: \x1b, \u202e. Bytes are read as UTF-8 as far as they are that.
     """
     rest = ""
+    if isinstance(value, str):
+        value = masked(value)
     if len(value) > longest:
         rest = f"… ({len(value) - longest:,} more)"
         value = value[:longest]
@@ -24,7 +52,7 @@ def printable(value: str | bytes, longest: int = LONGEST) -> str:
 
 def printable_lines(text: str, longest: int = LONGEST, most: int = 100) -> str:
     """Likewise, line breaks kept: for texts of several lines of our own, such as the end of a server's log."""
-    lines = text.split("\n")
+    lines = masked(text).split("\n")
     rest = [f"… ({len(lines) - most:,} more lines)"] if len(lines) > most else []
     return "\n".join([*(printable(line, longest) for line in lines[:most]), *rest])
 
@@ -35,3 +63,8 @@ def calendar(ms: int) -> str:
         return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
     except (ValueError, OverflowError, OSError):
         return f"{ms} ms"
+
+
+def host_and_port(host: str, port: int) -> str:
+    """As addresses are written: an IPv6 address has brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -25,12 +25,24 @@ def augment_curve(curve: NDArray[np.void], recipe: Augmentation, rng: np.random.
         keep = rng.random(len(curve)) >= rng.uniform(0, recipe.thin_most)
         keep[rng.integers(len(curve))] = True
         curve = curve[keep]
+    if recipe.fewer_bands and rng.random() < recipe.fewer_bands:
+        curve = in_some_bands(curve, rng)
     noisy = curve.copy()
     extra = rng.uniform(0, recipe.flux_noise)
     noisy["flux_njy"] += extra * rng.standard_normal(len(noisy), dtype=np.float32) * noisy["flux_err_njy"]
     noisy["flux_err_njy"] *= np.sqrt(1 + extra**2)
     noisy["detected"] = still_detected(curve, noisy, rng)
+    if recipe.detections and rng.random() < recipe.detections and noisy["detected"].any():
+        noisy = noisy[noisy["detected"]]
     return noisy
+
+
+def in_some_bands(curve: NDArray[np.void], rng: np.random.Generator) -> NDArray[np.void]:
+    """What [T'] is left of a curve in some of its bands; the whole curve where no detection would be left."""
+    bands = np.unique(curve["band"])
+    kept = rng.permutation(bands)[: int(rng.integers(1, len(bands) + 1))]
+    left: NDArray[np.void] = curve[np.isin(curve["band"], kept)]
+    return left if left["detected"].any() or not curve["detected"].any() else curve
 
 
 def still_detected(curve: NDArray[np.void], noisy: NDArray[np.void], rng: np.random.Generator) -> NDArray[np.bool_]:

@@ -26,22 +26,39 @@ class Batch(NamedTuple):
     readout: Tensor  # [B, R]
     weights: Tensor  # [B, R]: of each readout's loss
     columns: Tensor  # [B]: of their classes
+    shift: Tensor  # [14]: added to the logits for the loss alone
 
 
-def class_draws(labels: NDArray[np.intp], power: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """How objects of N labels are drawn, and how their losses are weighted to match the metric.
+class Draws(NamedTuple):
+    """How the objects of an epoch are drawn, and what makes their loss the metric's."""
 
-    Returns:
-        probability [N] of drawing each object, ~ N_c ** power a class; loss weight [14] of each class, so that draws
-        times weight give every class its weight in the metric; the weights' mean over draws is 1.
+    probability: NDArray[np.float64]  # [N], of each object
+    weights: NDArray[np.float64]  # [14], of the losses of each class
+    shift: NDArray[np.float32]  # [14], of the logits
+
+
+def class_draws(labels: NDArray[np.intp], recipe: Sampling) -> Draws:
+    """How objects of N labels are drawn: with a probability ~ N_c ** class_power.
+
+    To serve the metric, whose classes weigh what they weigh however often they are drawn, the loss is either `weighted`
+    (draws times weight give every class its weight in the metric; the weights' mean over draws is 1), or `adjusted`:
+    every draw counts the same, and ln(share of the draws / weight in the metric) is added to the logits, which leaves
+    to the logits themselves what a class's frequency does not explain (Menon et al. 2021, arXiv:2007.07314). Both have
+    the same optimum; the adjusted loss has no heavy examples of rare classes.
     """
     counts = np.bincount(labels, minlength=len(CLASSES)).astype(float)
-    per_class = np.where(counts > 0, np.maximum(counts, 1) ** (1 + power), 0)  # share of the draws
+    per_class = np.where(counts > 0, np.maximum(counts, 1) ** (1 + recipe.class_power), 0)  # share of the draws
     per_class /= per_class.sum()
-    weights = np.where(counts > 0, np.array(METRIC_WEIGHTS) / np.maximum(per_class, 1e-12), 0)
-    weights /= (per_class * weights).sum()
     probability = (per_class / np.maximum(counts, 1))[labels]
-    return probability / probability.sum(), weights
+    probability /= probability.sum()
+    metric = np.array(METRIC_WEIGHTS)
+    if recipe.loss == "adjusted":
+        least = per_class[counts > 0].min()  # of a class that does not occur, so that its logits are still pressed down
+        shift = np.log(np.maximum(per_class, least) / metric)
+        return Draws(probability, np.ones(len(CLASSES)), shift.astype(np.float32))
+    weights = np.where(counts > 0, metric / np.maximum(per_class, 1e-12), 0)
+    weights /= (per_class * weights).sum()
+    return Draws(probability, weights, np.zeros(len(CLASSES), np.float32))
 
 
 def epoch(objects: Objects, pool: Pool, recipe: Recipe, number: int) -> Iterator[Batch]:
@@ -55,8 +72,8 @@ def epoch(objects: Objects, pool: Pool, recipe: Recipe, number: int) -> Iterator
     """
     rng = np.random.default_rng([recipe.seed, number])
     labels = class_columns(objects.labels)
-    probability, class_weights = class_draws(labels, recipe.sampling.class_power)
-    drawn = rng.choice(len(objects), size=len(objects), p=probability)
+    draws = class_draws(labels, recipe.sampling)
+    drawn = rng.choice(len(objects), size=len(objects), p=draws.probability)
     shown = [show(pool[i], recipe.redshift.share, rng) for i in drawn]
     seen = [augment(example.curve, example.context, recipe.augmentation, rng) for example in shown]
     curves = [curve for curve, _ in seen]
@@ -72,7 +89,7 @@ def epoch(objects: Objects, pool: Pool, recipe: Recipe, number: int) -> Iterator
         columns = labels[drawn[chosen]]
         weights = np.ones(readout.shape)
         weights[:, 0] = recipe.sampling.full_weight
-        weights *= class_weights[columns][:, None] / weights.mean()
+        weights *= draws.weights[columns][:, None] / weights.mean()
         yield Batch(
             torch.from_numpy(encoded.inputs),
             torch.from_numpy(encoded.statistics),
@@ -80,6 +97,7 @@ def epoch(objects: Objects, pool: Pool, recipe: Recipe, number: int) -> Iterator
             torch.from_numpy(readout),
             torch.from_numpy(weights.astype(np.float32)),
             torch.from_numpy(columns),
+            torch.from_numpy(draws.shift),
         )
 
 
@@ -126,5 +144,6 @@ def plain(data: Objects, readout: NDArray[np.int64], size: int = 128) -> Iterato
                 torch.from_numpy(readout[chosen]),
                 torch.ones(readout[chosen].shape),
                 torch.zeros(len(chosen), dtype=torch.long),  # no class is asked for: there may be none
+                torch.zeros(len(CLASSES)),
             ),
         )

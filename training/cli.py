@@ -14,7 +14,7 @@ from rich.progress import DownloadColumn, MofNCompleteColumn, TaskID, TextColumn
 
 from model.artefact import DEFAULT, MANIFEST, WEIGHTS, Artefact, ArtefactError, load, save
 from training import fetch as source
-from training import splits, tables
+from training import sky_tables, splits, tables
 from training.comparison import comparing, paper, results
 from training.comparison.balancing import balance, before_and_after
 from training.comparison.folds import FoldsError
@@ -27,10 +27,12 @@ from training.files import FULL, DataError, metadata_beside, replacing, tried
 from training.fit import finish, fit_fold, split_name
 from training.holdout import holdout as heldout
 from training.holdout import write
+from training.judge import judge
 from training.options import ArtefactFolder, Data, Fold, Threads, test_set, training_set
 from training.predict import predict as classify
 from training.recipe import RecipeError
 from training.recipe import load as load_recipe
+from training.skies import read_skies
 
 EXTRA = ("lightgbm", "matplotlib")  # of the extra `train`, for the commands `anchor` and `plots` alone
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -134,6 +136,10 @@ def evaluate(
     ] = None,
     folds: Annotated[int, typer.Option(help="5: the artefact's recipe, a network a fold, from folds.json.")] = 1,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the README's table from kept figures.")] = False,
+    sky: Annotated[
+        Path | None,
+        typer.Option("--sky", help="Folder of labelled light curves to judge by, two parquet tables a set."),
+    ] = None,
     keep: Annotated[
         bool, typer.Option("--keep", help="Put the figures into the artefact; its digest changes.")
     ] = False,
@@ -145,8 +151,13 @@ def evaluate(
     Example: misweeper-train evaluate --json -
 
     Example: misweeper-train evaluate --folds 5
+
+    Example: misweeper-train evaluate --sky skies/
     """
     set_threads(threads)
+    if sky:
+        judged_by(sky, artefact, json_file, markdown=markdown)
+        return
     if markdown:
         sys.stdout.write(tables.markdown(tables.comparison(artefact)) + "\n")
         return
@@ -162,13 +173,33 @@ def evaluate(
     else:
         found = over_folds(artefact, folds)
     found |= results.unseen(artefact) | {"artefact": loaded.name, "digest": loaded.digest}
-    text = json.dumps(rounded(found | {"anchors": results.read(artefact, results.ANCHORS)}), indent=1)
-    if json_file is None or str(json_file) != "-":
+    if str(json_file) != "-":
         print_figures(found)
         print_table(tables.comparison(artefact), "Beside others")
         if rows := tables.left_out(results.read(artefact, results.LEFT_OUT)):
             print_table(rows, "Classes left out of training")
-    if json_file is not None and str(json_file) == "-":
+    write_json(found | {"anchors": results.read(artefact, results.ANCHORS)}, json_file)
+
+
+def judged_by(sky: Path, artefact: Path, json_file: Path | None, *, markdown: bool) -> None:
+    """The figures of an artefact on labelled skies."""
+    loaded = load(artefact)
+    if json_file is not None and str(json_file) != "-":
+        tried(json_file, artefact / MANIFEST, artefact / WEIGHTS)
+    found = judge(loaded, read_skies(sky)) | {"artefact": loaded.name, "digest": loaded.digest}
+    if markdown:
+        sys.stdout.write(sky_tables.as_markdown(found) + "\n")
+    elif str(json_file) != "-":
+        for make, title in ((sky_tables.over_all, "Over all sets"), (sky_tables.by_set, "By set"),
+                            (sky_tables.by_class, "By class")):  # fmt: skip
+            print_table(make(found), title)
+    write_json(found, json_file)
+
+
+def write_json(found: dict[str, Any], json_file: Path | None) -> None:
+    """Figures as one JSON object, to a file or to standard output. Raises DataError."""
+    text = json.dumps(rounded(found), indent=1)
+    if str(json_file) == "-":
         sys.stdout.write(text + "\n")
     elif json_file is not None:
         with replacing(json_file) as partial:

@@ -16,6 +16,8 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
+from training.files import beside
+
 Progress = Callable[[str, int, int], None]  # what, bytes done, bytes in all
 
 REQUIREMENT = "snmachine==2.0.0.post3"
@@ -83,13 +85,14 @@ def download(folder: Path) -> None:
 
 def unpack(archive: zipfile.ZipFile, member: str, target: Path, progress: Progress) -> None:
     """Write one member beside its target, check its digest, then give it its name. Raises FetchError."""
-    partial, digest, done = target.with_suffix(".partial"), hashlib.sha256(), 0
+    partial, digest, done = beside(target), hashlib.sha256(), 0
     with archive.open(member) as source, partial.open("wb") as sink:
         while block := source.read(CHUNK_BYTES):
             digest.update(block)
             done += sink.write(block)
             progress(target.name, done, archive.getinfo(member).file_size)
     if digest.hexdigest() != SHA256[target.name]:
+        partial.unlink()
         raise FetchError(f"{member} in {archive.filename} has changed: its sha256 is {digest.hexdigest()}")
     partial.replace(target)
 
@@ -109,7 +112,7 @@ def copy_from(source: Path, folder: Path) -> None:
             raise FetchError(
                 f"{source} holds none of {', '.join((name, *others))}: name the folder with PLAsTiCC's files"
             )
-        partial = (folder / name).with_suffix(".partial")
+        partial = beside(folder / name)
         try:
             with (gzip.open if found.suffix == ".gz" else open)(found, "rb") as packed, partial.open("wb") as plain:
                 shutil.copyfileobj(packed, plain, CHUNK_BYTES)

@@ -3,25 +3,41 @@
 CSV files may be compressed (.gz), as Zenodo's are, and padded with spaces, as its metadata are.
 """
 
+import bz2
 import gzip
+import io
+import lzma
+import os
 import warnings
+import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from errno import EDQUOT, EFBIG, EIO, EISDIR, ENOSPC, EROFS
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from training.lines import CheckedLines, RowError
+
 Columns = Mapping[str, tuple[str, ...]]  # our names, and what else a column may be called
-UNREADABLE = (ValueError, EOFError, OSError, zlib.error, pa.ArrowException)  # of damaged files
+UNREADABLE = (
+    ValueError,
+    EOFError,
+    OSError,
+    zlib.error,
+    lzma.LZMAError,
+    zipfile.BadZipFile,
+    pa.ArrowException,
+)  # of damaged files
 ENCODING = "utf-8-sig"  # a mark at the beginning, as spreadsheets leave it, is no part of a name
 SEPARATORS = {";": ";", "\t": "tabs", "|": "|"}
 WORDS = {"true": 1.0, "false": 0.0}
+UNPACK: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 FULL = {ENOSPC, EDQUOT, EFBIG, EIO, EROFS}
 KAGGLE, ZENODO = "_metadata", ("lightcurves", "metadata")
 
@@ -58,6 +74,8 @@ def tables(path: Path, columns: Columns, chunk_rows: int, optional: str | None =
                 yield chunk.rename(columns=names)
     except DataError:
         raise
+    except RowError as error:
+        raise DataError(f"{path}, {error}") from error
     except pd.errors.EmptyDataError as error:
         raise DataError(f"{path}, line 1: there is no header, nothing but blank; fetch or export it again") from error
     except UNREADABLE as error:
@@ -91,39 +109,65 @@ def header(path: Path) -> list[str]:
     """The names of a table's columns."""
     if path.suffix == ".parquet":
         return list(pq.read_schema(path).names)
-    first = pd.read_csv(path, header=None, nrows=1, dtype=str, skipinitialspace=True, encoding=ENCODING)
+    with opened(path) as file:
+        first = pd.read_csv(
+            io.BufferedReader(CheckedLines(file)),
+            header=None,
+            nrows=1,
+            dtype=str,
+            skipinitialspace=True,
+            encoding=ENCODING,
+        )
     return [str(name).strip() for name in first.iloc[0]]
+
+
+def opened(path: Path) -> IO[bytes]:
+    """A CSV file's bytes, unpacked; of a zip archive those of its only file."""
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+            if len(names) != 1:
+                raise DataError(f"{path} holds {len(names)} files; unpack it, and name one of them")
+            return archive.open(names[0])
+    file: IO[bytes] = UNPACK.get(path.suffix, open)(path, "rb")
+    return file
 
 
 def chunks(path: Path, columns: list[str], rows: int) -> Iterator[pd.DataFrame]:
     """The table in pieces, numbered through; of CSV every value as its text."""
     if path.suffix != ".parquet":
-        blank = blank_lines(path)
-        with pd.read_csv(
-            path,
-            skiprows=blank,
-            skipinitialspace=True,
-            skip_blank_lines=False,
-            index_col=False,
-            chunksize=rows,
-            dtype=str,
-            encoding=ENCODING,
-        ) as reader:
+        with (
+            opened(path) as file,
+            pd.read_csv(
+                io.BufferedReader(lines := CheckedLines(file)),
+                skipinitialspace=True,
+                skip_blank_lines=False,
+                index_col=False,
+                chunksize=rows,
+                dtype=str,
+                encoding=ENCODING,
+            ) as reader,
+        ):
             while (chunk := next_of(reader, path)) is not None:
                 named = chunk.rename(columns=lambda name: str(name).strip())[columns]
-                yield named.set_index(chunk.index + blank).dropna(how="all")
+                yield named.set_index(chunk.index + lines.blank).dropna(how="all")
         return
     done = 0
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(rows, columns=columns):
-            yield texts(batch).to_pandas().set_index(pd.RangeIndex(done, done + len(batch)))
+            yield texts(batch).to_pandas(ignore_metadata=True).set_index(pd.RangeIndex(done, done + len(batch)))
             done += len(batch)
 
 
 def texts(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """The same rows, their bytes as text: so some programs write text into parquet. Raises ArrowInvalid."""
+    """The same rows, bytes and gapped whole numbers as text.
+
+    Some programs write text as bytes into parquet, and pandas makes floats of whole numbers some of which are missing.
+    Raises ArrowInvalid.
+    """
     for place, column in enumerate(batch.schema):
-        if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):
+        kind, gaps = column.type, batch.column(place).null_count
+        if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or (gaps and pa.types.is_integer(kind)):
             batch = batch.set_column(place, column.name, batch.column(place).cast(pa.string()))
     return batch
 
@@ -138,12 +182,6 @@ def next_of(reader: Iterator[pd.DataFrame], path: Path) -> pd.DataFrame | None:
             raise DataError(
                 f"{path}: its rows have more fields than its header; write numbers with points, not commas"
             ) from error
-
-
-def blank_lines(path: Path) -> int:
-    """How many lines stand before the header."""
-    with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
-        return next((n for n, line in enumerate(file) if line.strip(b"\xef\xbb\xbf \t\r\n")), 0)
 
 
 def numbers(values: "pd.Series[Any]") -> "pd.Series[float]":
@@ -167,6 +205,8 @@ def flags(values: "pd.Series[Any]") -> "pd.Series[float]":
 def replacing(out: Path, *sources: Path) -> Iterator[Path]:
     """The path to write a file under, which becomes `out` when the block has ended well, and is gone if not.
 
+    A device or a pipe, which nothing may take the place of, is written to itself.
+
     Args:
         out: where the file is to be.
         sources: what is read meanwhile, none of which may be written over.
@@ -175,16 +215,18 @@ def replacing(out: Path, *sources: Path) -> Iterator[Path]:
         DataError: it cannot be written: it is tried at once.
     """
     tried(out, *sources)
-    partial = beside(out)
+    partial = out if special(out) else beside(out)
     try:
         yield partial
-        partial.replace(out)
+        if partial != out:
+            partial.replace(out)
     except OSError as error:
         if error.errno in FULL or error.filename in (str(partial), str(out)):
             raise unwritable(out, error) from error
         raise
     finally:
-        partial.unlink(missing_ok=True)
+        if partial != out:
+            partial.unlink(missing_ok=True)
 
 
 def tried(out: Path, *sources: Path) -> None:
@@ -200,6 +242,8 @@ def tried(out: Path, *sources: Path) -> None:
     try:
         if out.is_dir():
             raise IsADirectoryError(EISDIR, "it is a folder")
+        if special(out):
+            return
         out.parent.mkdir(parents=True, exist_ok=True)
         beside(out).touch()
         beside(out).unlink()
@@ -207,9 +251,14 @@ def tried(out: Path, *sources: Path) -> None:
         raise unwritable(out, error) from error
 
 
+def special(out: Path) -> bool:
+    """Whether there is something that is neither a file nor a folder, such as /dev/null."""
+    return out.exists() and not out.is_file() and not out.is_dir()
+
+
 def beside(out: Path) -> Path:
-    """Where a file is written before it is moved into place."""
-    return out.with_name(out.name + ".partial")
+    """Where this process writes a file before it is moved into place; two runs at once have two such places."""
+    return out.with_name(f"{out.name}.{os.getpid()}.partial")
 
 
 def unwritable(out: Path, error: OSError) -> DataError:

@@ -48,6 +48,7 @@ class Sampling(Part):
     """Which objects an epoch sees, and after which observations it asks for the class."""
 
     class_power: float = -0.5  # objects of class c are drawn with probability ~ N_c ** class_power
+    loss: Literal["weighted", "adjusted"] = "weighted"  # how draws become the metric: see batches.class_draws
     readouts: int = 10  # of which one is the full curve
     full_weight: float = 2.0  # the full curve's weight among the readouts
     longest_days: float = 150.0  # readouts by time lie between 1 day and so many after the first detection
@@ -66,6 +67,8 @@ class Augmentation(Part):
     missing_mwebv: float = 0.1
     missing_ddf: float = 0.1
     missing_all: float = 0.1
+    detections: float = 0.0  # of curves that are cut to their detections, if they have any
+    fewer_bands: float = 0.0  # of curves that are seen in some of their bands alone
 
 
 class Redshift(Part):

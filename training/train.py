@@ -104,7 +104,8 @@ def step(network: LightCurveLSTM, optimiser: torch.optim.Optimizer, batch: Batch
     with torch.autocast("cpu", torch.bfloat16, enabled=recipe.optimiser.precision == "bfloat16"):
         output = network(batch.inputs, batch.statistics, None, readout=batch.readout)
     columns = batch.columns[:, None].expand(batch.readout.shape)
-    losses = nn.functional.cross_entropy(output.logits.flatten(0, 1), columns.flatten(), reduction="none")
+    logits = (output.logits + batch.shift).flatten(0, 1)
+    losses = nn.functional.cross_entropy(logits, columns.flatten(), reduction="none")
     loss = (losses * batch.weights.flatten()).mean()
     optimiser.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]

@@ -62,10 +62,24 @@ def anomaly_bits(_: bytes) -> np.uint8:
 
 
 def letter_bits(value: bytes) -> np.uint8:
-    """A dead letter, of which the first field alone is read."""
+    """A dead letter."""
+    return FATE_BITS[first_field(value)]
+
+
+def fate_of(value: bytes) -> str | None:
+    """What a dead letter says of its message; None of a stranger's bytes."""
+    try:
+        return first_field(value)
+    except NOT_OURS:
+        return None
+
+
+def first_field(value: bytes) -> str:
+    """The fate that a dead letter tells of: nothing else of it is read. Raises one of NOT_OURS."""
     start = BytesIO(value[WIRE.size : WIRE.size + FATE_BYTES])
     letter: dict[str, Any] = fastavro.schemaless_reader(start, FATE, None)  # type: ignore[assignment]
-    return FATE_BITS[letter["fate"]]
+    fate: str = letter["fate"]
+    return fate
 
 
 def first_fields(name: str, field: str) -> Schema:

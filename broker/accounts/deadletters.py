@@ -9,7 +9,7 @@ import fastavro
 from confluent_kafka.admin import AdminClient
 
 from broker.config import Settings
-from broker.errors import StartupError
+from broker.errors import StartupError, TransientError
 from broker.kafka import spans
 from broker.kafka.batch import Batch
 from broker.kafka.message import Message
@@ -140,12 +140,18 @@ def described(letter: Letter, reader: AlertReader) -> Iterator[str]:
     value = record["value"]
     yield f"value       {'none' if value is None else f'{len(value)} bytes'}, {record['valueSize']} in the original"
     yield from hexdump((value or b"")[:DUMPED])
-    yield f"survey      {printable(reader.survey_of(value) or 'unknown')}"
-    alerts, poisons = reader(Batch.of([letter.original()]))
-    for poison in poisons.values():
+    yield f"survey      {printable(reader.survey_of(letter.original()) or 'unknown')}"
+    try:
+        decoded = reader(Batch.of([letter.original()]))
+    except TransientError as error:
+        yield f"decoding    cannot be tried: {printable(str(error), DETAIL)}"
+        return
+    for poison in decoded.poisons.values():
         yield f"decoding    {poison.reason}: {printable(poison.detail, DETAIL)}"
-    for number, name in zip(alerts.alert_ids.tolist(), alerts.objects, strict=True):
+    for number, name in zip(decoded.alerts.alert_ids.tolist(), decoded.alerts.objects, strict=True):
         yield f"decoding    works now: alert {number} of {printable(name)}"
+    if len(decoded.declined):
+        yield "decoding    works now: declined, its object has no light curve"
 
 
 def cut(value: bytes | None) -> str:

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from confluent_kafka.admin import AdminClient
 
-from broker.accounts.answers import Answers, anomaly_bits, letter_bits, published_bits
+from broker.accounts.answers import Answers, anomaly_bits, fate_of, letter_bits, published_bits
 from broker.accounts.ledger import Ledger
 from broker.accounts.reconciliation import Reconciliation
+from broker.accounts.routes import RouteAccounts
 from broker.config import Settings
 from broker.errors import StartupError
 from broker.kafka import spans
@@ -21,7 +22,7 @@ from broker.kafka.batch import Place
 from broker.kafka.message import Message
 from broker.kafka.spans import Span
 
-AT_ONCE = 1000  # classifications in memory; dead letters, which may have 100 MB, are read one by one
+AT_ONCE, FEW = 1000, 16  # classifications, packets in memory; dead letters, which may have 100 MB, are read one by one
 NEAR = 10_000  # offsets: candidates for gaps that are nearer than this are read in one go
 MARGIN_MS = 3_600_000  # an output may bear an earlier time than its alert: clocks differ
 
@@ -72,16 +73,23 @@ def reconcile(
 
     found, pending = input_spans(admin, settings, wanted)
     ledgers = {span.place: Ledger(span) for span in found}
-    answers = Answers(ledgers)
+    answers, routes = Answers(ledgers), RouteAccounts(settings.outputs.routes, found)
     outputs, expired = output_spans(admin, settings.outputs.topics, wanted.since_ms)
-    kinds = dict(zip(settings.outputs.topics, (published_bits, anomaly_bits, letter_bits), strict=True))
+    kinds = dict(zip(settings.outputs.ours, (published_bits, anomaly_bits, letter_bits), strict=True))
     for topic, bits in kinds.items():
         ours = [span for span in outputs if span.topic == topic]
         for messages in reading(ours, 1 if bits is letter_bits else AT_ONCE):
             answers.take(messages, bits)
+            if bits is published_bits:
+                routes.published(messages)
+            elif bits is letter_bits:
+                routes.declined([message for message in messages if fate_of(message.value or b"") == "declined"])
     answers.note()
+    for topic in routes.ledgers:
+        for messages in reading([span for span in outputs if span.topic == topic], FEW):
+            routes.there(topic, messages)
     settle(ledgers, lambda some: reading(some, 1))
-    return Reconciliation(ledgers, pending, answers.nameless, expired)
+    return Reconciliation(ledgers, pending, answers.nameless + routes.nameless, expired, routes)
 
 
 def offsets(text: str | None) -> Callable[[int], int | None]:

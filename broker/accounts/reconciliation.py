@@ -1,8 +1,8 @@
 """What a recount found: totals, a table for people, JSON for machines."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import islice
 from textwrap import wrap
 from typing import Any
@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from broker.accounts.ledger import FATES, Ledger
+from broker.accounts.routes import THERE, WANTED, RouteAccounts, RouteLedger
 from broker.kafka.batch import Place
 from broker.text import printable
 
@@ -30,6 +31,7 @@ class Reconciliation:
     pending: dict[Place, int]  # offsets that the group has not committed; markers of transactions among them
     nameless: int  # outputs that do not name what they answer
     expired: int  # outputs that retention has deleted
+    routes: RouteAccounts = field(default_factory=lambda: RouteAccounts({}, []))
 
     def defects(self) -> dict[str, list[tuple[Place, NDArray[np.int64]]]]:
         """The offsets of each kind of defect, by partition; only kinds of which there are any."""
@@ -38,6 +40,10 @@ class Reconciliation:
             for kind, offsets in ledger.defects().items():
                 if len(offsets):
                     found[kind].append((place, offsets))
+        for topic, place, route_ledger in self.routes.each():
+            for kind, offsets in route_ledger.defects().items():
+                if len(offsets):
+                    found[kind.format(topic)].append((place, offsets))
         return dict(found)
 
     def summary(self, listed: int = LISTED) -> dict[str, Any]:
@@ -48,6 +54,10 @@ class Reconciliation:
             "clean": not self.nameless and not defects,
             "partitions": rows,
             "totals": {name: sum(row[name] for row in rows) for name in COUNTS},
+            "routes": [
+                {"topic": topic, "taken": count(of_one, WANTED), "published": count(of_one, THERE)}
+                for topic, of_one in self.routes.ledgers.items()
+            ],
             "defects": {kind: sum(len(offsets) for _, offsets in of_kind) for kind, of_kind in defects.items()},
             "first": [one for kind, of_kind in defects.items() for one in islice(self._each(kind, of_kind), listed)],
             "nameless": self.nameless,
@@ -72,14 +82,23 @@ class Reconciliation:
     def _each(self, kind: str, of_kind: list[tuple[Place, NDArray[np.int64]]]) -> Iterator[dict[str, Any]]:
         for place, offsets in of_kind:
             for offset in offsets:
-                ledger = self.ledgers[place]
                 yield {
                     "defect": kind,
                     "topic": place[0],
                     "partition": place[1],
                     "offset": int(offset),
-                    "found": ledger.seen(int(offset)),
+                    "found": self._told(kind, place, int(offset)),
                 }
+
+    def _told(self, kind: str, place: Place, offset: int) -> str:
+        told = self.ledgers[place].seen(offset)
+        routes = (of_one[place] for topic, of_one in self.routes.ledgers.items() if topic in kind.split())
+        return "; ".join([told, *(ledger.seen(offset) for ledger in routes)])
+
+
+def count(of_one: Mapping[Place, RouteLedger], bits: np.uint8) -> int:
+    """How many offsets of all partitions have these bits on a route."""
+    return sum(ledger.count(bits) for ledger in of_one.values())
 
 
 def table(summary: dict[str, Any]) -> Table:
@@ -122,6 +141,8 @@ def paragraph(head: str, counts: dict[str, Any], width: int) -> list[str]:
 
 def sentences(summary: dict[str, Any]) -> Iterator[str]:
     """The defects of a summary, a line each, then the verdict."""
+    for route in summary["routes"]:
+        yield f"route {printable(route['topic'])}: takes {route['taken']:,} alerts, has {route['published']:,}"
     listed = Counter(one["defect"] for one in summary["first"])
     for one in summary["first"]:
         yield f"{one['defect']}: {printable(one['topic'])}[{one['partition']}]@{one['offset']}, found: {one['found']}"
@@ -130,7 +151,7 @@ def sentences(summary: dict[str, Any]) -> Iterator[str]:
             yield f"{kind}: {count - listed[kind]:,} more"
     if summary["nameless"]:
         yield f"{summary['nameless']:,} messages on the output topics do not name what they answer"
-    if summary["expired"] and summary["totals"]["gaps"]:
+    if summary["expired"] and any(kind == "gap" or " route " in kind for kind in summary["defects"]):
         yield f"{summary['expired']:,} outputs are no longer retained; one of them may have answered an early gap"
     if not summary["clean"]:
         yield "not every offset has one fate"

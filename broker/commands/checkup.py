@@ -1,40 +1,36 @@
-"""Tries every connection and file that the service needs, one after the other, and says what is wrong with each."""
+"""Tries what the service needs, one after the other, and says what is wrong with each."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-from confluent_kafka import KafkaException
-
-from broker import assembly
 from broker.config import Settings
-from broker.connections import connect_kafka, connect_redis
+from broker.connections import connect_kafka
 from broker.errors import StartupError
-from broker.kafka.topics import missing_topics
+from broker.preflight import Probe, http_port, kafka_probes, redis_probes, tried
+
+Finding = tuple[str, list[str], StartupError | None]
 
 
-def checkup(settings: Settings) -> Iterator[tuple[str, str | None]]:
-    """What was tried and what is wrong with it, or None; in the order in which the service needs them."""
-    yield (
-        "artefact and device",
-        problem(lambda: assembly.build_classifier(settings, assembly.read_artefact(settings)).warm_up()),
-    )
-    yield "Redis", problem(lambda: connect_redis(settings))
-    kafka = problem(lambda: connect_kafka(settings))
-    yield "Kafka", kafka
-    if kafka is None:
-        names = [t for t in settings.kafka.topics if not t.startswith("^")]
-        yield "topics", problem(lambda: require_topics(settings, [*names, *settings.outputs.topics]))
-
-
-def problem(attempt: Callable[[], object]) -> str | None:
-    """What an attempt says is wrong."""
+def checkup(settings: Settings) -> Iterator[Finding]:
+    """What was tried, what is to be said of it, and what is wrong with it, or None."""
+    yield from tried([Probe("HTTP port", lambda: http_port(settings))])
+    redis, memory = redis_probes(settings)
+    for finding in tried([redis]):
+        yield finding
+        if finding[2] is None:
+            yield from tried([memory])
     try:
-        attempt()
-    except (StartupError, KafkaException) as error:
-        return str(error)
-    return None
+        admin = connect_kafka(settings)
+    except StartupError as error:
+        yield "Kafka", [], error
+    else:
+        yield "Kafka", [], None
+        yield from tried(kafka_probes(settings, admin))
+    yield from tried([Probe("artefact and device", lambda: classifier(settings))])
 
 
-def require_topics(settings: Settings, names: list[str]) -> None:
-    """Raise StartupError that names the topics which do not exist."""
-    if missing := missing_topics(connect_kafka(settings), names):
-        raise StartupError(f"there is no topic {', '.join(missing)}; create them with `misweeper topics create`")
+def classifier(settings: Settings) -> list[str]:
+    """The artefact is whole and runs on the device. Raises StartupError."""
+    from broker import assembly  # noqa: PLC0415 - torch takes seconds to import: all else is said before
+
+    assembly.build_classifier(settings, assembly.read_artefact(settings)).warm_up()
+    return []

@@ -19,6 +19,7 @@ from broker.config import Settings
 from broker.connections import connect_kafka
 from broker.errors import Reason, StartupError
 from broker.kafka import spans
+from broker.packets.formats import formats_of
 from broker.packets.reader import AlertReader
 from broker.text import calendar, printable
 
@@ -83,7 +84,7 @@ def show(
     own = topic == settings.outputs.dead_letters
     admin = connect_kafka(settings)
     wanted = [own_span(admin, topic, partition, offset)] if own else letter_spans(admin, settings)
-    reader = AlertReader(settings.limits.max_message_bytes)
+    reader = AlertReader(settings.limits.max_message_bytes, formats_of(settings))
     found = 0
     with progress("letters read") as (expect, advanced):
         expect(sum(span.size for span in wanted))
@@ -157,9 +158,9 @@ def choose(
     """The letters that the options ask for. Raises StartupError."""
     if fate is not None and fate not in FATES[1:]:
         raise StartupError(f"no letter has the fate {printable(fate)}; give one of {', '.join(FATES[1:])}")
-    reader = AlertReader(settings.limits.max_message_bytes)
+    reader = AlertReader(settings.limits.max_message_bytes, formats_of(settings))
     return Choice(
-        survey_of=lambda letter: reader.survey_of(letter.record["value"]),
+        survey_of=lambda letter: reader.survey_of(letter.original()),
         fate=fate,
         reason=reason,
         survey=survey,

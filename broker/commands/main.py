@@ -6,28 +6,28 @@ import sys
 import threading
 from collections.abc import Mapping
 from importlib.metadata import version
-from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from confluent_kafka import Producer
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
+from rich.text import Text
 
 from broker.commands import streams
+from broker.commands.checkup import checkup
 from broker.commands.deadletters import app as deadletters_app
 from broker.commands.recovery import rebuild, reconcile
 from broker.commands.report import report
+from broker.commands.sending import replay
 from broker.commands.shown import cell
 from broker.commands.watch import watch
 from broker.commands.web import web
 from broker.config import Settings, variables
 from broker.connections import connect_kafka
 from broker.errors import StartupError
-from broker.kafka.topics import create_topics
-from broker.text import printable_lines
+from broker.kafka.topics import create_topics, grow_topics
+from broker.text import printable, printable_lines
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -42,10 +42,12 @@ app.add_typer(deadletters_app, name="dead-letters")
 app.command()(reconcile)
 app.command()(rebuild)
 app.command()(watch)
+app.command()(replay)
 app.command()(report)
 app.command()(web)
 
 EXIT_CONFIGURATION = 2
+PARTITIONS = 6
 EXIT_LATE = 3
 LONGEST_SETTING, LONGEST_SENTENCE = 1_000, 4_000  # characters
 
@@ -109,17 +111,22 @@ def check(
         for name, value in variables().items():
             console.print(cell(f"{name}={value}", longest=LONGEST_SETTING), soft_wrap=True)
         return
-    from broker.commands.checkup import checkup  # noqa: PLC0415 - torch takes seconds to import
-
     settings = Settings.load()
     console.print(settings_table(variables(settings)))
     failed = False
-    for part, problem in checkup(settings):
+    for part, notes, problem in checkup(settings):
         failed |= problem is not None
         mark = cell("✗ ", "red") if problem else cell("✓ ", "green")
-        console.print(mark + cell(f"{part}: {problem}" if problem else part, longest=LONGEST_SENTENCE))
+        print_line(console, mark, f"{part}: {problem}" if problem else part)
+        for note in notes:
+            print_line(console, cell("! ", "yellow"), f"{part}: {note}")
     if failed:
         raise typer.Exit(EXIT_CONFIGURATION)
+
+
+def print_line(console: Console, mark: Text, text: str) -> None:
+    """A finding, on one line however long it is."""
+    console.print(mark + cell(text, longest=LONGEST_SENTENCE), soft_wrap=True)
 
 
 def settings_table(values: Mapping[str, str]) -> Table:
@@ -131,40 +138,12 @@ def settings_table(values: Mapping[str, str]) -> Table:
 
 
 @app.command()
-def replay(
-    file: Annotated[Path, typer.Argument(help="CSV, parquet, or an Avro container file of native alerts.")],
-    topic: Annotated[str | None, typer.Option(help="Where to; by default the first input topic.")] = None,
-    rate: Annotated[
-        float | None, typer.Option(min=0.001, help="Alerts per second; by default as fast as it goes.")
-    ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Send so many alerts at most.")] = None,
-) -> None:
-    """Send the observations of a file to Kafka, one alert each, in order of time.
-
-    Example: misweeper replay broker/examples/plasticc_heldout.parquet --rate 500
-    """
-    from broker.commands.replay import read_alerts  # noqa: PLC0415 - pandas takes a second and 100 MB: not for run
-    from broker.commands.replay import replay as send  # noqa: PLC0415
-
-    settings = Settings.load()
-    connect_kafka(settings)
-    records = islice(read_alerts(file), limit)
-    producer = Producer({**settings.kafka.client(), "enable.idempotence": True, "linger.ms": 5})
-    with Progress(console=Console(stderr=True)) as progress:
-        task = progress.add_task("alerts sent", total=None)
-        sent = send(
-            records,
-            producer,
-            topic or settings.kafka.topics[0],
-            rate,
-            on_progress=lambda n: progress.update(task, completed=n),
-        )
-    typer.echo(f"{sent} alerts sent")
-
-
-@app.command()
 def demo(
-    rate: Annotated[float, typer.Option(min=0.1, help="Alerts per second.")] = 1000.0,
+    survey: Annotated[
+        list[str] | None,
+        typer.Option(help="Whose packets: native, rubin, ztf, elasticc or all; may be given more than once."),
+    ] = None,
+    rate: Annotated[float, typer.Option(min=0.1, help="Alerts per second, of all surveys together.")] = 1000.0,
     alerts: Annotated[int | None, typer.Option(min=1, help="Send so many alerts only; by default all of them.")] = None,
     json: Annotated[Path | None, typer.Option(help="Write the summary to this file as one JSON object.")] = None,
     stay: Annotated[bool, typer.Option("--stay", help="Keep everything up afterwards, until Ctrl-C.")] = False,
@@ -172,27 +151,52 @@ def demo(
     """Show the whole service at work on this machine: no Docker, no Java, no server needed.
 
     A real Kafka and a real Valkey start from Python packages, 400 real PLAsTiCC objects that the model never saw are
-    replayed, `misweeper run` classifies them, and a summary compares the answers with the truth.
+    replayed as the packets of one or more surveys (by default native and ztf), one `misweeper run` classifies them all,
+    and a summary compares the answers with the truth and recounts the fate of every alert.
 
-    Example: misweeper demo --rate 8 --alerts 400 --json summary.json
+    Example: misweeper demo --survey rubin --survey ztf --rate 100 --alerts 4000 --json summary.json
     """
     from broker.commands.demo import demo as play  # noqa: PLC0415 - pandas takes a second: not for run
 
-    if not play(Console(), rate_per_s=rate, limit=alerts, json_path=json, stay=stay):
+    surveys = survey or ["native", "ztf"]
+    if not play(Console(), surveys=surveys, rate_per_s=rate, limit=alerts, json_path=json, stay=stay):
         raise typer.Exit(1)
 
 
 @topics_app.command("create")
 def topics_create(
-    partitions: Annotated[int, typer.Option(help="Partitions of the input and output topics.")] = 6,
+    partitions: Annotated[int, typer.Option(help="Partitions of the input and output topics.")] = PARTITIONS,
     replication: Annotated[int, typer.Option(help="Copies of each partition; 3 in production.")] = 1,
+    grow: Annotated[bool, typer.Option("--grow", help="Add partitions to topics that exist and have fewer.")] = False,
 ) -> None:
-    """Create the input and output topics where they do not exist yet.
+    """Create the input and output topics where they do not exist yet, and say which were there already.
 
     Example: misweeper topics create --partitions 45 --replication 3
     """
     settings = Settings.load()
-    create_topics(connect_kafka(settings), settings, partitions, replication)
+    admin = connect_kafka(settings)
+    made = create_topics(admin, settings, partitions, replication)
+    fewer = [name for name, count in made.existing.items() if count < partitions]
+    if grow:
+        grow_topics(admin, fewer, partitions)
+    for name in made.created:
+        typer.echo(f"{printable(name)}: created, partitions: {partitions}")
+    for name, count in made.existing.items():
+        typer.echo(f"{printable(name)}: {left_as_it_was(count, partitions, grown=grow)}")
+    if patterns := [topic for topic in settings.kafka.topics if topic.startswith("^")]:
+        typer.echo(f"{printable(', '.join(patterns))}: topics of a regular expression are for others to create")
+
+
+def left_as_it_was(count: int, wanted: int, *, grown: bool) -> str:
+    """What to say of a topic that was there already."""
+    if count < wanted and grown:
+        return f"was there already with partitions: {count}; it has {wanted} now"
+    said = f"was there already, partitions: {count}"
+    if count < wanted:
+        return f"{said}, not {wanted}; --grow adds the others, and an object's next alerts may then go to another one"
+    if count > wanted:
+        return f"{said}, not {wanted}; Kafka takes none away: leave it so, or delete the topic and create it again"
+    return said
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from broker.accounts.aside import set_aside
 from broker.accounts.reconcile import Wanted, offsets
 from broker.accounts.reconcile import reconcile as recount
 from broker.accounts.reconciliation import lines, sentences, table
@@ -23,9 +24,10 @@ from broker.config import Settings
 from broker.connections import connect_kafka, connect_redis
 from broker.errors import StartupError
 from broker.kafka import spans
-from broker.lightcurves.loss import told_well
+from broker.lightcurves.loss import rebuilding, told_well
 from broker.lightcurves.rebuild import committed_spans
 from broker.lightcurves.rebuild import rebuild as append
+from broker.packets.formats import formats_of
 from broker.packets.reader import AlertReader
 
 EXIT_FINDING, EXIT_CRASH, EXIT_INTERRUPTED = 1, 2, 130
@@ -140,11 +142,14 @@ def rebuild(
     settings = Settings.load()
     since_ms, until_ms = moment(since), moment(until) if until else None
     store = connect_redis(settings)
-    wanted = committed_spans(connect_kafka(settings), settings, since_ms, until_ms)
+    admin = connect_kafka(settings)
+    wanted = committed_spans(admin, settings, since_ms, until_ms)
+    rebuilding(store.identities)
     with progress("offsets read") as (expect, advanced):
         expect(sum(span.size for span in wanted))
         batches = spans.read(settings.kafka.consumer(), wanted, settings.batch.max_size, advanced=advanced)
-        done = append(batches, AlertReader(settings.limits.max_message_bytes), store)
+        reader = AlertReader(settings.limits.max_message_bytes, formats_of(settings))
+        done = append(batches, reader, store, aside=set_aside(admin, settings))
     told_well(store.identities, {span.place: span.end for span in wanted})
     typer.echo(
         f"{done.alerts} alerts read, {done.already_there} already there; {done.added} entries added, "

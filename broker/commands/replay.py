@@ -1,7 +1,8 @@
-"""Files to Kafka at a rate: one alert an observation, in time order, as a telescope would have sent them."""
+"""Files to Kafka at a rate: in time order, as a telescope would have sent them."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +11,16 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from fastavro.read import SchemaResolutionError
 
 from broker.commands.tables import fields_of, records_of
 from broker.errors import StartupError
-from broker.packets.framings import encode
+from broker.replays.makers import MAKERS
+from broker.replays.packet import Packet, Record
+from broker.replays.recorded import is_recorded, recorded_packets
+from broker.text import printable
 from schemas.catalogue import load
-
-Record = dict[str, Any]
 
 ROWS = 512  # at a time: a longer pause would delay the alerts that are due
 TELL_S = 0.1
@@ -42,43 +44,75 @@ def read_alerts(path: Path) -> Iterator[Record]:
     readers = {".csv": _csv, ".parquet": _parquet, ".avro": _avro}
     if (reader := readers.get(path.suffix)) is None:
         raise StartupError(f"{path} ends in {path.suffix!r}; give a file that ends in {', '.join(readers)}")
-    try:
+    with naming(path):
         yield from reader(path)
+
+
+def packets_of(paths: Iterable[Path], survey: str | None = None) -> Iterator[Packet]:
+    """The packets of some files, one file after the other: light curves as a survey's, real packets as they are.
+
+    Args:
+        paths: as `read_alerts` takes them, or `.avro` files of a survey's packets.
+        survey: whose packets to make of light curves; by default native ones.
+
+    Raises:
+        StartupError: names the file, what is wrong with it, and the remedy.
+    """
+    if survey is not None and survey not in MAKERS:
+        raise StartupError(f"no packets of {printable(survey)} are made here; give one of {', '.join(MAKERS)}")
+    for path in paths:
+        with naming(path):
+            recorded = path.suffix == ".avro" and path.is_file() and is_recorded(path)
+        if not recorded:
+            yield from MAKERS[survey or "native"](read_alerts(path))
+        elif survey:
+            raise StartupError(f"{path} holds a survey's packets, which are sent as they are; leave --survey out")
+        else:
+            with naming(path):
+                yield from recorded_packets(path)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Errors of reading name the file. Raises StartupError."""
+    try:
+        yield
     except SchemaResolutionError as error:
         raise StartupError(f"{path} holds no native alerts ({error}); see schemas/observation.1.avsc") from error
     except (ValueError, pa.ArrowException, EOFError, OSError) as error:
         raise StartupError(f"{path} cannot be read ({error}); export it again") from error
 
 
-def replay(
-    records: Iterator[Record],
+def send(
+    packets: Iterable[tuple[str, Packet]],
     producer: Producer,
-    topic: str,
     rate_per_s: float | None = None,
     *,
-    on_send: Callable[[Record], None] = lambda _: None,
+    on_send: Callable[[Packet], None] = lambda _: None,
     on_progress: Callable[[int], None] = lambda _: None,
     clock: Callable[[], float] = time.monotonic,
 ) -> int:
-    """Send alerts: number n leaves n / rate seconds after the first, or as fast as it goes. Returns how many were sent.
+    """Send packets to their topics, and say how many.
+
+    Number n leaves n / rate seconds after the first, or all as fast as it goes.
 
     Raises:
         StartupError: Kafka refused one.
     """
-    refused: list[KafkaError] = []
+    refused: list[tuple[str, str]] = []
+    topic = ""
 
-    def delivered(error: KafkaError | None, _: object) -> None:
+    def delivered(error: KafkaError | None, message: Message) -> None:
         if error is not None:
-            refused.append(error)
+            refused.append((message.topic() or "", error.str()))
 
     began = told = clock()
     sent = 0
-    for record in records:
+    for topic, packet in packets:
         while rate_per_s and (early := began + sent / rate_per_s - clock()) > BURST_S:
             producer.poll(early)
-        value = encode(record, "observation")
-        on_send(record)
-        _produce(producer, topic, record, value, delivered)
+        on_send(packet)
+        produce_packet(producer, topic, packet, delivered)
         sent += 1
         if clock() - told > TELL_S:
             told = clock()
@@ -88,21 +122,26 @@ def replay(
             break
     left = producer.flush(FLUSH_S)
     if refused or left:
-        why = refused[0].str() if refused else f"{left} alerts were not acknowledged within {FLUSH_S:.0f} s"
-        raise StartupError(f"Kafka did not take the alerts for {topic} ({why}); does the topic exist?")
+        lost = (topic, f"{left} alerts were not acknowledged within {FLUSH_S:.0f} s")
+        which, why = refused[0] if refused else lost
+        raise StartupError(f"Kafka did not take the alerts for {which} ({why}); does the topic exist?")
     on_progress(sent)
     return sent
 
 
-def _produce(producer: Producer, topic: str, record: Record, value: bytes, delivered: Callable[..., None]) -> None:
-    """Hand one alert over, as soon as there is room. Raises StartupError."""
+def produce_packet(producer: Producer, topic: str, packet: Packet, delivered: Callable[..., None]) -> None:
+    """Hand one packet over, as soon as there is room. Raises StartupError."""
+    headers: list[tuple[str, str | bytes | None]] = []
+    if packet.stamped:
+        headers = [("producer_timestamp", repr(time.time() * 1000))]
     while True:
         try:
-            producer.produce(topic, value, record["objectId"].encode(), on_delivery=delivered)
+            producer.produce(topic, packet.value, packet.key, on_delivery=delivered, headers=headers)
         except BufferError:
             producer.poll(0.1)
         except KafkaException as error:
-            raise StartupError(f"alert {record['alertId']} cannot be sent: {error.args[0].str()}") from error
+            which = f"alert {packet.alert_id}" if packet.alert_id else f"a packet of {len(packet.value):,} bytes"
+            raise StartupError(f"{which} cannot be sent: {error.args[0].str()}") from error
         else:
             return
 

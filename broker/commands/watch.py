@@ -1,160 +1,122 @@
-"""Classifications as they are committed: a live table for a terminal, plain lines for everything else."""
+"""Classifications as they are committed: a live table, lines, JSON, an Avro file, or one object's light curve."""
 
-import math
 import signal
 import threading
-from collections import OrderedDict
-from typing import Annotated, Any, NamedTuple
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
 
 import typer
 from confluent_kafka import KafkaException
 from rich.console import Console
-from rich.live import Live
-from rich.table import Table
-from rich.text import Text
 
-from broker.commands.shown import cell
+from broker.commands.following import Watching, draw_once, follow, follow_object, follow_plainly, print_json
+from broker.commands.moments import moment
+from broker.commands.printed import avro_file
+from broker.commands.selection import Selection, class_named, object_named
 from broker.config import Settings
 from broker.connections import connect_kafka
 from broker.errors import StartupError
 from broker.kafka import spans
 from broker.kafka.subscription import Subscription
-from broker.text import printable
-from model.taxonomy import CLASS_NAMES
-
-ROWS = 20
 
 
-class Row(NamedTuple):
-    """What is shown of a classification."""
+class Form(StrEnum):
+    """How classifications are shown."""
 
-    object: str
-    mjd: str
-    points: str
-    best: str
-    probability: float
-    second: str
-    score: float
-    anomaly: bool
-
-    @classmethod
-    def of(cls, record: dict[str, Any]) -> "Row":
-        """Of a published record."""
-        ranked = sorted(record["classifications"], key=lambda c: -c["probability"])
-        named = [(CLASS_NAMES.get(c["classId"], str(c["classId"])), c["probability"]) for c in ranked]
-        (best, probability), *others = named or [("nothing", math.nan)]
-        return cls(
-            object=record["objectId"],
-            mjd=f"{record['mjd']:.3f}",
-            points=str(record["observations"]),
-            best=best,
-            probability=probability,
-            second=" ".join((others[0][0], f"{others[0][1]:.2f}")) if others else "",
-            score=record["anomalyScore"],
-            anomaly=record["anomaly"],
-        )
-
-    def cells(self) -> tuple[Text, ...]:
-        """For a table."""
-        p = self.probability
-        bar = "█" * round(10 * p) if 0 <= p <= 1 else ""
-        score = Text(f"{self.score:.2f} !", style="bold red") if self.anomaly else Text(f"{self.score:.2f}")
-        texts = (self.object, self.mjd, self.points, self.best, f"{p:.2f} {bar:<10}", self.second)
-        return (*map(cell, texts), score)
-
-    def line(self) -> str:
-        """Without a table."""
-        flag = " !" if self.anomaly else ""
-        texts = (self.object, self.mjd, self.points, self.best, f"{self.probability:.2f}", self.second)
-        return "  ".join(map(printable, (*texts, f"{self.score:.2f}{flag}")))
-
-
-class Board:
-    """The last objects that were classified, newest first."""
-
-    def __init__(self, rows: int = ROWS) -> None:
-        self._rows = rows
-        self._latest: OrderedDict[str, Row] = OrderedDict()
-        self.seen = 0
-
-    def add(self, record: dict[str, Any]) -> Row:
-        """Take a classification in; how it is shown."""
-        self.seen += 1
-        row = self._latest[record["objectId"]] = Row.of(record)
-        self._latest.move_to_end(record["objectId"])
-        while len(self._latest) > self._rows:
-            self._latest.popitem(last=False)
-        return row
-
-    def table(self, title: str = "") -> Table:
-        """As rich draws it."""
-        table = Table(title=cell(title, style="table.title", longest=1_000), title_justify="left", expand=False)
-        for name in ("object", "MJD", "points", "class", "probability", "second", "anomaly"):
-            table.add_column(name, justify="right" if name in ("MJD", "points", "probability", "anomaly") else "left")
-        for row in reversed(self._latest.values()):
-            table.add_row(*row.cells())
-        return table
+    TABLE = "table"
+    JSONL = "jsonl"
+    AVRO = "avro"
 
 
 def watch(
     *,
+    survey: Annotated[str | None, typer.Option(help="Only of this survey: plasticc, rubin, ztf, elasticc.")] = None,
+    class_: Annotated[
+        str | None, typer.Option("--class", help="Only where this class is the most probable: TDE, 'SN Ia', 64.")
+    ] = None,
+    probability: Annotated[
+        float | None, typer.Option(min=0.0, max=1.0, help="Only where that class has at least this probability.")
+    ] = None,
+    anomalies: Annotated[bool, typer.Option("--anomalies", help="Only those that are flagged.")] = False,
+    object_: Annotated[
+        str | None, typer.Option("--object", help="Only this object, survey/name: its light curve is drawn.")
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Begin with this time: 2026-11-23 or 2026-11-23T04:30, UTC.")
+    ] = None,
     from_start: Annotated[
         bool, typer.Option("--from-start", help="Begin with the oldest classification kept.")
     ] = False,
+    topic: Annotated[
+        str | None, typer.Option(help="Read this topic, such as a route's; by default all classifications.")
+    ] = None,
+    form: Annotated[
+        Form, typer.Option("--format", help="table; jsonl, a JSON object a line; avro, a file.")
+    ] = Form.TABLE,
+    output: Annotated[Path | None, typer.Option(help="The Avro object container file to write.")] = None,
 ) -> None:
     """Show classifications as they are committed, in a live table. Ctrl-C ends it.
 
-    Where there is no terminal for a table (a pipe, TERM=dumb), a line each.
+    Where there is no terminal for a table (a pipe, TERM=dumb), a line each. With --object and no terminal, the light
+    curve is drawn once.
 
-    Example: MISWEEPER_KAFKA__BOOTSTRAP_SERVERS=kafka:9092 misweeper watch
+    Examples:
+    misweeper watch --class TDE --probability 0.7
+
+    misweeper watch --survey ztf --object ZTF18abcdefg
+
+    misweeper watch --anomalies --since 2026-11-23 --format jsonl > anomalies.jsonl
+
+    misweeper watch --from-start --format avro --output all.avro
     """
     settings = Settings.load()
+    if (form is Form.AVRO) != (output is not None):
+        raise StartupError("--format avro writes a file, and --output names it; give both or neither")
+    wanted = Selection(
+        survey=survey,
+        class_name=class_named(class_) if class_ else None,
+        probability=probability,
+        anomalies=anomalies,
+        object=object_named(object_, survey) if object_ else None,
+    )
+    begin_ms = moment(since) if since else None
     admin = connect_kafka(settings)
-    topic = settings.outputs.classifications
-    spans.partitions(admin, [topic])  # says so where there is none
-    start = "earliest" if from_start else "latest"
-    subscription = Subscription(settings.kafka.client(), {topic: "classification"}, start)
-    console = Console()
+    read = topic or settings.outputs.classifications
+    places = spans.partitions(admin, [read])  # says so where there is none
+    drawn = wanted.object is not None and form is Form.TABLE
+    start = "earliest" if from_start or drawn else "latest"
+    first = spans.at_time(admin, places, begin_ms) if begin_ms is not None else None
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         # An exception would be lost where it comes while Kafka's client calls back.
         signal.signal(number, lambda *_: stop.set())
+    console = Console()
+    live = console.is_terminal and not console.is_dumb_terminal
+    if drawn and not live:
+        assert wanted.object
+        draw_once(settings, admin, console, wanted, begin_ms, read)
+        return
+    subscription = Subscription(settings.kafka.client(), {read: "classification"}, start, first)
+    watching = Watching(subscription, read, wanted, stop)
     try:
-        live = console.is_terminal and not console.is_dumb_terminal
-        (follow if live else follow_plainly)(subscription, topic, console, stop)
+        if form is Form.AVRO:
+            assert output
+            with avro_file(output) as write:
+                watching.hand_over(write)
+            typer.echo(f"{watching.taken} classifications written", err=True)
+        elif form is Form.JSONL:
+            watching.hand_over(print_json)
+        elif drawn:
+            follow_object(settings, watching, console)
+        elif live:
+            follow(watching, console)
+        else:
+            follow_plainly(watching, console)
     except KafkaException as error:
         why = error.args[0].str()
-        raise StartupError(f"{topic} cannot be read ({why}); look at the rights of this user") from error
+        raise StartupError(f"{read} cannot be read ({why}); look at the rights of this user") from error
+    except BrokenPipeError:
+        raise StartupError("nobody reads what is printed any more") from None
     finally:
         subscription.close()
-
-
-def follow(subscription: Subscription, topic: str, console: Console, stop: threading.Event) -> None:
-    """In a live table, until it is to stop."""
-    board = Board()
-    with Live(console=console, auto_refresh=False) as live:
-        while not stop.is_set():
-            for published in subscription.poll(1000, 0.25):
-                board.add(published.record)
-            title = f"{topic}: {board.seen:,} classifications"
-            if subscription.strangers:
-                title += f", {subscription.strangers:,} other messages"
-            if subscription.trouble:
-                title += f"; {subscription.trouble}"
-            live.update(board.table(title), refresh=True)
-
-
-def follow_plainly(subscription: Subscription, topic: str, console: Console, stop: threading.Event) -> None:
-    """A line each, until it is to stop."""
-    print_line(console, f"waiting for classifications on {topic}")
-    said = ""
-    while not stop.is_set():
-        for published in subscription.poll(1000, 0.25):
-            print_line(console, Row.of(published.record).line())
-        if subscription.trouble != said and (said := subscription.trouble):
-            print_line(console, said)
-
-
-def print_line(console: Console, text: str) -> None:
-    """A line, however long it is."""
-    console.print(cell(text, longest=1_000), soft_wrap=True)

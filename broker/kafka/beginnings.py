@@ -95,19 +95,10 @@ class Beginnings:
         low, high = self._ends(place)
         if low <= offset <= high:  # another worker began it
             return offset
-        policy = self._out_of_range
-        if policy == "safe":
-            policy = "earliest" if offset < low else "stop"
-        partition = f"{place[0]}[{place[1]}]"
-        if policy == "stop":
-            raise StartupError(
-                f"{partition} has the offsets {low} to {high}, the group stands at {offset}; find out why, then set "
-                "MISWEEPER_KAFKA__OUT_OF_RANGE: earliest where the topic was made anew, latest where its end was lost"
-            )
-        going_on_at = low if policy == "earliest" else high
-        log.error("offset out of range", partition=partition, offset=offset, going_on_at=going_on_at)
+        at = going_on(place, low, offset, high, self._out_of_range)
+        log.error("offset out of range", partition=f"{place[0]}[{place[1]}]", offset=offset, going_on_at=at)
         self._on_out_of_range()
-        return going_on_at
+        return at
 
     def _end(self, place: Place, which: str) -> int:
         low, high = self._ends(place)
@@ -120,6 +111,18 @@ class Beginnings:
         """How many each topic has."""
         topics = self._consumer.list_topics(timeout=ANSWER_S).topics
         return {name: len(topic.partitions) for name, topic in topics.items()}
+
+
+def going_on(place: Place, low: int, offset: int, high: int, policy: str) -> int:
+    """Where a partition of the offsets `low` to `high` goes on, the group standing outside. Raises StartupError."""
+    if policy == "safe":
+        policy = "earliest" if offset < low else "stop"
+    if policy == "stop":
+        raise StartupError(
+            f"{place[0]}[{place[1]}] has the offsets {low} to {high}, the group stands at {offset}; find out why, then "
+            "set MISWEEPER_KAFKA__OUT_OF_RANGE: earliest where the topic was made anew, latest where its end was lost"
+        )
+    return low if policy == "earliest" else high
 
 
 def committed(consumer: Consumer, places: Collection[Place]) -> dict[Place, int]:

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from confluent_kafka import Message as KafkaMessage
 
+Headers = list[tuple[str, str | bytes | None]]  # of a message that is to be published
+
 
 class Message(NamedTuple):
     """Bytes and where they stood. `timestamp_ms` is Kafka's: when the producer sent it, or the log received it."""
@@ -24,7 +26,7 @@ class Record(NamedTuple):
     topic: str
     key: bytes | None
     value: bytes
-    headers: list[tuple[str, str | bytes | None]]
+    headers: Headers
 
 
 def received(message: "KafkaMessage") -> Message:

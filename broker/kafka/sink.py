@@ -64,8 +64,27 @@ class KafkaSink:
         except (KafkaException, TimeoutError) as error:
             why = self._troubles.told(cause(error))
             raise StartupError(
-                f"no transactions as {worker} ({why}); look at Kafka, and at the rights of this user"
+                f"no transactions as {worker} ({why}); look at Kafka, and at the rights of this user: it takes WRITE "
+                "on transactional ids that begin with the group's name and a dot"
             ) from error
+
+    def try_out(self, topics: Sequence[str]) -> None:
+        """Write to each topic in a transaction that is aborted: at read_committed nobody sees it.
+
+        Raises TransientError that names what is refused.
+        """
+        self._refused.clear()
+        records = [Record(topic, None, b"misweeper check", []) for topic in topics]
+        producer = self._producer = self._producer or self._connect()
+        with self._troubles.named():
+            producer.begin_transaction()
+            self._produce(producer, records)
+            left = bounded(lambda: producer.flush(TRY_S))  # what Kafka refuses is told to `_delivered`
+            self._insist(producer, producer.abort_transaction)
+        if self._refused:
+            raise self._named(self._refused[0][0], records)
+        if left:
+            raise TransientError("kafka", self._troubles.told("a topic does not take records in time"))
 
     def commit(self, records: Sequence[Record], batch: Batch) -> None:
         """Publish the records and commit the batch's offsets, all or nothing. For one thread at a time, any.

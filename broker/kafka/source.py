@@ -10,7 +10,7 @@ waited for, with one deadline; and before anything is read again, until nothing 
 before a commit that then takes effect. All that was read and not committed by then is void: its epoch is over.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import accumulate
@@ -34,6 +34,7 @@ log = structlog.get_logger(__name__)
 MOST_BYTES = 64 * 1024 * 1024
 IN_FLIGHT = 2  # batches that a worker can have written to the store and not committed
 CHUNK = 256  # messages taken from the client at once; what is too much of them waits for the next batch
+ASSIGNOR = "cooperative-sticky"
 NOT_THERE_YET = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC}  # noqa: SLF001 - librdkafka's names
 
 
@@ -85,7 +86,7 @@ class KafkaSource:
         wanted = [check_pattern(topic) for topic in topics]
         self._consumer = Consumer(
             {
-                "partition.assignment.strategy": "cooperative-sticky",
+                "partition.assignment.strategy": ASSIGNOR,
                 "auto.offset.reset": "error",  # then it is ours to decide
                 "isolation.level": "read_committed",
                 "topic.metadata.refresh.interval.ms": 5_000,  # new topics and partitions are seen within seconds
@@ -138,6 +139,12 @@ class KafkaSource:
         """All that was read from this batch on, and is not committed, is read again; nothing of it is in flight."""
         if batch.epoch == self._epoch:
             self._void()
+
+    def owes(self, ends: Mapping[Place, int]) -> bool:
+        """Whether the group stands before one of these offsets in a partition that is held. Raises TransientError."""
+        with self._troubles.named():
+            stands = committed(self._consumer, ends.keys() & self._assigned)
+        return any(offset < ends[place] for place, offset in stands.items())
 
     def back_off(self, seconds: float) -> None:
         """Let time go by without reading, still a living member of the group."""

@@ -18,7 +18,7 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # not in its __all__
 
-from broker.errors import StartupError
+from broker.errors import NotYetError, StartupError
 from broker.kafka.batch import Place
 from broker.kafka.message import Message, received
 from broker.patterns import matching
@@ -69,11 +69,11 @@ def partitions(admin: AdminClient, topics: Iterable[str], never: Collection[str]
     for wanted in topics:
         names = matching(wanted, known, never) if wanted.startswith("^") else [wanted]
         if not names:
-            raise StartupError(f"no topic matches {wanted}; set MISWEEPER_KAFKA__TOPICS or give another")
+            raise NotYetError(f"no topic matches {wanted}; set MISWEEPER_KAFKA__TOPICS or give another")
         for name in names:
             error = known[name].error if name in known else trouble_of(admin, name)
             if error and error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
-                raise StartupError(f"there is no topic {name}; create it with `misweeper topics create`")
+                raise NotYetError(f"there is no topic {name}; create it with `misweeper topics create`")
             if error:
                 raise StartupError(f"topic {name} cannot be read ({error.str()}); look at the rights of this user")
             found += [(name, partition) for partition in sorted(known[name].partitions)]

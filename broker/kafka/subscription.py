@@ -1,19 +1,26 @@
 """Read our own topics as any subscriber would: committed classifications only."""
 
+import json
 import struct
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from io import BytesIO
+from time import monotonic
 from typing import Any, NamedTuple
 
 import fastavro
-from confluent_kafka import Consumer, KafkaError, KafkaException
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
+from broker.kafka.batch import Place
 from broker.kafka.troubles import Troubles
 from schemas import catalogue
 
 WIRE = struct.Struct(">bI")
-NOT_OURS = (KeyError, ValueError, EOFError, IndexError, TypeError, OverflowError, MemoryError)  # a stranger's bytes
+CONTAINER = b"Obj\x01"
+QUIET_S, ANSWER_S = 3.0, 2.0  # after so long without a message Kafka is asked, and has so long to answer
+# A stranger's bytes.
+NOT_OURS = (KeyError, ValueError, EOFError, IndexError, TypeError, OverflowError, MemoryError, StopIteration)
 
 
 class Published(NamedTuple):
@@ -31,10 +38,19 @@ class Subscription:
         config: librdkafka's settings for servers and security.
         schemas: the schema's name for each topic.
         start: earliest or latest.
+        first: the offset to begin with in each partition; one that is not among them begins with its first message.
     """
 
-    def __init__(self, config: dict[str, Any], schemas: dict[str, str], start: str = "earliest") -> None:
+    def __init__(
+        self,
+        config: dict[str, Any],
+        schemas: dict[str, str],
+        start: str = "earliest",
+        first: Mapping[Place, int] | None = None,
+    ) -> None:
         self.strangers = 0  # messages that are none of ours
+        self._heard = monotonic()  # of Kafka
+        self._unwell = ""  # what it did not answer, or says of a topic
         self._schemas = {topic: catalogue.load(name) for topic, name in schemas.items()}
         self._troubles = Troubles()
         self._consumer = Consumer(
@@ -48,7 +64,10 @@ class Subscription:
                 "error_cb": self._troubles,
             }
         )
-        self._consumer.subscribe(list(schemas))
+        if first is None:
+            self._consumer.subscribe(list(schemas))
+        else:
+            self._consumer.subscribe(list(schemas), on_assign=lambda c, parts: c.assign(beginning(parts, first)))
 
     def poll(self, max_messages: int, timeout_s: float) -> Iterator[Published]:
         """What has been published since the last poll; what is none of ours is counted. Raises KafkaException."""
@@ -57,30 +76,81 @@ class Subscription:
                 if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
                     continue
                 raise KafkaException(error)
-            self._troubles.over()
+            self._well()
             topic = message.topic() or ""
             try:
-                record = decode(message.value() or b"", self._schemas[topic])
+                record = decode(message.value() or b"", self._schemas[topic], message.key())
                 answered = source(message.headers() or ())
             except (*NOT_OURS, SystemError):  # the client's own, for a header's name that is no UTF-8
                 self.strangers += 1
                 continue
             yield Published(topic, record, answered)
 
+    def look(self) -> None:
+        """Ask Kafka whether it is well, where it has sent nothing for some seconds: silence does not say so.
+
+        A message is not waited for, neither to say what is wrong nor to say that it is over.
+        """
+        if monotonic() - self._heard < QUIET_S:
+            return
+        try:
+            topics = self._consumer.list_topics(timeout=ANSWER_S).topics
+        except KafkaException as error:
+            self._unwell = self._troubles.told(error.args[0])
+            return
+        lost = [topic for topic in self._schemas if topic not in topics or topics[topic].error is not None]
+        self._well(f"there is no topic {lost[0]} any more" if lost else "")
+
+    def _well(self, but: str = "") -> None:
+        self._heard, self._unwell = monotonic(), but
+        self._troubles.over()
+
     @property
     def trouble(self) -> str:
-        """What keeps messages from coming, as far as Kafka's client has noticed; "" where nothing does."""
-        return self._troubles.told("Kafka cannot be reached") if self._troubles else ""
+        """What keeps messages from coming, as far as anybody has noticed; "" where nothing does."""
+        return self._troubles.told("Kafka cannot be reached") if self._troubles else self._unwell
 
     def close(self) -> None:
         """Leave."""
         self._consumer.close()
 
 
-def decode(value: bytes, schema: catalogue.Schema) -> dict[str, Any]:
-    """The record behind the five bytes of the Confluent wire framing."""
-    record: dict[str, Any] = fastavro.schemaless_reader(BytesIO(value[WIRE.size :]), schema, None)  # type: ignore[assignment]
+def beginning(partitions: list[TopicPartition], first: Mapping[Place, int]) -> list[TopicPartition]:
+    """Partitions, each at the offset to begin with."""
+    return [
+        TopicPartition(p.topic, p.partition, first.get((p.topic, p.partition), OFFSET_BEGINNING)) for p in partitions
+    ]
+
+
+def decode(value: bytes, schema: catalogue.Schema, key: bytes | str | None = None) -> dict[str, Any]:
+    """The record of a message in any framing that we publish: Confluent's wire, a container, the schema in the key.
+
+    Raises one of NOT_OURS.
+    """
+    record: Any
+    if value.startswith(CONTAINER):
+        record = next(fastavro.reader(BytesIO(value)))
+    elif isinstance(key, bytes) and key.startswith(b"{"):
+        record = fastavro.schemaless_reader(BytesIO(value), parsed_key(key), None)  # type: ignore[arg-type]
+    else:
+        record = fastavro.schemaless_reader(BytesIO(value[WIRE.size :]), schema, None)
+    if not isinstance(record, dict):
+        raise TypeError("no record")
     return record
+
+
+def decoded(value: bytes | None, key: bytes | None, schema: catalogue.Schema) -> dict[str, Any] | None:
+    """The same, None for what is none of ours."""
+    try:
+        return decode(value or b"", schema, key)
+    except NOT_OURS:
+        return None
+
+
+@lru_cache(maxsize=64)
+def parsed_key(key: bytes) -> object:
+    """The schema that stands in a key."""
+    return fastavro.parse_schema(json.loads(key))
 
 
 def source(headers: Any) -> tuple[str, int, int]:  # noqa: ANN401 - confluent-kafka types them loosely

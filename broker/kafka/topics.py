@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
-from confluent_kafka.cimpl import NewTopic
+from confluent_kafka.cimpl import NewPartitions, NewTopic
 
 from broker.config import Settings
 from broker.errors import StartupError
@@ -14,6 +14,7 @@ from broker.kafka.spans import ANSWER_S, answering, trouble_of
 CREATE_S = 30.0
 MARGIN_BYTES = 1024 * 1024  # for key, headers and framing
 LARGEST_LETTER = 96 * 1024 * 1024
+LARGEST_PACKET = 16 * 1024 * 1024  # the largest body of any survey, its light curve once more, and its schema
 
 
 class Made(NamedTuple):
@@ -36,6 +37,7 @@ def create_topics(admin: AdminClient, settings: Settings, partitions: int, repli
     sizes = {t: settings.limits.max_message_bytes + MARGIN_BYTES for t in settings.kafka.topics if t[0] != "^"}
     sizes |= dict.fromkeys(settings.outputs.topics, MARGIN_BYTES)
     sizes[settings.outputs.dead_letters] = LARGEST_LETTER
+    sizes |= {r.topic: LARGEST_PACKET for r in settings.outputs.routes.values() if r.content == "packet"}
     wanted = [
         NewTopic(
             name, num_partitions=partitions, replication_factor=replication, config={"max.message.bytes": str(size)}
@@ -54,6 +56,16 @@ def create_topics(admin: AdminClient, settings: Settings, partitions: int, repli
     with answering():
         known = admin.list_topics(timeout=ANSWER_S).topics if existing else {}
     return Made(created, {name: len(known[name].partitions) for name in existing if name in known})
+
+
+def grow_topics(admin: AdminClient, names: Iterable[str], partitions: int) -> None:
+    """Add partitions to topics that have fewer. An object's later alerts may go to another one. Raises StartupError."""
+    wanted = [NewPartitions(name, partitions) for name in names]
+    for name, future in (admin.create_partitions(wanted, request_timeout=CREATE_S) if wanted else {}).items():
+        try:
+            future.result()
+        except KafkaException as error:
+            raise StartupError(f"topic {name} cannot be given partitions: {error.args[0].str()}") from error
 
 
 def missing_topics(admin: AdminClient, names: Iterable[str]) -> list[str]:

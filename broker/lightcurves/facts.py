@@ -1,9 +1,19 @@
 """What a Redis says of itself that decides whether light curves are safe in it."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
+from broker.errors import TransientError
+from broker.lightcurves.resp import pack
+from broker.lightcurves.routing import Servers
+
+INFO, STATS = pack(b"INFO"), pack(b"INFO", b"stats")
+EVICTED = re.compile(rb"^evicted_keys:(\d+)", re.MULTILINE)
+SNAPSHOTS = pack(b"CONFIG", b"GET", b"save")
 KEEPS = "noeviction"
+EVICTION, PERSISTENCE, DISK, RIGHTS = PROBLEMS = ("eviction", "persistence", "disk", "rights")
 UNSAFE = {  # without an append-only file, by whether there are snapshots
     True: "has snapshots and no append-only file: a restart loses what came after the last",
     False: "has no append-only file and no snapshots: a restart loses every light curve",
@@ -22,30 +32,56 @@ class Facts(NamedTuple):
     append_only_file: bool  # on every node
     snapshots: bool | None  # on every node; None: the user may not ask
     saved: bool  # the last save of every node succeeded, or none was tried
-    run_ids: frozenset[str] = frozenset()  # one for each start of each node
+    evictions: Mapping[str, int] = MappingProxyType({})  # evicted keys by the run id of each node: each start has one
 
-    def problems(self) -> list[str]:
-        """What the operator should know, a sentence each."""
-        found = []
+    def problems(self) -> dict[str, str]:
+        """What the operator should know, a sentence each, by one of PROBLEMS."""
+        found = {}
         if self.eviction_policy != KEEPS:
-            found.append(
+            found[EVICTION] = (
                 f"Redis' maxmemory-policy is {self.eviction_policy}: when memory is short it deletes light curves, and "
-                f"their objects are classified from what is left; set it to {KEEPS}"
+                f"they have to be rebuilt; set it to {KEEPS}"
             )
         if not self.append_only_file:
-            found.append(f"Redis {UNSAFE[self.snapshots]}; set appendonly to yes")
+            found[PERSISTENCE] = f"Redis {UNSAFE[self.snapshots]}; set appendonly to yes"
         if not self.saved:
-            found.append("Redis could not write its data to disk the last time; look at its log and its disk")
+            found[DISK] = "Redis could not write its data to disk the last time; look at its log and its disk"
         return found
 
-    def loss_since(self, before: "Facts") -> str | None:
-        """What was lost since these facts, as a sentence; None if nothing was."""
-        if self.evicted_keys > before.evicted_keys:  # less: it was restarted
-            evicted = self.evicted_keys - before.evicted_keys
+    def loss_since(self, marked: Mapping[str, int]) -> str | None:
+        """What was lost, as a sentence, since evictions were as marked; None if nothing was."""
+        evicted = sum(max(0, keys - marked.get(run, 0)) for run, keys in self.evictions.items())
+        if evicted:
             return f"Redis evicted {evicted} keys, light curves may be among them; set maxmemory-policy to {KEEPS}"
-        if self.run_ids - before.run_ids and len(self.run_ids) <= len(before.run_ids) and not before.append_only_file:
-            return "Redis was restarted and had no append-only file: what came after its last snapshot is lost"
+        restarted = bool(self.evictions.keys() - marked.keys()) and len(self.evictions) <= len(marked)
+        if restarted and not self.append_only_file:
+            return "Redis was restarted and has no append-only file: what came after its last snapshot is lost"
         return None
+
+
+def facts_told_by(servers: Servers) -> Facts:
+    """What the servers say of themselves. Raises TransientError where they are away, or this user may not ask."""
+    answers = servers.each(INFO)
+    for address, answer in answers:
+        if not isinstance(answer, bytes):
+            raise TransientError("redis", f"{address}: this user may not ask for INFO; allow it")
+    return facts_of([answer for _, answer in answers if isinstance(answer, bytes)], snapshots_of(servers))
+
+
+def evicted_by(servers: Servers) -> int:
+    """How many keys the servers have evicted since they started; 0 where that may not be asked."""
+    answers = [answer for _, answer in servers.each(STATS)]
+    return sum(int(found[1]) for one in answers if isinstance(one, bytes) and (found := EVICTED.search(one)))
+
+
+def snapshots_of(servers: Servers) -> bool | None:
+    """Whether every server saves snapshots; None where it may not be asked, as with many a hosted one."""
+    try:
+        answers = [answer for _, answer in servers.each(SNAPSHOTS)]
+    except TransientError:
+        return None
+    saves = [bool(answer[1]) for answer in answers if isinstance(answer, list) and len(answer) == 2]
+    return all(saves) if len(saves) == len(answers) else None
 
 
 def facts_of(answers: Sequence[bytes], snapshots: bool | None) -> Facts:
@@ -65,7 +101,7 @@ def facts_of(answers: Sequence[bytes], snapshots: bool | None) -> Facts:
             for node in nodes
             for field in ("rdb_last_bgsave_status", "aof_last_write_status", "aof_last_bgrewrite_status")
         ),
-        run_ids=frozenset(node["run_id"] for node in nodes if "run_id" in node),
+        evictions={node["run_id"]: int(node.get("evicted_keys", 0)) for node in nodes if "run_id" in node},
     )
 
 

@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 import hiredis
 
-from broker.errors import StoreLostError
+from broker.errors import StoreLostError, TransientError
+from broker.lightcurves.facts import facts_told_by
 from broker.lightcurves.resp import Answer, first_word, pack
 from broker.lightcurves.routing import Servers
 
@@ -23,7 +24,7 @@ Place = tuple[str, int]  # topic and partition
 ANY = "any"
 REMEMBERED = 100  # identities that one replaces
 CLAIM_S = 120  # a rebuilder renews it with each batch; longer than Kafka may be silent (broker.kafka.spans.SILENCE_S)
-# Only the claim's holder may renew it or give it back.
+# Only the claim's holder may renew it or give it back; and only who knows an identity may take it away.
 IF_MINE = b"if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call(%b) else return 0 end"
 RENEW = IF_MINE % b"'EXPIRE', KEYS[1], ARGV[2]"
 GIVE_BACK = IF_MINE % b"'DEL', KEYS[1]"
@@ -79,6 +80,7 @@ class Identity:
     def begin(self) -> None:
         """Know the identity that is there, or give the store its first. Several may begin at once: they agree."""
         made = secrets.token_bytes(IDENTITY_BYTES)
+        self.mark()
         self._call([pack(b"SET", self._copy(self._home), made, b"NX")], (self._home,))
         (first,) = self._call([self.head(self._home)], (self._home,))
         tags = self._servers.tags
@@ -115,8 +117,29 @@ class Identity:
             return None
 
     def disown(self) -> None:
-        """Take the identity away, so that every worker sees a loss which this one has seen: evicted keys."""
-        self._call([pack(b"UNLINK", self._copy(tag)) for tag in self._servers.tags])
+        """Take the known identity away, so that every worker sees a loss which this one has seen: evicted keys.
+
+        One that was given meanwhile stays: then another worker had seen the same loss, and has mended it.
+        """
+        tags = self._servers.tags
+        self._call([pack(b"EVAL", GIVE_BACK, b"1", self._copy(tag), self.known) for tag in tags])
+
+    def mark(self, evictions: Mapping[str, int] | None = None) -> None:
+        """Note how many keys have been evicted by now, or so many: what is evicted after that is a loss."""
+        if evictions is None:
+            try:
+                evictions = facts_told_by(self._servers).evictions
+            except TransientError:  # where it may not be asked; if it is away, the next call says so
+                evictions = {}
+        self._call([pack(b"SET", self._mark, json.dumps(dict(evictions)).encode())], (self._home,))
+
+    def marked(self) -> dict[str, int] | None:
+        """How many keys each start of a server had evicted when that was noted; None where it was not, or is lost."""
+        (text,) = self._call([pack(b"GET", self._mark)], (self._home,))
+        try:
+            return {str(run): int(keys) for run, keys in json.loads(text or b"").items()}
+        except (ValueError, TypeError, AttributeError):
+            return None
 
     def claim(self, holder: str) -> bool:
         """Try to be the one that rebuilds; whether it is."""
@@ -143,6 +166,10 @@ class Identity:
     @property
     def _record(self) -> bytes:
         return b"%b{%b}:rebuilt" % (self._prefix, self._home)
+
+    @property
+    def _mark(self) -> bytes:
+        return b"%b{%b}:evicted" % (self._prefix, self._home)
 
     def _copy(self, tag: bytes) -> bytes:
         return b"%b{%b}:identity" % (self._prefix, tag)

@@ -56,11 +56,18 @@ def mended(identity: Identity, holder: str, refill: Refill, alive: Callable[[], 
     if not identity.claim(holder):
         return False
     if not joined(identity, refill, alive):  # finished by another between our look and our claim
+        identity.mark()
         read_to = refill({}, still_ours)
         identity.renew(holder)
         identity.adopt(read_to)
     identity.give_back(holder)
     return True
+
+
+def rebuilding(identity: Identity) -> None:
+    """The operator begins to rebuild: what is evicted from now on is a loss again."""
+    if identity.found() is None:
+        identity.mark()
 
 
 def told_well(identity: Identity, read_to: Mapping[Place, int]) -> None:

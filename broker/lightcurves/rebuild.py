@@ -2,7 +2,9 @@
 
 Only what the group has committed is read: what comes after it the service appends itself. What the log has already
 (the same alert with the same time and band) is left alone, what it lacks is appended. That is as good as where it
-stood: an alert that is still to come sees the whole log, whatever its order (law 4), and those before it have their
+stood. Alerts that were set aside are left out: they were not answered, and are new when they are sent again.
+
+An alert that is still to come sees the whole log, whatever its order (law 4), and those before it have their
 fate. But an alert that is still to come may be in the log already: a worker wrote it into the emptied store before it
 saw the loss, or writes it meanwhile. So what a log lacks goes before all of it where that is of messages not read yet.
 A cached state no longer fits the longer log, so the next alert computes the curve again (law 3). Nothing is published
@@ -17,7 +19,7 @@ import numpy as np
 from confluent_kafka.admin import AdminClient
 
 from broker.config import Settings
-from broker.errors import PoisonMessage, StartupError, TransientError
+from broker.errors import StartupError, TransientError
 from broker.kafka import spans
 from broker.kafka.batch import Batch, Place
 from broker.kafka.message import Message
@@ -27,9 +29,12 @@ from broker.lightcurves.hashes import salts
 from broker.lightcurves.recall import Log, entries_for, missing
 from broker.lightcurves.store import LightCurveStore, Refused
 from broker.lightcurves.told import Messages, told_of
+from broker.packets.decoded import Decoded
 from model.alerts import Alerts
 
-ReadAlerts = Callable[[Batch], tuple[Alerts, Mapping[int, PoisonMessage]]]
+ReadAlerts = Callable[[Batch], Decoded]
+Source = tuple[str, int, int]  # topic, partition and offset
+NONE: Collection[Source] = frozenset()
 
 MOST_ENTRIES = 1 << 20  # of a log
 LOOKS = 3  # at what is committed
@@ -65,6 +70,7 @@ def refill(
     *,
     read_to: Mapping[Place, int],
     alive: Callable[[], None],
+    set_aside: Callable[[], Collection[Source]] = lambda: NONE,
 ) -> dict[Place, int]:
     """Append all that the group has committed, from some offsets on, and what it commits meanwhile; how far it came.
 
@@ -78,6 +84,7 @@ def refill(
         store: of the light curves, unwatched.
         read_to: where each partition is begun; its oldest message where there is none.
         alive: called after each batch.
+        set_aside: tells what to leave out; asked once it is known how far the group has committed.
     """
     done = dict(read_to)
     for _ in range(LOOKS):
@@ -88,9 +95,8 @@ def refill(
         ]
         if not spans_left:
             break
-        rebuild(
-            spans.read(settings.kafka.consumer(), spans_left, settings.batch.max_size), read_alerts, store, alive=alive
-        )
+        batches = spans.read(settings.kafka.consumer(), spans_left, settings.batch.max_size)
+        rebuild(batches, read_alerts, store, alive=alive, aside=set_aside())
         done |= {span.place: span.end for span in spans_left}
     return done
 
@@ -102,6 +108,7 @@ def rebuild(
     *,
     pauses_s: Iterable[float] = PAUSES_S,
     alive: Callable[[], None] = lambda: None,
+    aside: Collection[Source] = NONE,
 ) -> Rebuilt:
     """Add to each object's log what it lacks.
 
@@ -111,6 +118,7 @@ def rebuild(
         store: of the light curves.
         pauses_s: before each new try where the store is away.
         alive: called after each batch.
+        aside: alerts to leave out.
 
     Raises:
         StartupError: the store stays away.
@@ -124,13 +132,24 @@ def rebuild(
     for messages in batches:
         batch = Batch.of(list(messages))
         reached |= {source_of(*place): last for place, _, last in batch.bounds()}
-        alerts, poisons = read_alerts(batch)
-        rebuilt.unreadable += len(poisons)
+        decoded = read_alerts(batch)
+        alerts = without(decoded.alerts, batch, aside)
+        rebuilt.unreadable += len(decoded.poisons)
         rebuilt.alerts += len(alerts)
         if len(alerts):
             add(alerts, Messages.of(batch, alerts))
         alive()
     return rebuilt
+
+
+def without(alerts: Alerts, batch: Batch, aside: Collection[Source]) -> Alerts:
+    """The alerts of a batch, but for those that were set aside."""
+    if not aside:
+        return alerts
+    places = [batch.places[place] for place in batch.place[alerts.message].tolist()]
+    offsets = batch.offsets[alerts.message].tolist()
+    kept = [(*place, offset) not in aside for place, offset in zip(places, offsets, strict=True)]
+    return alerts.take(np.flatnonzero(kept))
 
 
 def add_missing(

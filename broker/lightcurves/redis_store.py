@@ -14,7 +14,7 @@ import hiredis
 import structlog
 
 from broker.errors import TransientError
-from broker.lightcurves.facts import Facts, facts_of
+from broker.lightcurves.facts import Facts, evicted_by, facts_told_by
 from broker.lightcurves.identity import Identity
 from broker.lightcurves.resp import Answer, first_word, pack
 from broker.lightcurves.routing import Servers
@@ -24,8 +24,6 @@ log = structlog.get_logger(__name__)
 
 DAY_S = 86_400
 PING = pack(b"PING")
-INFO = pack(b"INFO")
-SNAPSHOTS = pack(b"CONFIG", b"GET", b"save")
 NOT_OURS = "its key holds another kind of value, which is not ours (WRONGTYPE)"
 PIECE = 1_000  # values that a script passes on at once
 # The new log is made beside the old one and takes its place at the end: whatever fails leaves the old one as it was.
@@ -175,25 +173,15 @@ class RedisLightCurves:
 
     def facts(self) -> Facts:
         """See LightCurveStore."""
-        answers = self._servers.each(INFO)
-        for address, answer in answers:
-            if not isinstance(answer, bytes):
-                raise TransientError("redis", f"{address}: this user may not ask for INFO; allow it")
-        return facts_of([answer for _, answer in answers], self._snapshots())
+        return facts_told_by(self._servers)
+
+    def evicted_keys(self) -> int:
+        """How many keys were evicted since the servers started; asked with every batch, so it is little."""
+        return evicted_by(self._servers)
 
     def close(self) -> None:
         """Close the connections; the next call makes new ones."""
         self._servers.close()
-
-    def _snapshots(self) -> bool | None:
-        """Whether every server saves snapshots; None where it may not be asked, as with many a hosted one."""
-        try:
-            answers = [answer for _, answer in self._servers.each(SNAPSHOTS)]
-        except TransientError:
-            return None
-        if not all(isinstance(answer, list) and len(answer) == 2 for answer in answers):
-            return None
-        return all(bool(answer[1]) for answer in answers)
 
     def _push(self, key: bytes, new: Sequence[bytes], command: bytes = b"") -> bytes:
         """The command that appends entries, or another one; the one that counts where there are none."""

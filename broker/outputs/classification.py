@@ -1,30 +1,23 @@
 """Verdicts to the bytes of classifications (schemas/classification), a whole batch at once.
 
 Most of a classification is the same in every message: from the array of classes to the versions it is a template of
-bytes with the floats filled in. Fastavro alone would take longer over the 14 {classId, probability} than over all else.
-A test holds every byte equal to fastavro's.
+bytes with the floats filled in. A test holds every byte equal to fastavro's.
 """
 
-from io import BytesIO
-from typing import Any
-
-import fastavro
 import numpy as np
 from numpy.typing import NDArray
 
 from broker.outputs.encoding import LONGEST_NUMBER, write_classifications
+from broker.outputs.template import MARK, Template, encoded, part
 from broker.packets.framings import WIRE
 from model.alerts import Alerts
 from model.runs import Verdicts
 from model.taxonomy import CLASS_IDS
-from schemas.catalogue import Schema, confluent_id, load
+from schemas.catalogue import confluent_id, load
 
 NAME, VERSION = "classification", 1
 TIMES = ("ingestTimestamp", "publishTimestamp")
 FIXED = 8 * LONGEST_NUMBER + 3 * 8  # bytes of a record's numbers before the template, at most
-MARK = np.float32(
-    -1.5
-)  # stands for a float to fill in; its bytes are in no class id and, not being UTF-8, in no string
 
 
 class ClassificationEncoder:
@@ -47,11 +40,11 @@ class ClassificationEncoder:
             "classifierVersion": classifier_version,
             "brokerVersion": broker_version,
         }
-        raw, flagged = (encoded(part("Middle", (*constants, "anomaly")), constants | {"anomaly": f}) for f in (0, 1))
-        starts = [i for i in range(len(raw)) if raw.startswith(MARK.tobytes(), i)]
-        self._raw = np.frombuffer(raw, dtype=np.uint8)
-        self._holes = (np.array(starts)[:, None] + np.arange(MARK.itemsize)).ravel()
-        (self._flag,) = np.flatnonzero(self._raw != np.frombuffer(flagged, dtype=np.uint8))
+        middle = part(load(NAME, VERSION), "Middle", (*constants, "anomaly"))
+        raw, flagged = (encoded(middle, constants | {"anomaly": flag}) for flag in (False, True))
+        self._middle = Template(raw)
+        (self._flag,) = np.flatnonzero(self._middle.raw != np.frombuffer(flagged, dtype=np.uint8))
+        self._suffix = part(load(NAME, VERSION), "Times", TIMES)
         self._prefix = np.frombuffer(WIRE.pack(0, confluent_id(NAME, VERSION)), np.uint8)
 
     def encode(
@@ -71,7 +64,7 @@ class ClassificationEncoder:
         names = b"".join(alerts.objects)
         lengths = np.fromiter(map(len, alerts.objects), np.int64, len(alerts))
         slashes = np.fromiter((name.index(b"/") for name in alerts.objects), np.int64, len(alerts))
-        suffix = encoded(part("Times", TIMES), dict(zip(TIMES, (read_ms, publish_ms), strict=True)))
+        suffix = encoded(self._suffix, dict(zip(TIMES, (read_ms, publish_ms), strict=True)))
         middles = self._middles(verdicts)
         room = len(names) + len(alerts) * (FIXED + len(self._prefix) + middles.shape[1] + len(suffix))
         buffer = np.empty(room, np.uint8)
@@ -94,24 +87,7 @@ class ClassificationEncoder:
 
     def _middles(self, verdicts: Verdicts) -> NDArray[np.uint8]:
         """The template [n, w] with what each verdict says."""
-        numbers = np.concatenate(
-            [verdicts.probabilities, verdicts.p99[:, None], verdicts.anomaly_scores[:, None]], axis=1, dtype="<f4"
-        )
-        filled = np.tile(self._raw, (len(numbers), 1))
-        filled[:, self._holes] = np.ascontiguousarray(numbers).view(np.uint8)
+        numbers = (verdicts.probabilities, verdicts.p99[:, None], verdicts.anomaly_scores[:, None])
+        filled = self._middle.filled(np.concatenate(numbers, axis=1, dtype="<f4"))
         filled[:, self._flag] = verdicts.anomalies
         return filled
-
-
-def part(name: str, names: tuple[str, ...]) -> Schema:
-    """Some of the record's fields as a record of their own; Avro's records are their fields one after the other."""
-    fields = [f for f in load(NAME, VERSION)["fields"] if f["name"] in names]
-    parsed: Schema = fastavro.parse_schema({"type": "record", "name": name, "fields": fields})  # type: ignore[assignment]
-    return parsed
-
-
-def encoded(schema: Schema, values: dict[str, Any]) -> bytes:
-    """Some values' bytes."""
-    stream = BytesIO()
-    fastavro.schemaless_writer(stream, schema, values)
-    return stream.getvalue()

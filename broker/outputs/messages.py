@@ -10,8 +10,12 @@ from numpy.typing import NDArray
 from broker.config import Outputs as Topics
 from broker.errors import PoisonMessage
 from broker.kafka.batch import Batch
-from broker.kafka.message import Message, Record
+from broker.kafka.message import Headers, Message, Record
 from broker.outputs.classification import ClassificationEncoder
+from broker.outputs.elasticc import ElasticcEncoder
+from broker.outputs.passed_on import PassedOn
+from broker.outputs.router import Answered, Router, digests
+from broker.packets.decoded import Decoded
 from broker.packets.framings import encode
 from model.alerts import Alerts
 from model.runs import Verdicts
@@ -20,6 +24,7 @@ LONGEST_DETAIL = 500  # characters
 LARGEST_VALUE = 80 * 1024 * 1024  # bytes of a message that a dead letter keeps, where its topic takes as many
 LARGEST_ENVELOPE = 1024 * 1024  # bytes of key and headers that it keeps
 SMALLEST = 16 * 1024  # what any topic takes of each
+ROUTES = "routes"  # the header that says which routes were in force
 WITHOUT_ENVELOPE = "without its key and headers"  # how the detail begins where they are not kept
 
 
@@ -52,6 +57,58 @@ class Outputs:
             broker_version=self.broker_version,
         )
 
+    @cached_property
+    def _router(self) -> Router:
+        names = {"classifier_name": self.classifier_name, "classifier_version": self.classifier_version}
+        elasticc = ElasticcEncoder(priors=self.priors, broker_version=self.broker_version, **names)
+        return Router(self.topics.routes, PassedOn(**names), elasticc)
+
+    @cached_property
+    def _in_force(self) -> Headers:
+        """What each message says of the routes: whoever recounts knows which there were when it was published."""
+        return [(ROUTES, digests(self.topics.routes))] if self.topics.routes else []
+
+    def published(
+        self,
+        batch: Batch,
+        decoded: Decoded,
+        answered: NDArray[np.int64],
+        verdicts: Verdicts,
+        observations: NDArray[np.int64],
+        read_ms: int,
+        publish_ms: int,
+    ) -> list[Record]:
+        """Everything that is published of k alerts: classifications, anomalies, and what the routes take.
+
+        Args:
+            batch: the messages that the alerts stood in.
+            decoded: what they mean.
+            answered: [k], which of the alerts.
+            verdicts: [k].
+            observations: [k], of each light curve.
+            read_ms: see ClassificationEncoder.
+            publish_ms: see ClassificationEncoder.
+        """
+        alerts = decoded.alerts.take(answered)
+        records = self.classifications(batch, alerts, verdicts, observations, read_ms, publish_ms)
+        if not self.topics.routes:
+            return records
+        values = [record.value for record in records[: len(answered)]]
+        headers = batch_headers(batch, alerts.message)
+        said = Answered(batch, decoded, answered, verdicts, observations, values, headers, self.priors, read_ms)
+        return [*records, *self._router.published(said)]
+
+    def declined(self, batch: Batch, decoded: Decoded, read_ms: int) -> list[Record]:
+        """A compact record of each alert that is declined, and what routes say of it."""
+        messages = [batch.message(i) for i in decoded.declined.tolist()]
+        detail = "its object is of the solar system and has no light curve"
+        letters = [
+            self._letter(message, read_ms, fate="declined", reason="declined", detail=detail, value=None)
+            for message in messages
+        ]
+        headers = batch_headers(batch, decoded.declined)
+        return [*letters, *self._router.declined(batch, decoded, headers, read_ms)]
+
     def classifications(
         self,
         batch: Batch,
@@ -72,7 +129,7 @@ class Outputs:
             publish_ms: see ClassificationEncoder.
         """
         values = self._encoder.encode(alerts, verdicts, observations, read_ms, publish_ms)
-        headers = batch_headers(batch, alerts.message)
+        headers = batch_headers(batch, alerts.message, self._in_force)
         topic = self.topics.classifications
         records = [Record(topic, *rest) for rest in zip(alerts.objects, values, headers, strict=True)]
         topic = self.topics.anomalies
@@ -103,6 +160,9 @@ class Outputs:
         self, message: Message, read_ms: int, *, fate: str, reason: str, detail: str, value: bytes | None
     ) -> Record:
         key, headers = message.key, message.headers
+        headers_out = source_headers(message)
+        if fate == "declined":
+            headers_out += self._in_force
         if (size := envelope_bytes(message)) > self.largest_envelope:
             key, headers = None, ()
             detail = f"{WITHOUT_ENVELOPE}, which have {size} bytes: {detail}"
@@ -120,7 +180,7 @@ class Outputs:
             "valueSize": len(message.value or b""),
             "failedAt": read_ms,
         }
-        return Record(self.topics.dead_letters, key, encode(record, "dead_letter"), source_headers(message))
+        return Record(self.topics.dead_letters, key, encode(record, "dead_letter"), headers_out)
 
 
 def envelope_bytes(message: Message) -> int:
@@ -128,7 +188,7 @@ def envelope_bytes(message: Message) -> int:
     return len(message.key or b"") + sum(len(name) + len(content or b"") for name, content in message.headers)
 
 
-def source_headers(message: Message) -> list[tuple[str, str | bytes | None]]:
+def source_headers(message: Message) -> Headers:
     """Law 7: every output names the message that it answers, so anyone can recount from the topics alone."""
     return [
         ("source_topic", message.topic.encode()),
@@ -137,11 +197,12 @@ def source_headers(message: Message) -> list[tuple[str, str | bytes | None]]:
     ]
 
 
-def batch_headers(batch: Batch, which: NDArray[np.int64]) -> Sequence[list[tuple[str, str | bytes | None]]]:
-    """The source headers of some messages [n] of a batch."""
+def batch_headers(batch: Batch, which: NDArray[np.int64], more: Headers | None = None) -> Sequence[Headers]:
+    """The source headers of some messages [n] of a batch, and more behind them."""
     places = [(("source_topic", t.encode()), ("source_partition", b"%d" % p)) for t, p in batch.places]
     offsets = batch.offsets[which].tolist()
+    behind = more or []
     return [
-        [*places[place], ("source_offset", b"%d" % offset)]
+        [*places[place], ("source_offset", b"%d" % offset), *behind]
         for place, offset in zip(batch.place[which].tolist(), offsets, strict=True)
     ]

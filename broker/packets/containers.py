@@ -11,7 +11,9 @@ from broker.errors import PoisonMessage, Reason
 MAGIC = b"Obj\x01"
 SYNC_BYTES = 16
 MAX_ENTRIES = 64  # of the metadata
+MAX_BLOCKS = 64
 MAX_VARINT_BYTES = 10
+REMEDY = "misweeper replay sends each of a file's by itself"
 
 
 class Container(NamedTuple):
@@ -26,14 +28,19 @@ def open_container(value: bytes) -> Container:
     """The parts of a container that holds one record. Raises PoisonMessage."""
     reader = Reader(value, len(MAGIC))
     metadata = reader.metadata()
-    sync = reader.take(SYNC_BYTES)
-    count = reader.length()
-    block = reader.take(reader.length())
-    if reader.take(SYNC_BYTES) != sync:
-        raise PoisonMessage(Reason.NOT_AVRO, "the container's sync marker does not match")
-    if count != 1 or reader.left:
-        found = f"{count}, and {reader.left} bytes after them" if reader.left else str(count)
-        raise PoisonMessage(Reason.NOT_AVRO, f"one alert a message, but the container has {found}")
+    sync = reader.marker()
+    alerts, block = 0, b""
+    for _ in range(MAX_BLOCKS):
+        count = reader.length()
+        found = reader.take(reader.length())
+        if reader.marker() != sync:
+            raise PoisonMessage(Reason.NOT_AVRO, "the container's sync marker does not match")
+        alerts, block = alerts + count, found if count else block
+        if not reader.left:
+            break
+    if alerts != 1 or reader.left:
+        seen = f"{alerts} or more" if reader.left else str(alerts)
+        raise PoisonMessage(Reason.NOT_AVRO, f"one alert a message, but the container has {seen}: {REMEDY}")
     return Container(metadata.get(b"avro.schema", b""), metadata.get(b"avro.codec", b"null"), block)
 
 
@@ -74,6 +81,12 @@ class Reader:
             raise PoisonMessage(Reason.LENGTH_BOMB, f"a length prefix claims {size} bytes, {self.left} are left")
         self._position += size
         return self._data[self._position - size : self._position]
+
+    def marker(self) -> bytes:
+        """A sync marker. Raises PoisonMessage where the bytes end within it."""
+        if self.left < SYNC_BYTES:
+            raise PoisonMessage(Reason.NOT_AVRO, "the container ends within a sync marker")
+        return self.take(SYNC_BYTES)
 
     def metadata(self) -> dict[bytes, bytes]:
         """A map of bytes, in blocks. Raises PoisonMessage."""

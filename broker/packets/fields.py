@@ -32,3 +32,8 @@ class Table(NamedTuple):
 
 
 Fields = Mapping[str, Field | Table]
+
+
+def inside(record: str, fields: Mapping[str, Field]) -> dict[str, Field]:
+    """Fields of a record that itself stands in a field."""
+    return {name: field._replace(paths=tuple(f"{record}.{p}" for p in field.paths)) for name, field in fields.items()}

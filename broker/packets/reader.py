@@ -1,30 +1,24 @@
-"""Decode and adapt in one: a batch's messages in, alerts out, and what is wrong with those that are none."""
+"""Decode and adapt in one: a batch's messages in, alerts, declined ones and poisons out."""
 
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
-from broker.errors import PoisonMessage, Reason
+from broker.errors import PoisonMessage, Reason, TransientError
 from broker.kafka.batch import Batch
-from broker.packets.columns import Columns
-from broker.packets.fields import Fields
+from broker.kafka.message import Message
+from broker.packets.decoded import Decoded, Packets
 from broker.packets.foreign import foreign
+from broker.packets.formats import Formats, native_formats
 from broker.packets.framings import unwrap
-from broker.packets.projection import Projection, compile_projection
-from broker.packets.registry import Registry, native_registry
-from broker.surveys import native
+from broker.packets.writers import Writer
+from broker.surveys.adapted import Adapted, Poisons
 from model.alerts import Alerts
 from model.features import CONTEXT
 from model.observation import OBSERVATION
-from schemas.catalogue import Schema
-
-Poisons = dict[int, PoisonMessage]  # by message of the batch
-Adapt = Callable[[Columns, NDArray[np.int64], NDArray[np.int64]], tuple[Alerts, Poisons]]
-
-SURVEYS: dict[str, tuple[Fields, Adapt]] = {"misweeper.Observation": (native.FIELDS, native.alerts)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,54 +26,65 @@ class AlertReader:
     """Reads the alerts of every survey whose packets are known here."""
 
     max_message_bytes: int
-    registry: Registry = field(default_factory=native_registry)
-    _projections: dict[int, Projection] = field(default_factory=dict, repr=False, compare=False)
+    formats: Formats = field(default_factory=native_formats)
+    fell_back: Callable[[str, int], None] = lambda _survey, _packets: None  # told of what fastavro had to read
+    left_out: Callable[[str, int], None] = lambda _survey, _rows: None  # told of rows of histories that cannot be
 
-    def __call__(self, batch: Batch) -> tuple[Alerts, Poisons]:
-        """The alerts of a batch, and why the other messages have none."""
-        poisons: Poisons = {}
-        bodies: defaultdict[int, list[bytes]] = defaultdict(list)
+    def __call__(self, batch: Batch) -> Decoded:
+        """The alerts of a batch, those that are declined, and why the other messages are neither.
+
+        Raises TransientError where nobody can say for now what a schema id means.
+        """
+        poisons = Poisons()
+        writers = dict[int, Writer]()
         where: defaultdict[int, list[int]] = defaultdict(list)
-        schemas = {}
-        for i, value in enumerate(batch.values):
+        bodies = [b""] * len(batch)
+        formats = [self.formats.of(topic) for topic, _ in batch.places]
+        for i, (value, place) in enumerate(zip(batch.values, batch.place.tolist(), strict=True)):
             try:
-                schema, body = unwrap(value, self.registry, self.max_message_bytes)
+                writer, bodies[i] = unwrap(
+                    value, partial(batch.key, i), formats[place], self.formats.writers, self.max_message_bytes
+                )
             except PoisonMessage as poison:
                 poisons[i] = poison
             else:
-                schemas[id(schema)] = schema
-                bodies[id(schema)].append(body)
-                where[id(schema)].append(i)
-        parts = []
-        for number, schema in schemas.items():
-            if (known := SURVEYS.get(schema["name"])) is None:
-                lost = PoisonMessage(Reason.UNKNOWN_SCHEMA, f"no survey here has {schema['name']}")
-                poisons |= dict.fromkeys(where[number], lost)
-                continue
-            _, adapt = known
-            columns, broken = self._projection(schema).read(bodies[number], native.LONGEST_HISTORY)
-            at = np.array(where[number], np.int64)
+                writers[id(writer)] = writer
+                where[id(writer)].append(i)
+        parts = list[Adapted]()
+        which = np.full(len(batch), -1, np.int64)
+        for number, (key, writer) in enumerate(writers.items()):
+            at = np.array(where[key], np.int64)
+            columns, broken = writer.projection.read([bodies[i] for i in where[key]], writer.survey.longest_history)
+            if writer.slow:
+                self.fell_back(writer.survey.name, len(at))
             poisons |= {int(at[i]): named(batch.values[at[i]], poison) for i, poison in broken.items()}
-            which = at[columns.which]
-            found, wrong = adapt(columns, which, batch.timestamps_ms[which])
-            parts.append(found)
-            poisons |= wrong
-        return together(parts), poisons
+            message = at[columns.which]
+            which[message] = number
+            adapted = writer.survey.alerts(columns, message, batch.sent_ms[message])
+            parts.append(adapted)
+            if adapted.left_out:
+                self.left_out(writer.survey.name, adapted.left_out)
+            poisons |= adapted.poisons
+        for i in poisons:
+            which[i], bodies[i] = -1, b""
+        declined = np.sort(np.concatenate([np.empty(0, np.int64), *(part.declined for part in parts)]))
+        packets = Packets([writer.schema for writer in writers.values()], which, bodies)
+        return Decoded(together([part.alerts for part in parts]), declined, poisons, packets)
 
-    def survey_of(self, value: bytes | None) -> str | None:
-        """The survey that a message names, where its bytes can be read so far."""
+    def survey_of(self, message: Message) -> str | None:
+        """The survey that a message names or whose schema it has, where its bytes can be read so far."""
+        form = self.formats.of(message.topic)
         try:
-            schema, body = unwrap(value, self.registry, self.max_message_bytes)
-        except PoisonMessage:
+            writer, body = unwrap(
+                message.value, lambda: message.key, form, self.formats.writers, self.max_message_bytes
+            )
+        except (PoisonMessage, TransientError):
             return None
-        columns, _ = self._projection(schema).read([body], native.LONGEST_HISTORY)
+        if "survey" not in writer.survey.fields:
+            return writer.survey.name
+        columns, _ = writer.projection.read([body], writer.survey.longest_history)
         names = columns.values["survey"].tolist()
         return names[0].decode() if names else None
-
-    def _projection(self, schema: Schema) -> Projection:
-        if id(schema) not in self._projections:
-            self._projections[id(schema)] = compile_projection(schema, SURVEYS[schema["name"]][0])
-        return self._projections[id(schema)]
 
 
 def named(value: bytes | None, poison: PoisonMessage) -> PoisonMessage:

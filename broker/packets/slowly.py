@@ -15,42 +15,54 @@ from broker.packets.shapes import Schemas, select
 Record = dict[str, Any]
 
 
+class SlowProjection:
+    """A writer's schema and a survey's fields, for fastavro. Raises PoisonMessage as compiling does."""
+
+    def __init__(self, schema: Any, fields: Fields) -> None:  # noqa: ANN401 - a schema is any JSON
+        schemas = Schemas(schema)
+        paths, items = select(schemas, schemas.root, fields)
+        self.fields = fields
+        self._paths = paths  # of the fields that the schema has
+        self._row_paths = {
+            name: select(schemas, items[name], table.fields)[0]
+            for name, table in fields.items()
+            if isinstance(table, Table) and name in items
+        }
+        self._plain = fastavro.parse_schema(without_logical_types(schemas.root))
+
+    def read(self, bodies: Sequence[bytes | memoryview], max_rows: int) -> tuple[Columns, dict[int, PoisonMessage]]:
+        """What `Projection.read` gives."""
+        records, which, errors = [], [], {}
+        for index, body in enumerate(bodies):
+            try:
+                record = read_body(self._plain, body)
+            except PoisonMessage as error:
+                errors[index] = error
+                continue
+            if sum(len(at(record, self._paths[name]) or ()) for name in self._row_paths) > max_rows:
+                errors[index] = PoisonMessage(Reason.INVALID_FIELD, f"more than {max_rows} rows")
+                continue
+            records.append(record)
+            which.append(index)
+        values, missing = columns(records, self.fields, self._paths)
+        tables = {}
+        for name, table in self.fields.items():
+            if isinstance(table, Table):
+                found = [(at(record, self._paths[name]) or []) if name in self._paths else [] for record in records]
+                ends = np.cumsum([len(rows) for rows in found], dtype=np.int64)
+                rows = [row for rows in found for row in rows]
+                tables[name] = Rows(ends, *columns(rows, table.fields, self._row_paths.get(name, {})))
+        return Columns(np.array(which, np.int64), values, missing, tables), errors
+
+
 def read_slowly(
     schema: Any,  # noqa: ANN401 - a schema is any JSON
     fields: Fields,
     bodies: Sequence[bytes | memoryview],
     max_rows: int,
 ) -> tuple[Columns, dict[int, PoisonMessage]]:
-    """What `Projection.read` gives. Raises PoisonMessage if the schema lacks a required field, as compiling does."""
-    schemas = Schemas(schema)
-    paths, items = select(schemas, schemas.root, fields)
-    plain = fastavro.parse_schema(without_logical_types(schemas.root))
-    row_paths = {
-        name: select(schemas, items[name], table.fields)[0] if name in items else {}
-        for name, table in fields.items()
-        if isinstance(table, Table)
-    }
-    records, which, errors = [], [], {}
-    for index, body in enumerate(bodies):
-        try:
-            record = read_body(plain, body)
-        except PoisonMessage as error:
-            errors[index] = error
-            continue
-        if sum(len(at(record, paths[name]) or ()) for name in items) > max_rows:
-            errors[index] = PoisonMessage(Reason.INVALID_FIELD, f"more than {max_rows} rows")
-            continue
-        records.append(record)
-        which.append(index)
-    values, missing = columns(records, fields, paths)
-    tables = {}
-    for name, table in fields.items():
-        if isinstance(table, Table):
-            found = [(at(record, paths[name]) or []) if name in paths else [] for record in records]
-            ends = np.cumsum([len(rows) for rows in found], dtype=np.int64)
-            rows = [row for rows in found for row in rows]
-            tables[name] = Rows(ends, *columns(rows, table.fields, row_paths[name]))
-    return Columns(np.array(which, np.int64), values, missing, tables), errors
+    """The same at once."""
+    return SlowProjection(schema, fields).read(bodies, max_rows)
 
 
 def columns(
@@ -110,7 +122,8 @@ def read_body(schema: Any, body: bytes | memoryview) -> Record:  # noqa: ANN401
     except UnicodeDecodeError as error:
         raise PoisonMessage(Reason.INVALID_FIELD, "a text is not UTF-8") from error
     except (ValueError, IndexError, KeyError, TypeError, OverflowError, MemoryError, RecursionError) as error:
-        raise PoisonMessage(Reason.NOT_AVRO, f"not of the schema: {type(error).__name__} {error}") from error
+        said = ascii(f"{type(error).__name__} {error}")[1:-1]
+        raise PoisonMessage(Reason.NOT_AVRO, f"not of the schema: {said[:200]}") from error
     if left := len(body) - stream.tell():
         raise PoisonMessage(Reason.NOT_AVRO, f"{left} bytes are left over after the record")
     return record  # type: ignore[return-value]

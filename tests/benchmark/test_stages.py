@@ -50,7 +50,7 @@ def test_stages(redis_url, key_prefix, size):
     for start in range(0, ALERTS - size + 1, size):
         part = whole.part(start, start + size)
         batch = Batch.of([part.message(i) for i in range(size)], again=np.zeros(size, bool))
-        alerts, _ = timed("decode", lambda b=batch: read(b))
+        alerts = timed("decode", lambda b=batch: read(b)).alerts
         plan = timed("remember", lambda a=alerts, b=batch: memory.remember(a, Messages.of(b, a)))
         verdicts, bodies = timed("classify", lambda p=plan: classifier.classify(p.runs))
 

@@ -68,11 +68,11 @@ class Reference:
             suspects += [m for m in messages if (m.partition, m.offset) in self.aside]
             rest = [m for m in messages if (m.partition, m.offset) not in self.aside]
             self._take(Batch.of(rest, again=np.zeros(len(rest), bool)), read, memory)
-        self.wronged = {name for name in read(Batch.of(suspects))[0].objects if WRONG_TYPE.encode() not in name}
+        self.wronged = {name for name in read(Batch.of(suspects)).alerts.objects if WRONG_TYPE.encode() not in name}
         return self
 
     def _take(self, batch: Batch, read: AlertReader, memory: Memory) -> None:
-        alerts, _ = read(batch)
+        alerts = read(batch).alerts
         try:
             plan = memory.remember(alerts, Messages.of(batch, alerts))
         except TooMuchError as too_much:

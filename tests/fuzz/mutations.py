@@ -11,6 +11,7 @@ from typing import Any
 
 from schemas.catalogue import confluent_id
 from tests.fuzz.containers import CODEC_NAMES, block, header, schema_text, sound_block, sound_header, squeezed
+from tests.fuzz.surveys import gone_wrong
 from tests.fuzz.values import any_value, blocks, encoded
 from tests.support.alerts import PACKETS, record, schemaless
 from tests.support.hostile import BEFORE_HISTORY, BOMBS, CODECS, OBSERVATION, SCHEMA, SCHEMA_TEXT, history, zigzag
@@ -201,14 +202,15 @@ CHANGES: list[Callable[[Random, bytearray, int], tuple[int, bytes]]] = [
     lambda rng, _, __: (8, rng.choice((b"\x00", b"\xff", b"\x80")) * 8),
 ]
 KINDS: dict[str, tuple[Callable[[Random], bytes], int]] = {  # with how many in a hundred there are
-    "values": (values, 14),
-    "confusion": (confusion, 14),
+    "values": (values, 11),
+    "confusion": (confusion, 11),
+    "surveys": (gone_wrong, 8),
     "arrays": (arrays, 6),
     "headers": (headers, 8),
     "schemas": (schemas, 8),
     "codecs": (codecs, 8),
     "wires": (wires, 5),
-    "damage": (damage, 13),
+    "damage": (damage, 11),
     "survey": (survey, 10),
     "graft": (graft, 4),
     "splice": (splice, 5),

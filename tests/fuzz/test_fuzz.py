@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -63,7 +64,7 @@ def test_a_crash_is_counted_and_its_packet_kept(tmp_path, error, said):
     def read(batch):
         if len(batch.values[0] or b"") % 2:
             if isinstance(error, PoisonMessage):
-                return READ(batch.part(0, 0))[0], {0: error}
+                return replace(READ(batch.part(0, 0)), poisons={0: error})
             raise error
         return READ(batch)
 
@@ -94,7 +95,8 @@ def test_a_packet_that_ends_otherwise_in_company_is_seen(tmp_path):
     def read(batch):
         if len(batch) == 1:
             return READ(batch)
-        return READ(batch.part(0, 0))[0], dict.fromkeys(range(len(batch)), PoisonMessage(Reason.EMPTY, "no bytes"))
+        empty = PoisonMessage(Reason.EMPTY, "no bytes")
+        return replace(READ(batch.part(0, 0)), poisons=dict.fromkeys(range(len(batch)), empty))
 
     lines = []
     *_, report = run(3, range(100), tmp_path, read, lines.append)

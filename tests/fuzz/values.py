@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from broker.surveys.native import BRIGHTEST_NJY, LATEST_MJD, LONGEST_NAME, SMALLEST_ERROR_NJY
+from broker.surveys.checks import BRIGHTEST_NJY, LATEST_MJD, LONGEST_NAME, SMALLEST_ERROR_NJY
 from tests.support.hostile import text, zigzag
 
 LONGS = [0, 1, -1, 39, 63, 64, -64, 127, 128, 2**31 - 1, 2**31, -(2**31), 2**53 + 1, 2**62, 2**63 - 1, -(2**63)]
@@ -111,6 +111,8 @@ VALUES: dict[str, Callable[[Random, Schema], Any]] = {
     "union": lambda rng, schema: any_value(rng, rng.choice(schema)),
     "null": lambda _, __: None,
     "boolean": lambda rng, _: rng.random() < 0.5,
+    "int": lambda rng, _: rng.choice(LONGS),
+    "bytes": lambda rng, _: rng.randbytes(rng.choice((0, 1, 300))),
     "long": lambda rng, _: rng.choice(LONGS) if rng.random() < 0.7 else rng.getrandbits(64) - 2**63,
     "float": lambda rng, _: rng.choice(FLOATS) if rng.random() < 0.7 else unpacked(rng, "<f"),
     "double": lambda rng, _: rng.choice(DOUBLES) if rng.random() < 0.7 else unpacked(rng, "<d"),
@@ -121,7 +123,9 @@ VALUES: dict[str, Callable[[Random, Schema], Any]] = {
 PRIMITIVES: dict[str, Callable[[Any], bytes]] = {
     "null": lambda _: b"",
     "boolean": lambda value: bytes([bool(value)]),
+    "int": zigzag,
     "long": zigzag,
+    "bytes": text,
     "float": lambda value: np.float32(value).tobytes(),
     "double": lambda value: np.float64(value).tobytes(),
     "string": lambda value: text(value.encode()),

@@ -103,6 +103,27 @@ def test_a_flush_under_a_running_service_is_mended_on_its_own_and_no_alert_is_an
     worker.await_ready()
 
 
+def test_what_was_set_aside_before_a_loss_is_answered_when_it_is_sent_again_after_it(service, valkey, monkeypatch):
+    """A rebuild that gave its light curve what nobody had answered made a duplicate of it."""
+    service.create_topics(monkeypatch, partitions=1)
+    worker = service.worker().await_ready()
+    alerts = [record(objectId="wrong", alertId=i + 1, mjd=59_000.0 + i) for i in range(4)]
+    client = redis.Redis.from_url(valkey.url)
+    client.set(f"{service.prefix}{{plasticc/wrong}}:log", "another's")
+    send(service, alerts)
+    found = service.collect(len(alerts))
+    assert {p.record["reason"] for p in found["dead-letters"]} == {"set_aside"}
+    client.flushall()
+    send(service, [record(objectId="other")])
+    service.collect(len(alerts) + 1)
+    assert "the store has its light curves again" in worker.log()
+    send(service, alerts)
+    found = service.collect(2 * len(alerts) + 1)
+    assert len(found["dead-letters"]) == len(alerts)
+    said = [p.record["observations"] for p in found["classifications"] if p.record["objectId"] == "wrong"]
+    assert said == [1, 2, 3, 4]
+
+
 def test_a_refill_goes_on_until_nothing_is_left_that_was_committed_meanwhile(service, valkey, monkeypatch):
     service.create_topics(monkeypatch, partitions=3)
     service.worker().await_ready()
@@ -161,7 +182,7 @@ def test_an_alert_that_was_written_before_the_loss_was_seen_is_answered_from_its
     memory = Memory(store, bytes(8), np.zeros(16, np.uint8))
 
     def remember(part):
-        alerts, _ = read_alerts(part)
+        alerts = read_alerts(part).alerts
         return memory.remember(alerts, Messages.of(part, alerts)).observations.tolist()
 
     last = batch.part(4, 5)

@@ -110,7 +110,7 @@ def test_the_facts_are_those_of_all_nodes(store, nodes):
     assert abs(facts.used_memory_bytes / alone - 1) < 0.2
     assert facts.eviction_policy == "noeviction"
     nodes[1].client.config_set("maxmemory-policy", "allkeys-lru")
-    assert "allkeys-lru" in store.facts().problems()[0]
+    assert "allkeys-lru" in store.facts().problems()["eviction"]
     nodes[1].client.config_set("maxmemory-policy", "noeviction")
 
 

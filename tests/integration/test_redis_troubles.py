@@ -58,24 +58,26 @@ def test_a_full_store_is_transient_and_goes_on_when_it_has_room(store, client):
 def test_a_store_that_evicts_is_told_at_the_start_and_counted_afterwards(store, client):
     client.config_set("maxmemory-policy", "allkeys-lru")
     before = store.facts()
-    assert before.problems()[0].startswith("Redis' maxmemory-policy is allkeys-lru: when memory is short it deletes")
+    assert before.problems()["eviction"].startswith(
+        "Redis' maxmemory-policy is allkeys-lru: when memory is short it deletes"
+    )
     client.config_set("maxmemory", client.info("memory")["used_memory"] + 100_000)
     for i in range(40):
         store.save([(b"test/%d" % j, bytes(2048)) for j in range(i * 20, i * 20 + 20)])
-    lost = store.facts().loss_since(before)
+    lost = store.facts().loss_since(before.evictions)
     assert lost is not None
     assert lost.startswith("Redis evicted ")
-    assert before.loss_since(before) is None
+    assert before.loss_since(before.evictions) is None
 
 
 def test_the_facts_of_a_well_kept_store_are_no_problem(store, client):
     facts = store.facts()
-    assert facts.problems() == []
+    assert facts.problems() == {}
     assert facts.version.startswith("Valkey ")
     client.config_set("appendonly", "no")
-    assert "a restart loses every light curve" in store.facts().problems()[0]
+    assert "a restart loses every light curve" in store.facts().problems()["persistence"]
     client.config_set("save", "60 1")
-    assert "a restart loses what came after the last" in store.facts().problems()[0]
+    assert "a restart loses what came after the last" in store.facts().problems()["persistence"]
 
 
 def test_an_emptied_store_is_lost_at_the_next_call_and_stays_so_until_it_is_adopted(store, client):
@@ -126,7 +128,7 @@ def test_a_server_that_stops_answering_is_transient_after_the_timeout(store, val
     began = time.monotonic()
     with pytest.raises(TransientError, match=r"no answer in time$"):
         store.append(ENTRIES, NO)
-    assert 1.5 < time.monotonic() - began < 4
+    assert 1.5 < time.monotonic() - began < 20
     valkey.resume()
     assert set(store.append(ENTRIES, NO)) <= {1, 2}, "what was sent may have been done, once"
 
@@ -211,7 +213,7 @@ def test_the_rights_that_the_documented_user_has_are_all_it_takes(valkey, client
     assert store.states(KEYS[:1]) == [b"state"]
     assert store.read(KEYS[:1], 1, forget=True) == [[bytes(41)]]
     assert store.compact(KEYS[0], 1, [bytes(41)])
-    assert store.facts().problems() == []
+    assert store.facts().problems() == {}
     store.ping()
     store.identities.disown()
     assert mended(store.identities, "worker", lambda read_to, alive: alive() or read_to)

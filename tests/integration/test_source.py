@@ -37,6 +37,7 @@ def make(kafka, topics, topic_prefix):
         made.append(source)
         return source
 
+    make.made = made
     yield make
     for source in made:
         source.close()
@@ -174,6 +175,24 @@ def test_what_is_in_flight_is_committed_before_its_partition_is_given_up(kafka, 
     assert first.epoch > epoch
     assert not any(seen.values()), "nothing is read twice"
     assert not any(for_a_while(2.0, first, second).values())
+
+
+def test_offsets_are_owed_until_they_are_committed_or_their_partition_is_anothers(kafka, topics, make, topic_prefix):
+    source, sink = make(), sink_of(kafka, topic_prefix)
+    ends = {(topics[0], 0): 1, (topics[0], 1): 1}
+    for partition in (0, 1):
+        send(kafka, topics[0], [b"%d" % partition], partition)
+    got = until(lambda got: sum(map(len, got[source])) == 2, source)[source]
+    assert source.owes(ends)
+    assert source.owes({(topics[0], 1): 1})
+    for batch in got:
+        sink.commit([], batch)
+    assert not source.owes(ends)
+    ends = {(topics[0], 0): 9, (topics[0], 1): 9}
+    assert source.owes(ends)
+    make()
+    until(lambda _: len(source.held) == 1, *make.made)
+    assert not source.owes({place: 9 for place in ends if place not in source.held})
 
 
 def test_who_has_given_partitions_up_cannot_commit_what_he_read_of_them(kafka, topics, make, topic_prefix):

@@ -5,15 +5,19 @@ from itertools import islice
 import pytest
 from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient, ConfigResource
+from typer.testing import CliRunner
 
 from broker.commands.demo import HELDOUT
-from broker.commands.replay import read_alerts, replay
+from broker.commands.main import app
+from broker.commands.replay import read_alerts, send
 from broker.config import Settings
 from broker.errors import StartupError
 from broker.kafka.batch import Batch
 from broker.kafka.message import Message
 from broker.kafka.topics import LARGEST_LETTER, Made, create_topics, missing_topics
 from broker.packets.reader import AlertReader
+from broker.replays.native import native_packets
+from tests.support.service import eventually
 
 
 @pytest.fixture
@@ -43,6 +47,28 @@ def test_topics_are_made_once_and_what_exists_is_left_alone(settings, admin):
     assert config["max.message.bytes"].value == str(LARGEST_LETTER)
 
 
+def test_the_command_says_what_it_made_what_was_there_and_what_differs(settings, admin):
+    def told(*options: str) -> list[str]:
+        done = CliRunner().invoke(app, ["topics", "create", *options])
+        assert done.exit_code == 0, done.output
+        return [line.partition(": ")[2] for line in done.output.splitlines() if "expression" not in line]
+
+    assert told("--partitions", "2") == ["created, partitions: 2"] * 4
+    assert told("--partitions", "2") == ["was there already, partitions: 2"] * 4
+    more = told("--partitions", "3")
+    assert all(line.startswith("was there already, partitions: 2, not 3; --grow adds the others") for line in more)
+    fewer = told("--partitions", "1")
+    assert all("2, not 1; Kafka takes none away" in line for line in fewer)
+    assert told("--partitions", "3", "--grow") == ["was there already with partitions: 2; it has 3 now"] * 4
+    eventually(lambda: told("--partitions", "3") == ["was there already, partitions: 3"] * 4)
+
+
+def test_the_command_leaves_regular_expressions_to_others(settings, admin, monkeypatch, topic_prefix):
+    monkeypatch.setenv("MISWEEPER_KAFKA__TOPICS", f"^{topic_prefix}never-.*")
+    done = CliRunner().invoke(app, ["topics", "create"])
+    assert f"^{topic_prefix}never-.*: topics of a regular expression are for others to create" in done.output
+
+
 def test_what_kafka_refuses_is_said(settings, admin):
     with pytest.raises(StartupError, match=r"cannot be created: .*replication factor"):
         create_topics(admin, settings, 1, 3)
@@ -55,7 +81,7 @@ def test_a_replayed_file_arrives_whole_and_in_order(settings, admin):
     topic = settings.kafka.topics[0]
     sent = list(islice(read_alerts(HELDOUT), 2000))
     producer = Producer({**settings.kafka.client(), "enable.idempotence": True})
-    assert replay(iter(sent), producer, topic) == len(sent)
+    assert send(((topic, packet) for packet in native_packets(sent)), producer) == len(sent)
     consumer = Consumer({**settings.kafka.client(), "group.id": topic, "auto.offset.reset": "earliest"})
     consumer.subscribe([topic])
     messages = []
@@ -63,8 +89,9 @@ def test_a_replayed_file_arrives_whole_and_in_order(settings, admin):
         messages += consumer.consume(1000, 1.0)
     consumer.close()
     read = [Message(topic, 0, m.offset(), 0, m.key(), m.value()) for m in messages]
-    alerts, poisons = AlertReader(1_000_000)(Batch.of(read))
-    assert not poisons
+    decoded = AlertReader(1_000_000)(Batch.of(read))
+    assert not decoded.poisons
+    alerts = decoded.alerts
     got = zip(alerts.alert_ids.tolist(), alerts.objects, alerts.own["mjd_tai"].tolist(), strict=True)
     assert list(got) == [(s["alertId"], f"{s['survey']}/{s['objectId']}".encode(), s["mjd"]) for s in sent]
     assert {m.key().decode() for m in messages} == {s["objectId"] for s in sent}
@@ -73,4 +100,4 @@ def test_a_replayed_file_arrives_whole_and_in_order(settings, admin):
 def test_a_replay_without_its_topic_says_so(settings):
     producer = Producer({**settings.kafka.client(), "topic.metadata.propagation.max.ms": 100})
     with pytest.raises(StartupError, match=r"Unknown topic or partition\); does the topic exist"):
-        replay(islice(read_alerts(HELDOUT), 5), producer, "never-made")
+        send((("never-made", packet) for packet in native_packets(islice(read_alerts(HELDOUT), 5))), producer)

@@ -1,6 +1,8 @@
-"""A worker whose log cannot be written works on."""
+"""A worker whose log cannot be written works on, and a command ends with the same exit code."""
 
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -25,3 +27,11 @@ def test_poison_messages_do_not_end_a_worker_that_cannot_log_them(
         assert worker.log() == ""
     finally:
         service.close()
+
+
+@pytest.mark.parametrize("redirect", ["2>&-", "2>/dev/full", "2>/dev/null >&-"])
+def test_exit_codes_are_the_same_where_nothing_can_be_said(redirect):
+    command = f'exec "$0" -m broker.commands.main reconcile --since yesterday {redirect}'
+    root = Path(__file__).parents[2]
+    done = subprocess.run(["/bin/sh", "-c", command, sys.executable], cwd=root, check=False, timeout=60)
+    assert done.returncode == 2

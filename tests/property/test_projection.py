@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from broker.errors import PoisonMessage
 from broker.packets.projection import compile_projection, read_slowly
-from broker.surveys.native import FIELDS, LONGEST_HISTORY
+from broker.surveys.checks import LONGEST_HISTORY
+from broker.surveys.native import FIELDS
 from schemas.catalogue import load
 from tests.support.alerts import record, schemaless
 from tests.support.hostile import BEFORE_HISTORY, OBSERVATION, zigzag

@@ -57,9 +57,9 @@ def batch_of(records: Iterable[dict], topic: str = "alerts", partition: int = 0,
 
 def alerts_of(records: Iterable[dict]) -> Alerts:
     """Records as the service reads them."""
-    alerts, poisons = AlertReader(1_000_000)(batch_of(records))
-    assert not poisons
-    return alerts
+    decoded = AlertReader(1_000_000)(batch_of(records))
+    assert not decoded.poisons
+    return decoded.alerts
 
 
 def container(alert: dict, codec: str = "null", schema: dict | None = None, copies: int = 1) -> bytes:

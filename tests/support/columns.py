@@ -91,8 +91,8 @@ def alert_at(alerts: Alerts, i: int) -> Alert:
 
 def read_alert(message: Message, reader: AlertReader) -> Alert:
     """The alert of one message. Raises PoisonMessage."""
-    alerts, poisons = reader(Batch.of([message]))
-    for poison in poisons.values():
+    decoded = reader(Batch.of([message]))
+    for poison in decoded.poisons.values():
         raise poison
-    assert len(alerts) == 1
-    return alert_at(alerts, 0)
+    assert len(decoded.alerts) == 1
+    return alert_at(decoded.alerts, 0)

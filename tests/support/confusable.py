@@ -43,5 +43,5 @@ messages = st.lists(st.tuples(st.integers(0, PARTITIONS - 1), alerts | st.just(b
 @cache
 def read(value: bytes) -> Alert | None:
     """The alert of a message; None where it is none."""
-    alerts, _ = READ(batch(value))
+    alerts = READ(batch(value)).alerts
     return alert_at(alerts, 0) if len(alerts) else None

@@ -3,6 +3,8 @@
 import time
 import tracemalloc
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 
@@ -15,7 +17,12 @@ from broker.lightcurves.hashes import salts
 from broker.lightcurves.recall import entries_for
 from broker.lightcurves.told import Messages, told_of
 from broker.outputs.messages import LONGEST_DETAIL, Outputs
+from broker.packets.decoded import Decoded
+from broker.packets.formats import Formats, native_formats
+from broker.packets.ids import SourcedIds
 from broker.packets.reader import AlertReader
+from broker.packets.rubin_package import rubin_package
+from broker.packets.writers import Writer
 from model.alerts import Alerts
 from model.observation import BANDS
 
@@ -24,10 +31,24 @@ MOST_BYTES = 40_000_000  # held at once while one message is read, beside the me
 MOST_S = 0.05  # for one message
 TRIES = 3  # a message counts as slow where each of them is
 
-Read = Callable[[Batch], tuple[Alerts, dict[int, PoisonMessage]]]
-Fate = Alerts | Reason
+Read = Callable[[Batch], Decoded]
+Fate = Alerts | Reason | Literal["declined"]
 
-READ = AlertReader(LARGEST_MESSAGE)
+
+def all_formats() -> Formats:
+    """One topic of everything: our own ids, Rubin's above them, and whatever brings its schema along."""
+    native = native_formats()
+    package = rubin_package()
+    assert package, "lsst-alert-packet belongs to the extra `test`"
+    ours, rubins = native.otherwise.by_id, SourcedIds(native.writers, [package])
+
+    def by_id(schema_id: int) -> Writer:
+        return rubins(schema_id) if 700 <= schema_id < 1200 else ours(schema_id)
+
+    return replace(native, otherwise=replace(native.otherwise, by_id=by_id))
+
+
+READ = AlertReader(LARGEST_MESSAGE, all_formats())
 OUTPUTS = Outputs(Topics(), "none", "0" * 64, "balanced", "0")
 
 
@@ -42,9 +63,12 @@ def batch(*values: bytes | None) -> Batch:
 
 
 def fate(value: bytes | None, read: Read = READ) -> Fate:
-    """The alert or the dead letter's reason that a message ends as. AssertionError where it is not a sound one."""
-    alerts, poisons = read(batch(value))
-    assert [*alerts.message.tolist(), *poisons] == [0], "one fate"
+    """The alert or the dead letter's reason that a message ends as, or declined. AssertionError where it is unsound."""
+    decoded = read(batch(value))
+    alerts, poisons = decoded.alerts, decoded.poisons
+    assert [*alerts.message.tolist(), *decoded.declined.tolist(), *poisons] == [0], "one fate"
+    if len(decoded.declined):
+        return "declined"
     return sound_letter(value, poisons[0]) if poisons else sound_alert(alerts)
 
 
@@ -62,7 +86,7 @@ def sound_alert(alerts: Alerts) -> Alerts:
     """The one alert, of which every observation is finite and can be stored."""
     (name,) = alerts.objects
     survey, slash, object_id = name.partition(b"/")
-    assert (alerts.alert_ids >= 1).all()
+    assert (alerts.alert_ids != 0).all()  # ZTF's first packets have negative ones
     assert survey
     assert slash
     assert object_id

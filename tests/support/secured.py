@@ -80,10 +80,18 @@ class SecuredKafka(EmbeddedKafka):
             for operation in operations
             if (kind, operation) != but
         ]
+        self._give(bindings)
+        return self.login(user)
+
+    def allow_one(self, user: str, name: str, kind: ResourceType, operation: AclOperation) -> None:
+        """Give a user one right on one thing."""
+        literal = ResourcePatternType.LITERAL
+        self._give([AclBinding(kind, name, literal, f"User:{user}", "*", operation, AclPermissionType.ALLOW)])
+
+    def _give(self, bindings: list[AclBinding]) -> None:
         admin = AdminClient({"bootstrap.servers": self.bootstrap_servers})
         for future in admin.create_acls(bindings).values():
             future.result(30)
-        return self.login(user)
 
     def login(self, user: str, password: str = PASSWORD) -> dict[str, str]:
         """Librdkafka's settings for a user."""

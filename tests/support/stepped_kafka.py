@@ -1,6 +1,6 @@
 """Source and sink of a stepped worker: they do as broker.kafka.source and broker.kafka.sink do, over a double."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from broker.errors import TransientError
 from broker.kafka.batch import Batch, Membership, Place
@@ -58,6 +58,10 @@ class SteppedSource:
         """See broker.pipeline.Source."""
         if batch.epoch == self.epoch:
             self._void()
+
+    def owes(self, ends: Mapping[Place, int]) -> bool:
+        """See broker.pipeline.Source."""
+        return any(self._kafka.committed[p] < end for (_, p), end in ends.items() if p in self._positions)
 
     def back_off(self, seconds: float) -> None:
         """See broker.pipeline.Source."""

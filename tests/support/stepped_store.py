@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Sequence
 
-from broker.errors import StoreLostError
+from broker.errors import Reason, StoreLostError
 from broker.lightcurves.facts import Facts
 from broker.lightcurves.rebuild import rebuild
 from broker.lightcurves.store import InMemoryLightCurves, Refused
-from tests.support.kafka_double import KafkaDouble
+from tests.support.kafka_double import KafkaDouble, fates
 from tests.support.reading import READ
 
 Entries = Sequence[tuple[bytes, Sequence[bytes]]]
@@ -55,7 +55,12 @@ class SteppedStore:
         """See broker.lightcurves.loss: one of them rebuilds, the others append what was committed meanwhile."""
         self._at("mend")
         committed = zip(self._kafka.inputs, self._kafka.committed, strict=True)
-        rebuild([messages[:end] for messages, end in committed], READ, self._store)
+        aside = {
+            (self._kafka.topic, *place)
+            for place, said in fates(self._kafka.visible)
+            if said.get("reason") == Reason.SET_ASIDE
+        }
+        rebuild([messages[:end] for messages, end in committed], READ, self._store, aside=aside)
         self._store.adopt()
         self.identity = self._store.identity
         return True

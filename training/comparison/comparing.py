@@ -123,4 +123,4 @@ def card(
     if readme:
         table = tables.markdown(tables.comparison(artefact))
         with replacing(readme) as partial:
-            partial.write_text(tables.replaced(readme.read_text(encoding="utf-8"), table), encoding="utf-8")
+            partial.write_text(tables.replaced(readme, table), encoding="utf-8")

@@ -2,6 +2,7 @@ import pytest
 
 from broker.config import Settings, variables
 from broker.errors import StartupError
+from broker.routes import Route
 
 
 @pytest.fixture(autouse=True)
@@ -121,11 +122,46 @@ def test_what_cannot_be_is_one_sentence_with_its_name(monkeypatch, name, value, 
         ("MISWEEPER_REDIS_SERVICE_HOST", "10.0.0.2"),
         ("MISWEEPER_REDIS_PORT", "tcp://10.0.0.2:6379"),
         ("MISWEEPER_REDIS_PORT_6379_TCP_PROTO", "tcp"),
+        ("MISWEEPER_REDIS_PORT_6379_TCP_PORT", "6379"),
+        ("MISWEEPER_REDIS_SERVICE_HOST", "fd00::12"),
+        ("MISWEEPER_PORT", "tcp://[fd00::12]:80"),
     ],
 )
 def test_what_kubernetes_tells_of_services_named_like_this_one_is_no_setting(monkeypatch, name, value):
     monkeypatch.setenv(name, value)
     Settings.load()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MISWEEPER_REDIS_PORT", "6379"),
+        ("MISWEEPER_REDIS_PORT", "tcp://10.0.0.2:6379/0"),
+        ("MISWEEPER_REDIS_PORT", "tcp://user:s3cr3t@10.0.0.2:6379"),
+        ("MISWEEPER_SERVICE_PORT", "http"),
+        ("MISWEEPER_SERVICE_PORT", ""),
+        ("MISWEEPER_REDIS_SERVICE_HOST", "redis://10.0.0.2"),
+        ("MISWEEPER_REDIS_SERVICE_HOST", "s3cr3t word"),
+        ("MISWEEPER_REDIS_PORT_6379_TCP", "10.0.0.2"),
+        ("MISWEEPER_REDIS_PORT_6379_TCP_PROTO", "s3cr3t"),
+    ],
+)
+def test_what_is_named_as_kubernetes_does_and_says_something_else_is_a_typo(monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(StartupError, match=f"{name} is no setting of misweeper") as error:
+        Settings.load()
+    assert "s3cr3t" not in str(error.value)
+
+
+@pytest.mark.parametrize("servers", ["kafka:9092", "a_b:9092, [::1]:9092", "PLAINTEXT://h:1,h2", "10.0.0.1"])
+def test_what_names_servers_is_taken(monkeypatch, servers):
+    monkeypatch.setenv("MISWEEPER_KAFKA__BOOTSTRAP_SERVERS", servers)
+    assert Settings.load().kafka.client()["bootstrap.servers"] == servers
+
+
+def test_the_address_of_the_probes_may_have_its_brackets(monkeypatch):
+    monkeypatch.setenv("MISWEEPER_HTTP__HOST", "[::1]")
+    assert Settings.load().http.host == "::1"
 
 
 def test_a_typo_that_looks_like_a_port_of_a_service_is_refused_with_the_nearest_name(monkeypatch):
@@ -148,3 +184,66 @@ def test_no_secret_is_part_of_an_error(monkeypatch, value):
     with pytest.raises(StartupError) as error:
         Settings.load()
     assert "hunter2" not in str(error.value)
+
+
+TDES = '[{"topic": "tdes", "where": "class in {TDE}"}]'
+
+
+def test_routes_come_as_a_list_or_by_name(monkeypatch):
+    monkeypatch.setenv("MISWEEPER_OUTPUTS__ROUTES", TDES)
+    settings = Settings.load()
+    (route,) = settings.outputs.routes.values()
+    assert (route.topic, route.content, route.framing, route.where) == (
+        "tdes", "classification", "container", "class in {TDE}",
+    )  # fmt: skip
+    assert settings.outputs.topics == (*settings.outputs.ours, "tdes")
+    shown = variables(settings)["MISWEEPER_OUTPUTS__ROUTES"]
+    monkeypatch.setenv("MISWEEPER_OUTPUTS__ROUTES", shown)
+    assert Settings.load().outputs.routes == settings.outputs.routes, "what is shown may be given again"
+    monkeypatch.delenv("MISWEEPER_OUTPUTS__ROUTES")
+    monkeypatch.setenv("MISWEEPER_OUTPUTS__ROUTES__0__TOPIC", "tdes")
+    monkeypatch.setenv("MISWEEPER_OUTPUTS__ROUTES__0__WHERE", "class in {TDE}")
+    assert Settings.load().outputs.routes == settings.outputs.routes
+    monkeypatch.setenv("MISWEEPER_OUTPUTS__ROUTES__DESC__TOPIC", "desc")
+    monkeypatch.setenv("MISWEEPER_OUTPUTS__ROUTES__DESC__CONTENT", "packet")
+    assert set(Settings.load().outputs.routes) == {"0", "desc"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("", "[", "MISWEEPER_OUTPUTS__ROUTES is .* neither a JSON list nor an object"),
+        ("", "5", "neither a list of routes nor an object"),
+        ("", '["a"]', "MISWEEPER_OUTPUTS__ROUTES__0 is 'a'"),
+        ("", '{"a b": {"topic": "x"}}', "'a b' is no name of a route"),
+        ("", '[{"content": "packet"}]', "MISWEEPER_OUTPUTS__ROUTES__0__TOPIC: Field required"),
+        ("", '[{"topic": "a", "wher": "anomaly"}]', "MISWEEPER_OUTPUTS__ROUTES__0__WHER is 'anomaly'"),
+        ("", '[{"topic": "a", "content": "all"}]', "'classification', 'packet' or 'elasticc'"),
+        ("", '[{"topic": "a", "framing": "json"}]', "'wire', 'container', 'schemaless' or 'schema_in_key'"),
+        ("", '[{"topic": "a", "content": "packet", "framing": "wire"}]', "no schema of packet has a Confluent id"),
+        ("", '[{"topic": "a"}, {"topic": "a"}]', "two outputs go to one topic"),
+        ("", '[{"topic": "misweeper.anomalies"}]', "two outputs go to one topic"),
+        ("", '[{"topic": "alerts"}]', "the output topic alerts is input too"),
+        ("", str([{"topic": f"t{n}"} for n in range(65)]).replace("'", '"'), "65 routes; at most 64"),
+        (
+            "__TDES__WHERE",
+            "class in {TDX}",
+            "ROUTES__TDES__WHERE is .*at character 11 of the condition there is 'TDX}'",
+        ),
+        ("__TDES__TOPIK", "tdes", "ROUTES__TDES__TOPIC: Field required|ROUTES__TDES__TOPIK"),
+    ],
+)
+def test_a_route_that_cannot_be_is_named_with_the_place(monkeypatch, name, value, told):
+    monkeypatch.setenv(f"MISWEEPER_OUTPUTS__ROUTES{name}", value)
+    if name.endswith("WHERE"):
+        monkeypatch.setenv("MISWEEPER_OUTPUTS__ROUTES__TDES__TOPIC", "tdes")
+    with pytest.raises(StartupError, match=told) as error:
+        Settings.load()
+    assert "\n" not in str(error.value)
+    assert "misweeper check --list" in str(error.value)
+
+
+def test_a_route_is_known_by_all_of_it():
+    routes = [Route(topic=t, where=w) for t in "ab" for w in ("", "anomaly")]
+    assert len({route.digest for route in routes}) == 4
+    assert Route(topic="a").digest == routes[0].digest

@@ -82,6 +82,10 @@ def test_a_server_that_is_not_there_is_named(url, said):
     assert "s3cr3t" not in text
 
 
+def test_an_ipv6_address_is_written_with_brackets():
+    assert refused("redis://[::1]:1/0").startswith("redis: [::1]:1: ")
+
+
 def test_a_cluster_has_no_database_no_file_and_no_brace():
     assert "without a database" in refused("redis://host/3", cluster=True)
     assert "without a database" in refused("unix:///some/socket", cluster=True)

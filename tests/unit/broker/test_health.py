@@ -53,7 +53,9 @@ def test_the_three_addresses(health, clock):
         assert (status, set(json.loads(body)["wrong"])) == (503, set(Health.PARTS))
         for part in Health.PARTS:
             health.well(part)
-        assert ask(port, "/readyz")[0] == 200
+        health.warnings = {"eviction": "it may"}
+        status, body = ask(port, "/readyz")
+        assert (status, json.loads(body)["warnings"]) == (200, {"eviction": "it may"}), "a warning stops nothing"
         assert ask(port, "/livez")[0] == 200
         clock[0] += STALE_AFTER_S + 1
         assert ask(port, "/livez")[0] == 503

@@ -1,12 +1,14 @@
 """The pipeline between a source and a sink that note what passes: parts, what is set aside, and what poison costs."""
 
 import gc
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from time import process_time
 
 import numpy as np
 import pytest
 
+from broker.accounts.ledger import FATES
 from broker.config import Outputs as Topics
 from broker.errors import TransientError
 from broker.health import Health
@@ -34,6 +36,7 @@ class Source:
 
     def __init__(self) -> None:
         self.batches: list[Batch] = []
+        self.owing = False
 
     def read(self, max_messages: int, timeout_s: float) -> Batch:
         """See broker.pipeline.Source."""
@@ -42,6 +45,10 @@ class Source:
     def rewind(self, batch: Batch) -> None:
         """See broker.pipeline.Source."""
         self.epoch += 1
+
+    def owes(self, ends: dict) -> bool:
+        """See broker.pipeline.Source."""
+        return self.owing
 
     def back_off(self, seconds: float) -> None:
         """See broker.pipeline.Source."""
@@ -179,6 +186,38 @@ def test_states_are_saved_after_the_commit_alone():
     assert pipeline.source.epoch == 1, "it is read again"
     process(pipeline, batch_of([record()]).part(0, 0))
     assert store.saved == {}
+
+
+def test_a_declined_message_has_its_fate_published_and_counted_and_leaves_no_light_curve():
+    sink = Sink()
+    pipeline, store = pipeline_of(sink=sink)
+    read = pipeline.read_alerts
+    pipeline.read_alerts = lambda batch: replace(read(batch.part(0, 1)), declined=np.array([1]))
+    process(pipeline, batch_of([record(), record(objectId="an asteroid")]))
+    (letter,) = sink.of(TOPICS.dead_letters, "dead_letter")
+    assert (letter["fate"], letter["sourceOffset"], letter["value"]) == ("declined", 1, None)
+    assert len(sink.of(TOPICS.classifications, "classification")) == len(store.logs) == 1
+    metric = pipeline.metrics.registry.get_sample_value
+    assert [metric("misweeper_fates_total", {"fate": fate}) for fate in FATES] == [1, 0, 1, 0]
+
+
+def turned(pipeline: Pipeline, times: int) -> dict[str, str]:
+    """What is wrong after so many turns of the loop."""
+    turns = iter(range(times))
+    pipeline.committer = ThreadPoolExecutor(1)
+    pipeline.run(lambda: next(turns, None) is None)
+    return pipeline.health.wrong
+
+
+def test_a_commit_whose_answer_was_lost_keeps_no_quiet_stream_unready():
+    """It took effect, so nothing comes again; until now only the next message's commit made the worker ready."""
+    pipeline, _ = pipeline_of(sink=Sink(refusals=1))
+    for part in ("assigned", "model"):
+        pipeline.health.well(part)
+    pipeline.source.batches, pipeline.source.owing = [batch_of([record()])], True
+    assert set(turned(pipeline, 10)) == {"kafka", "redis"}, "it may still come again"
+    pipeline.source.owing = False
+    assert turned(pipeline, 1) == {}
 
 
 def test_what_a_batch_of_an_older_epoch_holds_is_not_worked_on():

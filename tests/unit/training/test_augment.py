@@ -74,3 +74,27 @@ def test_law_9_everything_can_be_missing(rng) -> None:
     nothing = augment_context(known, STILL.model_copy(update={"missing_all": 1}), rng)
     assert np.isnan([nothing["host_photoz"], nothing["host_photoz_err"], nothing["mwebv"]]).all()
     assert nothing["ddf"] == -1
+
+
+def test_a_curve_is_cut_to_its_detections_or_to_some_of_its_bands_and_never_to_nothing() -> None:
+    rng = np.random.default_rng(0)
+    quiet = {"late_start": 0, "thin_share": 0, "flux_noise": 0}
+    for data in objects(per_class=2).curves:
+        cut = augment_curve(data, Augmentation(detections=1, **quiet), rng)
+        assert cut.tolist() == data[data["detected"]].tolist()
+        fewer = augment_curve(data, Augmentation(fewer_bands=1, **quiet), rng)
+        assert fewer["detected"].any()
+        assert set(fewer["band"]) <= set(data["band"])
+        assert len(fewer) in {len(data), int(np.isin(data["band"], fewer["band"]).sum())}
+        dark = data.copy()
+        dark["detected"] = False
+        for recipe in (Augmentation(detections=1, **quiet), Augmentation(fewer_bands=1, **quiet)):
+            assert len(augment_curve(dark, recipe, rng)) > 0
+
+
+def test_what_is_not_asked_for_draws_no_numbers() -> None:
+    one, other = np.random.default_rng(1), np.random.default_rng(1)
+    data = objects(per_class=1).curves[0]
+    augment_curve(data, Augmentation(), one)
+    augment_curve(data, Augmentation(detections=0.0, fewer_bands=0.0), other)
+    assert one.random() == other.random()

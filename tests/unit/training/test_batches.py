@@ -14,7 +14,8 @@ RECIPE = Recipe(name="small", optimiser=Optimiser(batch_size=8), sampling=Sampli
 
 def test_draws_times_weights_are_the_metric() -> None:
     labels = np.repeat(np.arange(14), np.arange(3, 31, 2))
-    probability, weights = class_draws(labels, -0.5)
+    probability, weights, shift = class_draws(labels, Sampling(class_power=-0.5))
+    assert not shift.any()
     assert probability.sum() == pytest.approx(1)
     pull = np.array([probability[labels == c].sum() * weights[c] for c in range(14)])
     assert pull / pull.sum() == pytest.approx(np.array(METRIC_WEIGHTS) / sum(METRIC_WEIGHTS))
@@ -84,3 +85,32 @@ def test_versions_are_drawn_as_often_as_the_recipe_says() -> None:
     assert sum(one is options[0] for one in drawn) / 3000 == pytest.approx(0.7, abs=0.03)
     assert {id(one) for one in drawn} == {id(one) for one in options}
     assert show(options[:1], 1.0, rng) is options[0]
+
+
+def test_the_adjusted_loss_has_the_weighted_ones_optimum() -> None:
+    labels = np.repeat(np.arange(14), np.arange(3, 31, 2))
+    probability, weights, shift = class_draws(labels, Sampling(class_power=-0.5, loss="adjusted"))
+    weighted = class_draws(labels, Sampling(class_power=-0.5))
+    assert probability == pytest.approx(weighted.probability)
+    assert (weights == 1).all()
+    # Where objects of all classes look the same, the shifted softmax becomes the shares of the draws; what is served,
+    # without the shift, is then the metric's weights, as the weighted loss has it.
+    shares = np.array([probability[labels == c].sum() for c in range(14)])
+    served = np.exp(np.log(shares) - shift)
+    assert served / served.sum() == pytest.approx(np.array(METRIC_WEIGHTS) / sum(METRIC_WEIGHTS), rel=1e-5)
+
+
+def test_a_class_that_does_not_occur_is_pressed_down_by_the_adjusted_loss() -> None:
+    labels = np.repeat(np.arange(13), 5)
+    shift = class_draws(labels, Sampling(loss="adjusted")).shift
+    assert np.isfinite(shift).all()
+    assert shift[13] == pytest.approx(shift[2] - np.log(METRIC_WEIGHTS[13] / METRIC_WEIGHTS[2]))
+
+
+def test_the_shift_goes_to_the_loss_and_not_to_what_is_read_out() -> None:
+    data = objects(per_class=2)
+    recipe = RECIPE.model_copy(update={"sampling": Sampling(readouts=5, loss="adjusted")})
+    batch = next(epoch(data, plain_pool(data), recipe, 0))
+    assert batch.shift.shape == (14,)
+    assert batch.shift.abs().sum() > 0
+    assert all(not b.shift.any() for _, b in plain(data, np.zeros((len(data), 1), dtype=np.int64)))

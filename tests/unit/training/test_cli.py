@@ -1,6 +1,5 @@
 import json
 import shutil
-import subprocess
 import sys
 import tomllib
 from dataclasses import replace
@@ -22,6 +21,22 @@ from training.fetch import TRAIN_CURVES, TRAIN_METADATA
 @pytest.fixture
 def run():
     return lambda *arguments: CliRunner().invoke(cli.app, [str(a) for a in arguments], catch_exceptions=False)
+
+
+@pytest.fixture
+def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """The command line with some arguments, to what it says on standard error where it ends with exit code 2."""
+
+    def said(*arguments: object) -> str:
+        monkeypatch.setattr(sys, "argv", ["misweeper-train", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        found = capsys.readouterr().err
+        assert stopped.value.code == 2, found
+        assert "Traceback" not in found
+        return " ".join(found.split())
+
+    return said
 
 
 @pytest.fixture
@@ -116,8 +131,8 @@ def test_what_takes_long_is_kept_beside_the_artefact_and_told_by_evaluate_and_ca
     assert table in (fitted / "MODEL_CARD.md").read_text()
 
 
-def test_five_folds_are_gathered_and_told_under_the_same_keys(run, tmp_path: Path, fitted: Path) -> None:
-    few = run_main("evaluate", "--artefact", str(fitted), "--folds", "5")
+def test_five_folds_are_gathered_and_told_under_the_same_keys(run, refused, tmp_path: Path, fitted: Path) -> None:
+    few = refused("evaluate", "--artefact", fitted, "--folds", 5)
     assert "holds 0 folds, not 5: fit the recipe on every fold, then run `misweeper-train folds`" in few
     for k in range(5):
         if k != 1:
@@ -167,24 +182,14 @@ def test_metadata_beside_the_light_curves_are_found(run, tmp_path: Path) -> None
     assert (tmp_path / "p.parquet").is_file()
 
 
-def run_main(*arguments: str) -> str:
-    """What the command line says on standard error where it ends with exit code 2."""
-    done = subprocess.run(
-        [sys.executable, "-m", "training.cli", *arguments], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 2, done.stderr
-    assert "Traceback" not in done.stderr
-    return " ".join(done.stderr.split())
-
-
-def test_old_bug_2_an_artefact_whose_columns_differ_is_refused(tmp_path: Path) -> None:
+def test_old_bug_2_an_artefact_whose_columns_differ_is_refused(refused, tmp_path: Path) -> None:
     save(tmp_path / "artefact", untrained())
     manifest = tmp_path / "artefact" / "artefact.json"
     told = json.loads(manifest.read_text())
     told["statistics"] = [*told["statistics"][1:], told["statistics"][0]]  # `size` first in training, last at inference
     manifest.write_text(json.dumps(told))
     curves, _ = write(tmp_path, *tables_of())
-    said = run_main("predict", str(curves), str(tmp_path / "p.csv"), "--artefact", str(tmp_path / "artefact"))
+    said = refused("predict", curves, tmp_path / "p.csv", "--artefact", tmp_path / "artefact")
     assert "its statistics are others than this misweeper's" in said
 
 
@@ -199,26 +204,18 @@ def test_old_bug_2_an_artefact_whose_columns_differ_is_refused(tmp_path: Path) -
     ],
 )
 def test_what_the_user_can_mend_is_one_sentence_and_exit_code_2(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+    refused, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["misweeper-train", *arguments])
-    with pytest.raises(SystemExit) as stopped:
-        cli.main()
-    assert stopped.value.code == 2
-    assert "Traceback" not in capsys.readouterr().err
+    assert refused(*arguments)
 
 
 @pytest.mark.parametrize(("command", "module"), [("anchor", "lightgbm"), ("plots", "matplotlib")])
 def test_a_command_whose_extra_is_missing_says_which(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str, module: str
+    refused, monkeypatch: pytest.MonkeyPatch, command: str, module: str
 ) -> None:
     monkeypatch.setitem(sys.modules, module, None)
     for room in (training, comparison):
         monkeypatch.delitem(sys.modules, f"{room.__name__}.{command}", raising=False)
         monkeypatch.delattr(room, command, raising=False)
-    monkeypatch.setattr(sys, "argv", ["misweeper-train", command])
-    with pytest.raises(SystemExit) as stopped:
-        cli.main()
-    assert stopped.value.code == 2
-    assert f"this needs {module}; pip install 'misweeper[train]'" in capsys.readouterr().err
+    assert f"this needs {module}; pip install 'misweeper[train]'" in refused(command)

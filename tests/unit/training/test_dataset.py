@@ -1,4 +1,3 @@
-import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -148,7 +147,7 @@ def test_a_download_cut_off_within_a_row(tmp_path: Path) -> None:
     curves, metadata = write(tmp_path, *tables())
     text = curves.read_text()
     curves.write_text(text[: text.rindex(",1.5,")])
-    with pytest.raises(DataError, match=r"curves.csv, line 13: object 9 has no number as its flux_err; .* if it ends"):
+    with pytest.raises(DataError, match=r"curves.csv, line 13 has 4 of 6 fields; .* fetch the file again if it ends"):
         read(curves, metadata)
 
 
@@ -179,19 +178,3 @@ def test_metadata_may_hold_objects_that_other_files_show(tmp_path: Path) -> None
     curves, metadata = tables()
     paths = write(tmp_path, curves.iloc[:4], metadata)
     assert [b.ids.tolist() for b in stream(paths[0], read_metadata(paths[1]))] == [[b"3"]]
-
-
-@pytest.mark.parametrize("ending", ["csv", "parquet"])
-def test_memory_does_not_grow_with_the_file(tmp_path: Path, ending: str) -> None:
-    def peak(objects: int) -> int:
-        curves, metadata = tables(ids=tuple(range(objects)), each=30)
-        path, known = tmp_path / f"c.{ending}", read_metadata(write(tmp_path, curves, metadata)[1])
-        curves.to_parquet(path, row_group_size=500) if ending == "parquet" else curves.to_csv(path, index=False)
-        tracemalloc.start()
-        assert sum(len(block) for block in stream(path, known, chunk_rows=500)) == objects
-        most = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-        return most
-
-    peak(50)  # what is allocated once
-    assert peak(1600) < 1.4 * peak(400)  # of four times the rows; the reader of CSV buffers 256 kB

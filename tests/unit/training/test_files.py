@@ -1,10 +1,12 @@
 import gzip
+import zipfile
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from tests.support.plasticc import tables as plasticc
+from training import lines as checking
 from training.dataset import CURVE_COLUMNS, METADATA_COLUMNS
 from training.files import DataError, metadata_beside, tables
 
@@ -89,3 +91,76 @@ def test_metadata_are_found_by_kaggles_and_zenodos_names(tmp_path: Path, curves:
         metadata_beside(tmp_path / curves)
     (tmp_path / metadata).touch()
     assert metadata_beside(tmp_path / curves) == tmp_path / metadata
+
+
+def written(path: Path, lines: list[str], ending: str = "\n") -> Path:
+    path.write_bytes(ending.join([*lines, ""]).encode())
+    return path
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
+def test_a_row_that_is_too_short_is_refused_not_filled_with_unknowns(tmp_path: Path, ending: str) -> None:
+    _, metadata = plasticc()
+    header, *lines = metadata.to_csv(index=False).splitlines()
+    whole = written(tmp_path / "m.csv", ["", header, *lines], ending)
+    assert len(pd.concat(list(tables(whole, METADATA_COLUMNS, 2)))) == len(lines)
+    for fields in range(1, header.count(",") + 1):
+        short = ",".join(lines[1].split(",")[:fields])
+        path = written(tmp_path / "m.csv", ["", header, lines[0], short, *lines[2:]], ending)
+        with pytest.raises(DataError, match=rf"m.csv, line 4 has {fields} of {header.count(',') + 1} fields; mend the"):
+            list(tables(path, METADATA_COLUMNS, 2))
+
+
+def test_a_comma_within_quotes_fills_no_row(tmp_path: Path) -> None:
+    header, *lines = plasticc()[0].assign(remark="Ia, peculiar").to_csv(index=False).splitlines()
+    path = written(tmp_path / "c.csv", [header, *lines])
+    assert len(rows(path)) == len(lines)
+    lines[7] = lines[7].split(",", 1)[1]
+    with pytest.raises(DataError, match=r"c.csv, line 9 has 6 of 7 fields"):
+        rows(written(tmp_path / "c.csv", [header, *lines]))
+
+
+@pytest.mark.parametrize("others", [(), (9,), (2, 9)])
+def test_an_open_quote_is_named_by_its_line_and_swallows_no_rows(tmp_path: Path, others: tuple[int, ...]) -> None:
+    header, *lines = plasticc()[0].assign(remark="x").to_csv(index=False).splitlines()
+    for n in (1, *others):
+        lines[n] = lines[n].replace("x", '"x')
+    with pytest.raises(DataError, match=r'c.csv, line 3 opens a quote \("\) that it does not close; close it'):
+        rows(written(tmp_path / "c.csv", [header, *lines]))
+    with pytest.raises(DataError, match=r"c.csv, line 1 opens a quote"):
+        rows(written(tmp_path / "c.csv", ['"' + header, *lines]))
+
+
+def test_an_endless_line_takes_no_memory(tmp_path: Path) -> None:
+    header = plasticc()[0].to_csv(index=False).splitlines()[0]
+    with pytest.raises(DataError, match=r"c.csv, line 2 is longer than 1048576 bytes"):
+        rows(written(tmp_path / "c.csv", [header, "1," * 2_000_000]))
+
+
+@pytest.mark.parametrize("block", [1, 7, 64])
+def test_where_blocks_are_cut_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int) -> None:
+    curves, _ = plasticc()
+    lines = ["", *curves.to_csv(index=False).splitlines()]
+    expected = rows(written(tmp_path / "a.csv", lines))
+    monkeypatch.setattr(checking, "BLOCK_BYTES", block)
+    for ending in ("\n", "\r\n", "\r"):
+        pd.testing.assert_frame_equal(rows(written(tmp_path / "b.csv", lines, ending)), expected)
+    lines[5] = "1,2"
+    with pytest.raises(DataError, match=r"b.csv, line 6 has 2 of 6 fields"):
+        rows(written(tmp_path / "b.csv", lines))
+
+
+@pytest.mark.parametrize("ending", ["csv.bz2", "csv.xz", "csv.zip", "csv.gz"])
+def test_packed_files_are_read_as_they_were(tmp_path: Path, ending: str) -> None:
+    curves, _ = plasticc()
+    curves.to_csv(tmp_path / f"c.{ending}", index=False)
+    curves.to_csv(tmp_path / "c.csv", index=False)
+    pd.testing.assert_frame_equal(rows(tmp_path / f"c.{ending}"), rows(tmp_path / "c.csv"))
+
+
+def test_an_archive_of_two_files_is_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "c.zip", "w") as archive:
+        archive.writestr("a.csv", "a")
+        archive.writestr("b.csv", "b")
+    with pytest.raises(DataError, match=r"c.zip holds 2 files; unpack it, and name one of them"):
+        rows(tmp_path / "c.zip")

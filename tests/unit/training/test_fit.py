@@ -153,10 +153,9 @@ def test_old_bug_7_no_test_object_reaches_training(data: Objects) -> None:
     assert not tested & trained
 
 
-@pytest.fixture
-def shipped(folder: Path, tmp_path: Path) -> Path:
-    """The artefact with figures of every kind beside it."""
-    target = Path(shutil.copytree(folder, tmp_path / "artefact"))
+def with_figures(folder: Path, target: Path) -> Path:
+    """A copy of the artefact with figures of every kind beside it."""
+    shutil.copytree(folder, target)
     metrics = load(folder).record["metrics"]
     for k in ("0", "1"):
         kept = {"metrics": results.short(metrics), "seed": 7, "seconds": 90}
@@ -167,6 +166,22 @@ def shipped(folder: Path, tmp_path: Path) -> Path:
     for c, area in (("15", 0.7), ("64", 0.8), ("95", 0.9)):
         results.keep(target, results.LEFT_OUT, (c,), unseen | {"anomaly_auroc": area, "p99_auroc": 0.5})
     return target
+
+
+@pytest.fixture
+def shipped(folder: Path, tmp_path: Path) -> Path:
+    return with_figures(folder, tmp_path / "artefact")
+
+
+@pytest.fixture(scope="module")
+def drawn(folder: Path, data: Objects, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    """The folder of all figures but one that has no numbers, and what is said of that."""
+    place = tmp_path_factory.mktemp("drawn")
+    (with_figures(folder, place / "artefact") / results.LEFT_OUT).unlink()
+    run = place / "runs" / "paper-fold0"
+    run.mkdir(parents=True)
+    (run / "log.csv").write_text("epoch,loss,full,accuracy,seconds\n1,2.5,2.0,0.3,1\n2,2.0,1.5,0.4,2\n")
+    return place / "figures", plots.draw(place / "figures", place / "artefact", data, place / "runs")
 
 
 def test_the_comparison_has_a_column_for_everybody_and_says_which_folds(shipped: Path) -> None:
@@ -219,39 +234,37 @@ def test_every_score_has_a_value_and_an_error_at_every_cut(folder: Path) -> None
             assert part["by_time"][key]["full"] == part[key]
 
 
-def test_a_readmes_table_is_replaced_between_its_marks() -> None:
-    text = f"before\n{tables.START}\nold\n{tables.END}\nafter"
+def test_a_readmes_table_is_replaced_between_its_marks(tmp_path: Path) -> None:
+    text = tmp_path / "README.md"
+    text.write_text(f"before\n{tables.START}\nold\n{tables.END}\nafter")
     assert tables.replaced(text, "| new |") == f"before\n{tables.START}\n| new |\n{tables.END}\nafter"
 
 
 def test_the_readme_says_what_the_shipped_artefact_and_the_files_beside_it_say() -> None:
-    readme = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
+    readme = Path(__file__).parents[3] / "README.md"
     table = tables.markdown(tables.comparison(DEFAULT))
-    assert tables.replaced(readme, table) == readme, "run `misweeper-train card --readme README.md`"
+    assert tables.replaced(readme, table) == readme.read_text(encoding="utf-8"), (
+        "run `misweeper-train card --readme README.md`"
+    )
 
 
-def test_every_figure_is_drawn_and_one_without_numbers_is_named(shipped: Path, data: Objects, tmp_path: Path) -> None:
-    (shipped / results.LEFT_OUT).unlink()
-    run = tmp_path / "runs" / "paper-fold0"
-    run.mkdir(parents=True)
-    (run / "log.csv").write_text("epoch,loss,full,accuracy,seconds\n1,2.5,2.0,0.3,1\n2,2.0,1.5,0.4,2\n")
-    missing = plots.draw(tmp_path / "figures", shipped, data, tmp_path / "runs")
+def test_every_figure_is_drawn_and_one_without_numbers_is_named(drawn: tuple[Path, list[str]], tmp_path: Path) -> None:
+    figures, missing = drawn
     assert [sentence.split(":")[0] for sentence in missing] == ["anomaly_roc.png"]
-    curve = {"false_alarm_rates": [0, 0.5, 1], "anomaly_found": [0, 0.8, 1], "p99_found": [0, 0.5, 1]}
-    found = curve | {"anomaly_auroc": 0.7, "p99_auroc": 0.5, "objects": 4}
-    plots.anomaly_roc(tmp_path / "figures" / "anomaly_roc.png", "caption", {"15": found, "64": found})
-    assert {f.name for f in (tmp_path / "figures").iterdir()} == {
-        "anomaly_roc.png", "class_counts.png", "confusion.png", "light_curves.png", "loss_by_time.png",
+    assert {f.name for f in figures.iterdir()} == {
+        "class_counts.png", "confusion.png", "light_curves.png", "loss_by_time.png",
         "precision_recall.png", "reliability.png", "report_balancing.png", "training_curves.png",
     }  # fmt: skip
+    curve = {"false_alarm_rates": [0, 0.5, 1], "anomaly_found": [0, 0.8, 1], "p99_found": [0, 0.5, 1]}
+    found = curve | {"anomaly_auroc": 0.7, "p99_auroc": 0.5, "objects": 4}
+    plots.anomaly_roc(tmp_path / "anomaly_roc.png", "caption", {"15": found, "64": found})
+    assert (tmp_path / "anomaly_roc.png").is_file()
 
 
-def test_every_figure_names_its_artefact_and_fold(shipped: Path, data: Objects, tmp_path: Path) -> None:
-    (shipped / results.LEFT_OUT).unlink()
-    plots.draw(tmp_path / "figures", shipped, data, tmp_path / "runs")
-    artefact = load(shipped)
+def test_every_figure_names_its_artefact_and_fold(drawn: tuple[Path, list[str]], folder: Path) -> None:
+    artefact = load(folder)
     caption = f"{artefact.name} {artefact.digest[:12]}, fold 0"
-    for figure in (tmp_path / "figures").iterdir():
+    for figure in drawn[0].iterdir():
         assert caption.encode() in figure.read_bytes(), figure.name  # the file's title is the caption drawn
 
 
@@ -262,7 +275,7 @@ def test_class_counts_are_the_networks_own_and_the_reports_balancing_is_said_to_
     drawn: dict[str, Figure] = {}
     monkeypatch.setattr(Figure, "savefig", lambda figure, path, **_: (path.touch(), drawn.update({path.name: figure})))
     plots.draw(tmp_path / "figures", shipped, data, tmp_path / "runs")
-    figures = {name.removesuffix(".png.partial"): figure for name, figure in drawn.items()}
+    figures = {name.partition(".")[0]: figure for name, figure in drawn.items()}
     (own,) = figures["class_counts"].axes
     split = splits.fold(data.ids, data.labels, splits.SEED, 0)
     assert [int(sum(bar.get_width() for bar in bars)) for bars in own.containers if isinstance(bars, BarContainer)] == [

@@ -1,18 +1,26 @@
 """Every output of every command is tried before the work, and moved into place when it is whole."""
 
+import os
+import subprocess
 import sys
 from errno import EACCES, ENOSPC
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 
-from model.artefact import CARD, DEFAULT, MANIFEST, WEIGHTS, save
+from model.artefact import CARD, DEFAULT, MANIFEST, WEIGHTS, load, save
 from tests.support.artefacts import untrained
 from tests.support.plasticc import tables, write
 from training import cli
 from training.comparison import results
+from training.dataset import read_metadata
 from training.fetch import TRAIN_CURVES, TRAIN_METADATA
 from training.files import DataError, replacing, tried
+from training.predict import predict
+from training.tables import END as END_MARK
+from training.tables import START as START_MARK
+from training.tables import replaced
 
 
 @pytest.fixture
@@ -141,3 +149,65 @@ def test_the_shipped_reports_are_written_to_where_they_are_read(tmp_path: Path, 
     assert results.read(DEFAULT, results.ANCHORS) == {"a": {"b": 1}}
     assert results.place(tmp_path / "other", results.ANCHORS) == tmp_path / "other" / results.ANCHORS
     assert results.place(DEFAULT, CARD) == DEFAULT / CARD
+
+
+@pytest.mark.parametrize("kind", ["device", "pipe"])
+def test_a_device_or_a_pipe_is_written_to_never_replaced(tmp_path: Path, kind: str) -> None:
+    if kind == "device":
+        (tmp_path / "out").symlink_to("/dev/null")
+        with replacing(tmp_path / "out") as partial:
+            partial.write_text("x")
+        assert Path("/dev/null").is_char_device()
+        assert (tmp_path / "out").is_symlink()
+        return
+    os.mkfifo(tmp_path / "out")
+    reader = os.open(tmp_path / "out", os.O_RDONLY | os.O_NONBLOCK)
+    with replacing(tmp_path / "out") as partial:
+        partial.write_text("x")
+    assert os.read(reader, 9) == b"x"
+    os.close(reader)
+    with pytest.raises(TypeError), replacing(tmp_path / "out") as partial:
+        partial.write_text(1)
+    assert (tmp_path / "out").is_fifo()
+
+
+def test_evaluate_and_predict_to_nowhere_leave_nowhere_as_it_was(run, files, tmp_path: Path) -> None:
+    curves, metadata, artefact = files
+    (tmp_path / "null.csv").symlink_to("/dev/null")
+    assert predict(load(artefact), curves, read_metadata(metadata), tmp_path / "null.csv") == 3
+    assert "data/plasticc_train_metadata.csv is not there" in run("evaluate", "--json", "/dev/null", "--data", "data")
+    assert Path("/dev/null").is_char_device()
+    assert not Path("/dev/null.partial").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("evaluate", "--json", "{}"), ("holdout", "{}"), ("card", "--readme", "{}", "--artefact", "artefact")],
+)
+def test_a_folder_as_the_output_of_any_command(
+    run, files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "artefact cannot be written (it is a folder)" in run(*(a.format("artefact") for a in arguments))
+
+
+def test_two_runs_at_once_do_not_write_into_each_others_part(tmp_path: Path) -> None:
+    out = tmp_path / "out.json"
+    code = "from pathlib import Path; from training.files import replacing\n"
+    code += f"with replacing(Path({str(out)!r})) as part: part.write_text('other'); print(flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=PIPE, stdout=PIPE) as other:
+        other.stdout.readline()
+        with replacing(out) as partial:
+            partial.write_text("own")
+        assert out.read_text() == "own"
+        other.communicate(b"\n")
+    assert other.returncode == 0
+    assert out.read_text() == "other"
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_a_readme_without_a_place_for_the_table_is_one_sentence(tmp_path: Path) -> None:
+    for text in ("no marks", END_MARK + START_MARK, START_MARK + START_MARK + END_MARK):
+        (tmp_path / "README.md").write_text(text)
+        with pytest.raises(DataError, match=r"README.md has no place for the table; put the lines .* where it belongs"):
+            replaced(tmp_path / "README.md", "| new |")

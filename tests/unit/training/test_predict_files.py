@@ -2,10 +2,13 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -51,32 +54,40 @@ def example() -> Tables:
     return curves, metadata
 
 
+def answers(
+    folder: Path, artefact: Path, curves: pd.DataFrame | str | bytes, metadata: pd.DataFrame, ending: str = "csv"
+) -> pd.DataFrame:
+    """Both tables, as a CSV or a parquet file, to the table of answers."""
+    paths = folder / f"test_set.{ending}", folder / f"test_set_metadata.{ending}"
+    for path, table in zip(paths, (curves, metadata), strict=True):
+        if isinstance(table, str | bytes):
+            path.write_bytes(table.encode() if isinstance(table, str) else table)
+        elif ending == "parquet":
+            table.to_parquet(path)
+        else:
+            table.to_csv(path, index=False)
+    out = folder / "out.parquet"
+    out.unlink(missing_ok=True)
+    done = CliRunner().invoke(cli.app, ["predict", str(paths[0]), str(out), "--artefact", str(artefact)])
+    if done.exception:
+        assert not out.exists()
+        raise done.exception
+    found = pd.read_parquet(out)
+    assert np.isfinite(found[COLUMNS[1:]].to_numpy()).all()
+    assert found[COLUMNS[1:]].sum(axis=1).to_numpy() == pytest.approx(np.ones(len(found)), abs=1e-5)
+    found.attrs["said"] = done.stderr
+    return found
+
+
 @pytest.fixture
 def predict(tmp_path: Path, artefact: Path) -> Callable[..., pd.DataFrame]:
-    """Both tables, as a CSV or a parquet file, to the table of answers."""
+    return partial(answers, tmp_path, artefact)
 
-    def answers(curves: pd.DataFrame | str | bytes, metadata: pd.DataFrame, ending: str = "csv") -> pd.DataFrame:
-        paths = tmp_path / f"test_set.{ending}", tmp_path / f"test_set_metadata.{ending}"
-        for path, table in zip(paths, (curves, metadata), strict=True):
-            if isinstance(table, str | bytes):
-                path.write_bytes(table.encode() if isinstance(table, str) else table)
-            elif ending == "parquet":
-                table.to_parquet(path)
-            else:
-                table.to_csv(path, index=False)
-        out = tmp_path / "out.parquet"
-        out.unlink(missing_ok=True)
-        done = CliRunner().invoke(cli.app, ["predict", str(paths[0]), str(out), "--artefact", str(artefact)])
-        if done.exception:
-            assert not out.exists()
-            raise done.exception
-        found = pd.read_parquet(out)
-        assert np.isfinite(found[COLUMNS[1:]].to_numpy()).all()
-        assert found[COLUMNS[1:]].sum(axis=1).to_numpy() == pytest.approx(np.ones(len(found)), abs=1e-5)
-        found.attrs["said"] = done.stderr
-        return found
 
-    return answers
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory, artefact: Path, example: Tables) -> pd.DataFrame:
+    """The answers to the example as it is."""
+    return answers(tmp_path_factory.mktemp("plain"), artefact, *example)
 
 
 def same(one: pd.DataFrame, other: pd.DataFrame) -> None:
@@ -84,13 +95,14 @@ def same(one: pd.DataFrame, other: pd.DataFrame) -> None:
 
 
 @pytest.mark.parametrize("target", [99, 991, -1, 0, 6.5, np.nan, np.inf, 1e300, "SNIa", "", True])
-def test_unlabelled_and_strangely_labelled_objects_are_answered_as_labelled_ones(predict, example, target) -> None:
+def test_unlabelled_and_strangely_labelled_objects_are_answered_as_labelled_ones(
+    predict, example, plain, target
+) -> None:
     curves, metadata = example
-    bare = predict(curves, metadata)
-    assert bare["object_id"].tolist() == [str(i) for i in metadata["object_id"]]
-    same(bare, predict(curves, metadata.assign(target=90)))
-    same(bare, predict(curves, metadata.assign(target=[90, 42, 6, 15, 62, 99])))
-    same(bare, predict(curves, metadata.assign(target=target)))
+    assert plain["object_id"].tolist() == [str(i) for i in metadata["object_id"]]
+    same(plain, predict(curves, metadata.assign(target=90)))
+    same(plain, predict(curves, metadata.assign(target=[90, 42, 6, 15, 62, 99])))
+    same(plain, predict(curves, metadata.assign(target=target)))
 
 
 @pytest.mark.parametrize(
@@ -174,10 +186,10 @@ def renamed(example: Tables, names: list) -> Tables:
         ['quo"te', "com,ma", "semi;colon", "line", "=1+1", "-"],
     ],
 )
-def test_ids_are_texts_and_come_back_as_they_were(predict, example, names, ending) -> None:
+def test_ids_are_texts_and_come_back_as_they_were(predict, example, plain, names, ending) -> None:
     found = predict(*renamed(example, names), ending=ending)
     assert found["object_id"].tolist() == names
-    same(found, predict(*example))
+    same(found, plain)
 
 
 @pytest.mark.parametrize(
@@ -190,6 +202,7 @@ def test_ids_are_texts_and_come_back_as_they_were(predict, example, names, endin
         ("string", ["a", "b", "c", "d", "e", "f"]),
         ("object", [b"a", b"b", b"c", b"d", b"e", b"f"]),
         ("category", ["a", "b", "c", "d", "e", "f"]),
+        ("Int64", [2**63 - 1 - n for n in range(OBJECTS)]),
     ],
 )
 def test_ids_of_any_parquet_type_are_read_exactly(predict, example, kind, names) -> None:
@@ -199,11 +212,30 @@ def test_ids_of_any_parquet_type_are_read_exactly(predict, example, kind, names)
     assert found["object_id"].tolist() == [t.removesuffix(".0") for t in texts]
 
 
-def test_flags_as_parquets_booleans(predict, example) -> None:
+def bare(table: pd.DataFrame) -> bytes:
+    """A parquet file of which nothing says that pandas wrote it."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.Table.from_pandas(table).replace_schema_metadata(None), sink)
+    return sink.getvalue().to_pybytes()
+
+
+def test_a_missing_whole_number_in_parquet_rounds_no_other(predict, example) -> None:
+    large = [2**63 - 1 - n for n in range(OBJECTS)]
+    curves, metadata = (t.astype({"object_id": "Int64"}) for t in renamed(example, large))
+    known = metadata.assign(ddf=metadata["ddf"].astype("Int64").where(metadata.index != 0))
+    for tables in ((curves, known), (bare(curves), bare(known))):
+        assert predict(*tables, ending="parquet")["object_id"].tolist() == [str(n) for n in large]
+    curves.loc[71, "object_id"] = pd.NA
+    for tables in ((curves, metadata), (bare(curves), bare(metadata))):
+        with pytest.raises(DataError, match=r"test_set.parquet, line 73: object .* has no object_id"):
+            predict(*tables, ending="parquet")
+
+
+def test_flags_as_parquets_booleans(predict, example, plain) -> None:
     curves, metadata = example
     bools = curves.astype({"detected": bool}), metadata.astype({"ddf": bool})
-    same(predict(*bools, ending="parquet"), predict(curves, metadata))
-    same(predict(*bools), predict(curves, metadata))  # True and False in CSV
+    same(predict(*bools, ending="parquet"), plain)
+    same(predict(*bools), plain)  # True and False in CSV
 
 
 def test_a_whole_number_with_a_point_is_that_number(predict, example) -> None:
@@ -231,12 +263,12 @@ def test_parquet_types_that_are_no_numbers_are_one_sentence(predict, example, co
         predict(curves.assign(**{column: pd.Series([value] * len(curves))}), metadata, ending="parquet")
 
 
-def test_letters_are_bands_and_big_y_is_small_y(predict, example) -> None:
+def test_letters_are_bands_and_big_y_is_small_y(predict, example, plain) -> None:
     curves, metadata = example
     letters = curves["passband"].map(dict(enumerate("ugrizY")))
     letters[::2] = letters[::2].replace("Y", "y")
     found = predict(curves.assign(passband=letters), metadata)
-    same(found, predict(curves, metadata))
+    same(found, plain)
     same(found, predict(curves.assign(passband=letters).rename(columns={"passband": "band"}), metadata))
 
 
@@ -245,13 +277,13 @@ def test_letters_are_bands_and_big_y_is_small_y(predict, example) -> None:
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
 @pytest.mark.parametrize("blank", ["", "   "])
 def test_blank_lines_marks_and_windows_lines_change_nothing_and_lines_are_those_of_an_editor(
-    predict, example, before, newline, mark, blank
+    predict, example, plain, before, newline, mark, blank
 ) -> None:
     curves, metadata = example
     lines = curves.to_csv(index=False).splitlines()
     lines[6:6] = [blank, blank]
     text = mark + newline.join([*[blank] * before, *lines, blank]) + newline
-    same(predict(text, metadata), predict(curves, metadata))
+    same(predict(text, metadata), plain)
     lines[20] = lines[20].rsplit(",", 1)[0] + ",7"
     with pytest.raises(DataError, match=rf"test_set.csv, line {21 + before}: .* a detected flag other than 0 or 1"):
         predict(mark + newline.join([*[blank] * before, *lines]), metadata)
@@ -272,10 +304,10 @@ def test_a_column_that_is_there_twice_is_named(predict, example) -> None:
         predict(both.drop(columns="detected_bool").to_csv(index=False).replace("flux_err", "flux", 1), metadata)
 
 
-def test_rows_with_a_comma_too_many_are_refused_not_displaced(predict, example) -> None:
+def test_rows_with_a_comma_too_many_are_refused_not_displaced(predict, example, plain) -> None:
     curves, metadata = example
     same(predict(curves.to_csv(index=False, lineterminator=",\n").replace(",\n", "\n", 1), metadata),
-         predict(curves, metadata))  # fmt: skip
+         plain)  # fmt: skip
     header, *rows = curves.to_csv(index=False).splitlines()
     with pytest.raises(DataError, match="its rows have more fields than its header; write numbers with points"):
         predict("\n".join([header, *(f"1,{row}" for row in rows)]), metadata)
@@ -283,10 +315,10 @@ def test_rows_with_a_comma_too_many_are_refused_not_displaced(predict, example) 
         predict("\n".join([header, *rows[:8], f"1,{rows[8]}", *rows[9:]]), metadata)
 
 
-def test_exponents_spaces_and_plus_signs_are_numbers(predict, example) -> None:
+def test_exponents_spaces_and_plus_signs_are_numbers(predict, example, plain) -> None:
     curves, metadata = example
     written = curves.assign(flux=curves["flux"].map("{:+.17e}".format), mjd=curves["mjd"].map(" {:.10E} ".format))
-    same(predict(written, metadata), predict(curves, metadata))
+    same(predict(written, metadata), plain)
 
 
 def test_a_file_in_another_encoding_is_one_sentence(predict, example) -> None:

@@ -30,7 +30,7 @@ def letter(value=b"no Avro", *, fate="dead_letter", reason=Reason.NOT_AVRO, read
 
 
 def choice(**wanted):
-    return Choice(survey_of=lambda one: READER.survey_of(one.record["value"]), **wanted)
+    return Choice(survey_of=lambda one: READER.survey_of(one.original()), **wanted)
 
 
 def test_the_original_message_comes_back_whole():
@@ -65,7 +65,7 @@ def test_the_survey_is_told_where_the_bytes_decode():
     bad = letter(wire(record(survey="ztf", flux=float("nan"))))
     assert choice(survey="ztf").takes(bad)
     assert not choice(survey="lsst").takes(bad)
-    assert row(bad, READER.survey_of(bad.record["value"]))["survey"] == "ztf"
+    assert row(bad, READER.survey_of(bad.original()))["survey"] == "ztf"
 
 
 def test_all_is_shown_and_nothing_reaches_the_terminal_unescaped():

@@ -1,6 +1,7 @@
 """Files to alerts in time order, and alerts to Kafka when they are due."""
 
 from itertools import pairwise
+from types import SimpleNamespace
 
 import fastavro
 import pandas as pd
@@ -8,10 +9,11 @@ import pyarrow.parquet as pq
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
-from broker.commands.replay import BURST_S, ROWS, read_alerts, replay
+from broker.commands.replay import BURST_S, ROWS, read_alerts, send
 from broker.errors import StartupError
 from broker.kafka.message import Message
 from broker.packets.reader import AlertReader
+from broker.replays.native import native_packets
 from schemas.catalogue import load
 from tests.support.alerts import record
 from tests.support.columns import read_alert
@@ -139,13 +141,14 @@ class Kafka:
     def clock(self) -> float:
         return self.now_s
 
-    def produce(self, topic, value, key, on_delivery):
+    def produce(self, topic, value, key, on_delivery, headers):
         if self._free == 0:
             raise BufferError("Local: Queue full")
         self._free -= 1
         self.sent.append((self.now_s, topic, key, value))
         refused = len(self.sent) == self._refuse
-        on_delivery(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART, "no such topic") if refused else None, None)
+        error = KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART, "no such topic") if refused else None
+        on_delivery(error, SimpleNamespace(topic=lambda: topic))
 
     def poll(self, seconds):
         self.now_s += seconds * self._poll_share
@@ -156,27 +159,28 @@ class Kafka:
 
 
 def alerts(n: int):
-    return (record(alertId=i + 1, objectId=f"o{i}") for i in range(n))
+    packets = native_packets(record(alertId=i + 1, objectId=f"o{i}") for i in range(n))
+    return (("alerts", packet) for packet in packets)
 
 
 @pytest.mark.parametrize("rate_per_s", [0.5, 7.0, 100.0])
 @pytest.mark.parametrize("poll_share", [1.0, 0.3])
 def test_every_alert_leaves_when_it_is_due(rate_per_s, poll_share):
     kafka = Kafka(poll_share=poll_share)
-    assert replay(alerts(50), kafka, "alerts", rate_per_s, clock=kafka.clock) == 50
+    assert send(alerts(50), kafka, rate_per_s, clock=kafka.clock) == 50
     for i, (at_s, *_) in enumerate(kafka.sent):
         assert -BURST_S <= at_s - (100.0 + i / rate_per_s) <= 1e-6
 
 
 def test_without_a_rate_nothing_waits():
     kafka = Kafka()
-    assert replay(alerts(50), kafka, "alerts", clock=kafka.clock) == 50
+    assert send(alerts(50), kafka, clock=kafka.clock) == 50
     assert {at_s for at_s, *_ in kafka.sent} == {100.0}
 
 
 def test_what_is_sent_is_keyed_by_object_and_in_wire_framing():
     kafka = Kafka()
-    replay(alerts(1), kafka, "alerts", clock=kafka.clock)
+    send(alerts(1), kafka, clock=kafka.clock)
     ((_, topic, key, value),) = kafka.sent
     assert (topic, key) == ("alerts", b"o0")
     assert read_alert(Message("alerts", 0, 0, 0, value=value), AlertReader(10**6)).alert_id == 1
@@ -184,17 +188,17 @@ def test_what_is_sent_is_keyed_by_object_and_in_wire_framing():
 
 def test_a_full_queue_is_waited_for():
     kafka = Kafka(room=10)
-    assert replay(alerts(95), kafka, "alerts", clock=kafka.clock) == 95
+    assert send(alerts(95), kafka, clock=kafka.clock) == 95
     assert kafka.now_s == pytest.approx(100.0 + 9 * 0.1)
 
 
 def test_progress_is_told_and_ends_with_the_count():
     kafka, told, sent = Kafka(), [], []
-    replay(alerts(30), kafka, "alerts", 10.0, clock=kafka.clock, on_progress=told.append, on_send=sent.append)
+    send(alerts(30), kafka, 10.0, clock=kafka.clock, on_progress=told.append, on_send=sent.append)
     assert told[-1] == 30
     assert told == sorted(told)
     assert len(told) > 3
-    assert [r["alertId"] for r in sent] == list(range(1, 31))
+    assert [packet.alert_id for packet in sent] == list(range(1, 31))
 
 
 def test_a_refused_alert_ends_the_replay_with_what_to_do():
@@ -202,14 +206,14 @@ def test_a_refused_alert_ends_the_replay_with_what_to_do():
     with pytest.raises(
         StartupError, match=r"did not take the alerts for alerts \(no such topic\); does the topic exist"
     ):
-        replay(alerts(50), kafka, "alerts", clock=kafka.clock)
+        send(alerts(50), kafka, clock=kafka.clock)
     assert len(kafka.sent) == 5
 
 
 def test_an_alert_that_is_too_large_is_named():
     class Small(Kafka):
-        def produce(self, topic, value, key, on_delivery):
+        def produce(self, topic, value, key, on_delivery, headers):
             raise KafkaException(KafkaError(KafkaError.MSG_SIZE_TOO_LARGE, "message too large"))
 
     with pytest.raises(StartupError, match="alert 1 cannot be sent: message too large"):
-        replay(alerts(3), Small(), "alerts")
+        send(alerts(3), Small())

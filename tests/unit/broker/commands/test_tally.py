@@ -5,35 +5,38 @@ from dataclasses import asdict
 
 import pytest
 
-from broker.commands.demo import environment, require_progress, strangest_rows
+from broker.commands.demo import require_progress, strangest_rows
+from broker.commands.demoservice import environment
 from broker.commands.tally import Tally
 from broker.config import Settings
 from broker.embedded import EmbeddedKafka, EmbeddedValkey, Servers
 from broker.errors import StartupError
+from broker.replays.packet import Packet
 from model.taxonomy import CLASS_IDS
 
 
-def classification(alert_id, name, right, score=0.0):
+def classification(alert_id, name, right, score=0.0, survey="plasticc"):
     classes = [{"classId": c, "probability": 0.87 if c == right else 0.01} for c in CLASS_IDS]
-    return {"alertId": alert_id, "objectId": name, "classifications": classes, "anomalyScore": score}
+    return {"alertId": alert_id, "objectId": name, "survey": survey, "classifications": classes, "anomalyScore": score}
 
 
 def test_what_came_back_is_counted_and_compared_with_the_truth():
-    tally = Tally()
+    tally = Tally({"a": 90, "b": 67})
     now = time.monotonic()
     for alert_id, name, right in ((1, "a", 42), (2, "a", 90), (3, "b", 42)):
-        tally.sent_at[alert_id] = now - 0.1 * alert_id
+        tally.note(Packet(b"", None, "plasticc", name, alert_id, made_of=name))
+        tally.sent_at["plasticc", alert_id] = now - 0.1 * alert_id
         tally.add("classifications", classification(alert_id, name, right))
     tally.add("dead_letters", {})
     tally.add("anomalies", classification(2, "a", 90, score=7.0))
     tally.add("anomalies", classification(3, "a", 42, score=5.0))
-    found = asdict(tally.summary(4, 2.0, {"a": 90, "b": 67}))
+    found = asdict(tally.summary(4, 2.0))
     assert {k: found[k] for k in ("alerts", "published", "dead_letters", "objects", "alerts_per_s", "accuracy")} == {
         "alerts": 4, "published": 3, "dead_letters": 1, "objects": 2, "alerts_per_s": 1.5, "accuracy": 0.5,
     }  # fmt: skip
     assert 200 <= found["latency_ms"]["p50"] < 1_000
     ((label, text),) = strangest_rows(tally)
-    assert (label, text.plain) == ("anomaly 1", "object a: score 7.0, nearest SN Ia")
+    assert (label, text.plain) == ("anomaly 1", "object plasticc/a: score 7.0, nearest SN Ia")
 
 
 def test_no_other_servers_of_the_shell_are_taken(monkeypatch):
@@ -47,11 +50,11 @@ def test_no_other_servers_of_the_shell_are_taken(monkeypatch):
         "MISWEEPER_CLASSIFIER__THREADS": "2",
         "HOME": "/root",
     }
-    found = environment(Servers(EmbeddedKafka(), EmbeddedValkey()), shell)
+    found = environment(Servers(EmbeddedKafka(), EmbeddedValkey()), shell, ["plasticc", "ztf"])
     assert found.keys() & shell.keys() == {"MISWEEPER_LOG__FORM", "MISWEEPER_CLASSIFIER__THREADS"}
     for name, value in found.items():
         monkeypatch.setenv(name, value)
-    assert Settings.load().kafka.topics == ("plasticc",)
+    assert Settings.load().kafka.topics == ("plasticc", "ztf")
 
 
 def test_a_demo_that_does_not_come_on_says_why():

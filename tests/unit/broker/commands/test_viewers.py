@@ -10,8 +10,8 @@ from broker.accounts.deadletters import Letter, described, read_letter, row
 from broker.accounts.ledger import FATE_BITS, Ledger
 from broker.accounts.reconciliation import Reconciliation
 from broker.commands import deadletters, demo, main
+from broker.commands.board import Board, Row
 from broker.commands.recovery import report
-from broker.commands.watch import Board, Row
 from broker.config import Outputs as Topics
 from broker.config import variables
 from broker.errors import PoisonMessage, Reason
@@ -39,6 +39,7 @@ def printed(*renderables, width=WIDE) -> str:
 def classification(name, **changes):
     classes = [{"classId": 90, "probability": 0.75}, {"classId": 42, "probability": 0.25}]
     return {
+        "survey": "plasticc",
         "objectId": name,
         "mjd": 60_000.5,
         "observations": 3,
@@ -100,7 +101,7 @@ def test_reconcile(name):
 
 @each_name
 def test_the_demos_summary(name):
-    tally = demo.Tally(strangest={name: classification(name)})
+    tally = demo.Tally({}, strangest={("plasticc", name): classification(name)})
     ((_, shown),) = demo.strangest_rows(tally)
     assert_harmless(printed(shown), name)
 

@@ -5,7 +5,7 @@ import math
 
 from rich.console import Console
 
-from broker.commands.watch import Board, Row
+from broker.commands.board import Board, Row
 
 
 def classification(name="615", *probabilities, **changes):

@@ -90,3 +90,29 @@ def test_a_partition_that_comes_back_is_in_doubt_like_a_new_one(assigned_again):
     if assigned_again:
         doubts.assigned(("alerts", 0))
     assert marks(doubts, (0, 0)) == [assigned_again]
+
+
+@pytest.mark.parametrize(
+    ("header", "kafka_ms", "sent_ms"),
+    [
+        (b"1764060000123.456", 1_764_060_000_900, 1_764_060_000_123),
+        (b"1764060000123.456", 0, 1_764_060_000_123),  # Kafka says nothing
+        (b"1764060000123.456", -1, 1_764_060_000_123),
+        (b"1764060000123.456", 1_764_060_000_123 + 86_400_001, 1_764_060_000_123 + 86_400_001),  # a copy, days later
+        (b"1764060000.123456", 1_764_060_000_900, 1_764_060_000_900),  # seconds
+        (b"nan", 5, 5),
+        (b"-1", 5, 5),
+        (b"1e400", 0, 0),
+        (b"soon", 5, 5),
+        (b"\xff", 5, 5),
+        (None, 5, 5),
+    ],
+)
+def test_a_message_was_sent_when_its_survey_says_so_if_that_can_be(header, kafka_ms, sent_ms):
+    told = Message("alerts", 0, 1, kafka_ms, headers=(("a", b"1"), ("producer_timestamp", header)))
+    batch = Batch.of([told, told._replace(headers=())])
+    assert (batch.sent_ms.tolist(), batch.timestamps_ms.tolist()) == ([sent_ms, kafka_ms], [kafka_ms, kafka_ms])
+    assert batch.part(0, 1).sent_ms.tolist() == [sent_ms]
+    if kafka_ms > 0:
+        got = KafkaMessage(topic="alerts", partition=0, offset=1, timestamp=(1, kafka_ms), headers=list(told.headers))
+        assert Batch.read([got], Membership(), 0).sent_ms.tolist() == [sent_ms]

@@ -23,14 +23,14 @@ def facts(*changes: dict[str, str], snapshots: bool | None = False) -> Facts:
 
 def test_a_well_kept_server_has_no_problems():
     assert facts() == Facts("Redis 7.2.4", 100, 1000, "noeviction", 0, True, False, True)
-    assert facts().problems() == []
+    assert facts().problems() == {}
 
 
 @pytest.mark.parametrize("policy", ["allkeys-lru", "allkeys-lfu", "volatile-lru", "volatile-ttl", "volatile-random"])
 def test_every_policy_that_deletes_is_a_problem(policy):
     assert (
         f"maxmemory-policy is {policy}: when memory is short it deletes light curves"
-        in facts({"maxmemory_policy": policy}).problems()[0]
+        in facts({"maxmemory_policy": policy}).problems()["eviction"]
     )
 
 
@@ -43,14 +43,14 @@ def test_every_policy_that_deletes_is_a_problem(policy):
     ],
 )
 def test_without_an_append_only_file_it_is_said_what_a_restart_loses(snapshots, said):
-    (text,) = facts({"aof_enabled": "0"}, snapshots=snapshots).problems()
+    text = facts({"aof_enabled": "0"}, snapshots=snapshots).problems()["persistence"]
     assert said in text
     assert text.endswith("set appendonly to yes")
 
 
 @pytest.mark.parametrize("field", ["rdb_last_bgsave_status", "aof_last_write_status", "aof_last_bgrewrite_status"])
 def test_a_disk_that_cannot_be_written_is_a_problem(field):
-    assert "could not write" in facts({field: "err"}).problems()[0]
+    assert "could not write" in facts({field: "err"}).problems()["disk"]
 
 
 def test_the_nodes_of_a_cluster_are_one_store_as_weak_as_the_weakest():
@@ -60,11 +60,13 @@ def test_the_nodes_of_a_cluster_are_one_store_as_weak_as_the_weakest():
     assert both == Facts("Redis 7.2.4 Valkey 9.1", 200, 2000, "volatile-lru", 3, False, False, True)
 
 
-def test_keys_evicted_since_are_a_loss_and_a_counter_that_begins_anew_is_none():
-    early, late = facts({"evicted_keys": "5"}), facts({"evicted_keys": "12"})
-    assert "evicted 7 keys" in (late.loss_since(early) or "")
-    assert early.loss_since(early) is None
-    assert facts().loss_since(late) is None
+def test_keys_evicted_since_are_a_loss_by_each_start_of_each_server():
+    late = facts({"run_id": "a", "evicted_keys": "12"}, {"run_id": "b", "evicted_keys": "3"})
+    assert "evicted 7 keys" in (late.loss_since({"a": 5, "b": 3}) or "")
+    assert late.loss_since(late.evictions) is None
+    assert late.loss_since({"a": 20, "b": 20}) is None
+    assert "evicted 15 keys" in (late.loss_since({}) or ""), "nothing was noted"
+    assert "evicted 3 keys" in (late.loss_since({"a": 12}) or ""), "it began anew, and so does its count"
 
 
 def test_an_answer_without_the_fields_is_read_as_far_as_it_goes():
@@ -72,7 +74,9 @@ def test_an_answer_without_the_fields_is_read_as_far_as_it_goes():
 
 
 def test_a_restart_without_an_append_only_file_is_a_loss_of_what_came_after_the_last_snapshot():
-    before, after = facts({"run_id": "a", "aof_enabled": "0"}), facts({"run_id": "b", "aof_enabled": "0"})
-    assert "restarted" in (after.loss_since(before) or "")
-    assert before.loss_since(before) is None
-    assert facts({"run_id": "b"}).loss_since(facts({"run_id": "a"})) is None, "the append-only file has all"
+    after = facts({"run_id": "b", "aof_enabled": "0"})
+    assert "restarted" in (after.loss_since({"a": 0}) or "")
+    assert after.loss_since({"b": 0}) is None
+    assert after.loss_since({}) is None, "nothing was noted"
+    assert facts({"run_id": "a", "aof_enabled": "0"}, {"run_id": "b"}).loss_since({"a": 0}) is None, "one came to them"
+    assert facts({"run_id": "b"}).loss_since({"a": 0}) is None, "the append-only file has all"

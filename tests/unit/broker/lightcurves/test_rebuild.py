@@ -12,6 +12,7 @@ from broker.lightcurves.plan import DUPLICATE
 from broker.lightcurves.rebuild import rebuild
 from broker.lightcurves.recall import curve_of
 from broker.lightcurves.store import InMemoryLightCurves, Refused
+from broker.packets.decoded import Decoded, Packets
 from model.observation import Context, Observation
 from tests.support.columns import Alert, Arrival, alerts_of, columns_of
 from tests.support.echo import Echo
@@ -46,15 +47,15 @@ def reader(arrivals, poisons=()):
         alerts = alerts_of([known[places[i]] for i in good])
         alerts.message[:] = good
         wrong = {i: PoisonMessage(Reason.NOT_AVRO, "no Avro") for i in range(len(batch)) if i not in good}
-        return alerts, wrong
+        return Decoded(alerts, np.empty(0, np.int64), wrong, Packets([], np.full(len(batch), -1), [b""] * len(batch)))
 
     return read_alerts
 
 
-def rebuilt(store, *arrivals, batch=2, poisons=(), pauses_s=()):
+def rebuilt(store, *arrivals, batch=2, poisons=(), pauses_s=(), aside=()):
     messages = [a.message for a in arrivals]
     batches = [messages[i : i + batch] for i in range(0, len(messages), batch)]
-    return rebuild(batches, reader(arrivals, poisons), store, pauses_s=pauses_s)
+    return rebuild(batches, reader(arrivals, poisons), store, pauses_s=pauses_s, aside=aside)
 
 
 def entries(store):
@@ -179,3 +180,14 @@ def test_a_store_that_comes_back_gets_everything_and_one_that_stays_away_is_said
     assert rebuilt(back, ARRIVALS[0], pauses_s=(0, 0)).added == 1
     with pytest.raises(StartupError, match="redis: away; look whether Redis is well"):
         rebuilt(Away(3), ARRIVALS[0], pauses_s=(0, 0))
+
+
+def test_an_alert_that_was_set_aside_is_left_out_and_is_no_duplicate_when_it_comes_again():
+    store = InMemoryLightCurves()
+    done = rebuilt(store, *ARRIVALS, aside={("alerts", 0, 2), ("alerts", 0, 5), ("alerts", 1, 3)})
+    assert (done.alerts, done.added) == (3, 3)
+    assert entries(store)["offset"].tolist() == [1, 3, 4]
+    plan, _ = remembered(store, Arrival(message(9), ARRIVALS[1].alert), Arrival(message(10), ARRIVALS[0].alert))
+    assert plan.verdicts[0] >= 0
+    assert plan.observations[0] == 4
+    assert plan.verdicts[1] == DUPLICATE

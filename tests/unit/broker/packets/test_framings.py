@@ -7,18 +7,18 @@ import pytest
 from broker.errors import PoisonMessage, Reason
 from broker.kafka.message import Message
 from broker.packets.framings import encode
+from broker.packets.ids import our_schemas
 from broker.packets.reader import AlertReader
-from broker.packets.registry import native_registry
+from broker.surveys.known import survey_named
 from schemas.catalogue import available, confluent_id
-from tests.support.alerts import FRAMINGS, container, packets, record, schemaless, wire
+from tests.support.alerts import FRAMINGS, container, record, schemaless, wire
 from tests.support.columns import Alert, read_alert
 from tests.support.hostile import history, zigzag
 
-REGISTRY = native_registry()
 LIMIT = 4 * 1024 * 1024
 
 
-READ = AlertReader(LIMIT, REGISTRY)
+READ = AlertReader(LIMIT)
 
 
 def alert(value: bytes | None) -> Alert:
@@ -44,7 +44,7 @@ def test_framings_are_never_mistaken_whatever_the_alert_id(alert_id):
 
 def test_every_version_of_the_native_alert_is_read_by_its_id():
     ids = {confluent_id(name, version) for name, version in available() if name == "observation"}
-    assert set(REGISTRY.by_id) == ids
+    assert set(our_schemas()) == ids
 
 
 def test_our_own_framing():
@@ -66,7 +66,7 @@ def test_fifty_megabytes_of_noise():
 
 
 def test_a_body_is_bounded_within_any_message():
-    assert reason(history(REGISTRY.max_body_bytes // 19 + 1)) is Reason.TOO_LARGE
+    assert reason(history(survey_named("misweeper.Observation").max_body_bytes // 19 + 1)) is Reason.TOO_LARGE
 
 
 def test_a_length_prefix_of_two_to_the_forty():
@@ -99,19 +99,6 @@ def test_an_unknown_schema_id():
 def test_a_container_of_another_schema():
     other = {"type": "record", "name": "Other", "fields": [{"name": "a", "type": "long"}]}
     assert reason(container({"a": 1}, schema=other)) is Reason.UNKNOWN_SCHEMA
-
-
-SURVEYS = {
-    "rubin": {Reason.UNKNOWN_SCHEMA},
-    "ztf": {Reason.UNKNOWN_SCHEMA},
-    "elasticc": {Reason.NOT_AVRO},  # three alerts in one file
-    "negative": {Reason.UNKNOWN_SCHEMA, Reason.LENGTH_BOMB},
-}
-
-
-@pytest.mark.parametrize("survey", SURVEYS)
-def test_real_packets_of_surveys_without_an_adapter_have_a_reason(survey):
-    assert {reason(path.read_bytes()) for path in packets(survey)} == SURVEYS[survey]
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ from broker.errors import Reason
 from broker.packets.reader import AlertReader, together
 from model.alerts import Alerts
 from schemas.catalogue import load
-from tests.support.alerts import FRAMINGS, alerts_of, record, schemaless, wire
+from tests.support.alerts import FRAMINGS, alerts_of, container, record, schemaless, wire
 from tests.support.columns import alert_at
-from tests.support.reading import batch
+from tests.support.reading import batch, message
 
 LIMIT = 100_000
 READ = AlertReader(LIMIT)
@@ -39,7 +39,8 @@ def test_alerts_come_in_the_order_of_their_messages_with_poison_between_them():
         good.append(len(values))
         history = [EARLIER | {"mjd": 59000.0 + k} for k in range(i % 4)]
         values += [frames[i % len(frames)](record(alertId=i + 1, history=history)), bad]
-    alerts, poisons = READ(batch(*values))
+    decoded = READ(batch(*values))
+    alerts, poisons = decoded.alerts, decoded.poisons
     assert alerts.message.tolist() == good
     assert alerts.alert_ids.tolist() == list(range(1, 11))
     assert np.diff(alerts.ends, prepend=0).tolist() == [1 + i % 4 for i in range(10)]
@@ -48,27 +49,45 @@ def test_alerts_come_in_the_order_of_their_messages_with_poison_between_them():
     }
 
 
+def test_the_packets_of_alerts_are_kept_as_they_came_and_those_of_poisons_are_not():
+    values, bodies = [], []
+    for i, (bad, _) in enumerate(BAD.values()):
+        sent = record(alertId=i + 1)
+        values += [[wire, container, schemaless][i % 3](sent), bad]
+        bodies += [schemaless(sent), b""]
+    packets = READ(batch(*values)).packets
+    assert packets.bodies == bodies
+    assert [w >= 0 for w in packets.which.tolist()] == [True, False] * len(BAD)
+    assert all(packets.schemas[w]["name"] == "misweeper.Observation" for w in packets.which[::2].tolist())
+
+
 @pytest.mark.parametrize("name", BAD)
 def test_the_company_of_a_message_changes_nothing(name):
     value, reason = BAD[name]
-    alone, _ = READ(batch(wire(record())))
+    alone = READ(batch(wire(record()))).alerts
     for company in ([value], [value, value], [schemaless(record(alertId=9)), value]):
-        alerts, poisons = READ(batch(*company, wire(record()), *company))
+        decoded = READ(batch(*company, wire(record()), *company))
+        alerts, poisons = decoded.alerts, decoded.poisons
         assert said(alerts)[len(alerts) // 2] == said(alone)[0]
         assert {poison.reason for poison in poisons.values()} == {reason}
 
 
 def test_nothing_is_read_of_nothing():
     for values in ([], [None, b""]):
-        alerts, poisons = READ(batch(*values))
+        decoded = READ(batch(*values))
+        alerts, poisons = decoded.alerts, decoded.poisons
         assert (len(alerts), len(alerts.rows), alerts.ends.tolist(), len(alerts.contexts)) == (0, 0, [], 0)
         assert len(poisons) == len(values)
 
 
+def survey_of(value: bytes | None) -> str | None:
+    return READ.survey_of(message(value))
+
+
 def test_the_survey_of_a_message_is_told_where_its_bytes_can_be_read():
-    assert READ.survey_of(wire(record(survey="ztf"))) == "ztf"
-    assert READ.survey_of(wire(record(flux=float("nan")))) == "plasticc", "what is wrong with it does not matter"
-    assert [READ.survey_of(value) for value in (None, b"", b"\x00\x00\x00\x03\xe8x")] == [None] * 3
+    assert survey_of(wire(record(survey="ztf"))) == "ztf"
+    assert survey_of(wire(record(flux=float("nan")))) == "plasticc", "what is wrong with it does not matter"
+    assert [survey_of(value) for value in (None, b"", b"\x00\x00\x00\x03\xe8x")] == [None] * 3
 
 
 def test_a_writer_who_names_no_known_fields_is_unknown():
@@ -76,7 +95,7 @@ def test_a_writer_who_names_no_known_fields_is_unknown():
     schema["name"] = "Stranger"
     stream = BytesIO()
     fastavro.writer(stream, schema, [record()])
-    _, poisons = READ(batch(stream.getvalue()))
+    poisons = READ(batch(stream.getvalue())).poisons
     assert poisons[0].reason is Reason.UNKNOWN_SCHEMA
 
 

@@ -8,15 +8,14 @@ import pytest
 from broker.errors import PoisonMessage, Reason
 from broker.kafka.message import Message
 from broker.packets.reader import AlertReader
-from broker.surveys.native import LONGEST_HISTORY, LONGEST_NAME, MJD_1970
+from broker.surveys.checks import DAY_MS, LONGEST_HISTORY, LONGEST_NAME, MJD_1970
+from broker.surveys.names import NAMES
 from model.bounds import BRIGHTEST_NJY, LARGEST_PHOTOZ, LATEST_MJD, SMALLEST_ERROR_NJY
 from model.observation import Context, Observation
 from tests.support.alerts import record, wire
 from tests.support.columns import Alert, read_alert
 
 READ = AlertReader(4 * 1024 * 1024)
-DAY_MS = 86_400_000
-
 NAN, INF = float("nan"), float("inf")
 EARLIER = {"mjd": 59000.0, "band": "g", "flux": 1.0, "fluxErr": 1.0, "detected": False}
 
@@ -108,10 +107,18 @@ def test_a_history_has_an_end():
 
 
 def test_two_surveys_objects_are_never_one():
-    first = adapt(record(survey="a", objectId="b/c"))
-    assert first.key == b"a/b/c"
-    with pytest.raises(PoisonMessage, match=r"^survey is 'a/b'; expected small letters"):
-        adapt(record(survey="a/b", objectId="c"))
+    first = adapt(record(survey="ztf", objectId="b/c"))
+    assert first.key == b"ztf/b/c"
+    with pytest.raises(PoisonMessage, match=r"^survey is 'ztf/b'; expected one of plasticc rubin lsst ztf"):
+        adapt(record(survey="ztf/b", objectId="c"))
+
+
+def test_surveys_are_a_closed_list():
+    for name in NAMES:
+        assert adapt(record(survey=name.decode())).survey == name.decode()
+    for name in ("ZTF", "ztf ", "decam", "rehearsal"):
+        with pytest.raises(PoisonMessage, match=r"^survey is .*; expected one of plasticc rubin lsst ztf"):
+            adapt(record(survey=name))
 
 
 @pytest.mark.parametrize("where", ["own", "history"])

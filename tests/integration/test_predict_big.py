@@ -1,9 +1,10 @@
-"""A test set of a million rows, as Kaggle, Zenodo and parquet have it: without classes, in bounded memory and time."""
+"""Large files in bounded memory: a test set of a million rows in all three forms, without classes."""
 
 import os
 import re
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,11 @@ import pytest
 from model.artefact import save
 from model.observation import BANDS, FLUXCAL_NJY
 from tests.support.artefacts import untrained
+from tests.support.plasticc import tables, write
+from training.dataset import read_metadata, stream
 from training.predict import COLUMNS
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 ROWS = 1_000_000
 MOST_KB = 1_400_000  # of memory, torch and a block of 500,000 rows among it
 MEASURE = """
@@ -98,3 +101,19 @@ def test_the_three_forms_say_the_same(answers) -> None:
     (kaggle, _), (zenodo, _), (parquet, _) = answers.values()
     pd.testing.assert_frame_equal(kaggle, zenodo)
     pd.testing.assert_frame_equal(kaggle, parquet, atol=1e-5)
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_memory_does_not_grow_with_the_file(tmp_path: Path, ending: str) -> None:
+    def peak(objects: int) -> int:
+        curves, metadata = tables(ids=tuple(range(objects)), each=30)
+        path, known = tmp_path / f"c.{ending}", read_metadata(write(tmp_path, curves, metadata)[1])
+        curves.to_parquet(path, row_group_size=500) if ending == "parquet" else curves.to_csv(path, index=False)
+        tracemalloc.start()
+        assert sum(len(block) for block in stream(path, known, chunk_rows=500)) == objects
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return most
+
+    peak(50)  # what is allocated once
+    assert peak(1600) < 1.4 * peak(400)  # of four times the rows; the reader of CSV buffers 256 kB

@@ -1,0 +1,109 @@
+"""How the messages of each topic are read: their framing, what their schema ids mean, the schema of a bare body."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from broker.config import Settings
+from broker.errors import PoisonMessage, StartupError
+from broker.packet_settings import Registry, TopicFormat
+from broker.packets.ids import ById, SchemaSource, SourcedIds, our_ids, our_schemas
+from broker.packets.rubin_package import rubin_package
+from broker.packets.schema_registry import KeptSchemas, SchemaRegistry
+from broker.packets.writers import Writer, Writers
+
+Framing = Literal["any", "container", "wire", "schemaless", "schema_in_key"]
+Matches = Callable[[str], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """How a topic's messages are read."""
+
+    framing: Framing
+    by_id: ById
+    bare: Writer | None  # of a body without any framing
+
+
+@dataclass(frozen=True, slots=True)
+class Formats:
+    """Every topic's format."""
+
+    writers: Writers
+    rules: Sequence[tuple[Matches, Format]]  # the first that matches counts
+    otherwise: Format
+
+    def of(self, topic: str) -> Format:
+        """A topic's."""
+        return next((found for matches, found in self.rules if matches(topic)), self.otherwise)
+
+
+def native_formats() -> Formats:
+    """Topics of our own alerts, and of whatever brings its schema along."""
+    writers = Writers()
+    return Formats(writers, (), Format("any", our_ids(writers), our_own(writers)))
+
+
+def formats_of(settings: Settings, registry: SchemaRegistry | None = None) -> Formats:
+    """What the configuration says of topics. Raises StartupError where a file holds no schema that is read here.
+
+    Args:
+        settings: of topics and of the registry.
+        registry: to ask; where it is not given, the one of the settings.
+    """
+    formats = native_formats()
+    writers = formats.writers
+    kept = kept_of(settings.registry, registry)
+    package = rubin_package()
+    by_name: dict[str, list[SchemaSource]] = {
+        "registry": [kept] if kept else [],
+        "package": [package] if package else [],
+    }
+    ids: dict[str, ById] = {
+        "ours": formats.otherwise.by_id,
+        "rubin": SourcedIds(writers, [source for name in settings.registry.order for source in by_name[name]]),
+        "registry": SourcedIds(writers, by_name["registry"]),
+    }
+    rules = [
+        (matcher(rule.topics), Format(rule.framing, ids[rule.ids], bare_of(rule, writers)))
+        for rule in settings.packets.formats
+    ]
+    return Formats(writers, rules, formats.otherwise)
+
+
+def kept_of(settings: Registry, registry: SchemaRegistry | None) -> SchemaSource | None:
+    """The registry that is configured, and what it said before; None without one."""
+    if registry is None:
+        if settings.url is None:
+            return None
+        registry = SchemaRegistry(settings.url, settings.timeout_s)
+    return registry if settings.cache is None else KeptSchemas(registry, settings.cache.expanduser())
+
+
+def bare_of(rule: TopicFormat, writers: Writers) -> Writer | None:
+    """The writer of a topic's bare bodies. Raises StartupError."""
+    path = rule.schema_file
+    if path is None:
+        return our_own(writers) if rule.ids == "ours" else None
+    try:
+        return writers.of(path.read_bytes())
+    except OSError as error:
+        what = error.strerror or str(error)
+    except PoisonMessage as poison:
+        what = poison.detail
+    raise StartupError(
+        f"{path} has no schema that can be read ({what}); "
+        f"mend schema_file of {rule.topics} in MISWEEPER_PACKETS__FORMATS"
+    )
+
+
+def our_own(writers: Writers) -> Writer:
+    """The newest version of the native alert."""
+    schemas = our_schemas()
+    return writers.of_schema(schemas[max(schemas)])
+
+
+def matcher(topics: str) -> Matches:
+    """Whether a name is meant."""
+    return re.compile(topics).search if topics.startswith("^") else topics.__eq__

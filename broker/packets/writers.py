@@ -1,0 +1,95 @@
+"""Writers' schemas that are read here: parsed and compiled once for each content, however many messages bring them."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+from fastavro.schema import to_parsing_canonical_form
+
+from broker.errors import PoisonMessage
+from broker.packets.columns import Columns
+from broker.packets.projection import compile_projection
+from broker.packets.shapes import NotCoveredError
+from broker.packets.slowly import SlowProjection
+from broker.packets.tame import SCHEMA_BYTES, is_finite, parsed, unknown
+from broker.surveys.known import Survey, survey_named
+from schemas.catalogue import Schema
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+REMEMBERED = 64  # texts, and as many programs
+
+
+class Reads(Protocol):
+    """A projection, compiled or by way of fastavro."""
+
+    def read(self, bodies: Sequence[bytes], max_rows: int) -> tuple[Columns, dict[int, PoisonMessage]]:
+        """The columns of the bodies that decode, and what is wrong with the others."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Writer:
+    """A schema of a survey's, and how its bodies are read."""
+
+    schema: Schema
+    survey: Survey
+    projection: Reads
+
+    @property
+    def slow(self) -> bool:
+        """Whether fastavro reads it."""
+        return isinstance(self.projection, SlowProjection)
+
+
+@dataclass(frozen=True, slots=True)
+class Writers:
+    """All that were asked for lately, those that cannot be read among them: a hostile schema is looked at once."""
+
+    _by_text: OrderedDict[bytes, Writer | PoisonMessage] = field(default_factory=OrderedDict, repr=False)
+    _by_shape: OrderedDict[str, Writer] = field(default_factory=OrderedDict, repr=False)
+
+    def of(self, text: bytes) -> Writer:
+        """The writer of a schema's JSON. Raises PoisonMessage (unknown schema)."""
+        if (known := self._by_text.get(text)) is None:
+            try:
+                known = self.of_schema(parsed(text))
+            except PoisonMessage as poison:
+                known = poison
+            if len(text) <= SCHEMA_BYTES:
+                remember(self._by_text, text, known)
+        elif len(self._by_text) > 1:
+            self._by_text.move_to_end(text)
+        if isinstance(known, PoisonMessage):
+            raise PoisonMessage(known.reason, known.detail)
+        return known
+
+    def of_schema(self, schema: Schema) -> Writer:
+        """The same of a parsed schema. Two that differ in words alone, as in their docs, are one."""
+        shape = to_parsing_canonical_form(schema)
+        if (known := self._by_shape.get(shape)) is None:
+            known = compiled(schema)
+            remember(self._by_shape, shape, known)
+        return known
+
+
+def compiled(schema: Schema) -> Writer:
+    """The writer of a parsed schema. Raises PoisonMessage (unknown schema)."""
+    if (survey := survey_named(name := schema["name"])) is None:
+        raise unknown(f"no survey read here has packets of the schema {ascii(name)[1:-1]}")
+    try:
+        return Writer(schema, survey, compile_projection(schema, survey.fields))
+    except NotCoveredError as error:
+        if not is_finite(schema):
+            raise unknown(f"the schema {name} is not covered by a projection ({error}), nor bounded") from None
+    except (RecursionError, ValueError, LookupError, TypeError) as error:  # of a schema that fastavro let pass
+        raise unknown(f"the schema {name} cannot be compiled: {type(error).__name__}") from None
+    return Writer(schema, survey, SlowProjection(schema, survey.fields))
+
+
+def remember(memory: OrderedDict[Key, Value], key: Key, value: Value) -> None:
+    """Keeps a value; the one that was not asked for the longest makes room."""
+    memory[key] = value
+    if len(memory) > REMEMBERED:
+        memory.popitem(last=False)

@@ -1,0 +1,122 @@
+"""What `misweeper run` needs, tried before it begins, and by `misweeper check`: one list, one way to try it.
+
+So what one of the two refuses the other refuses as well, in the same words. Two things they do differently: `run` waits
+for output topics that are not there yet, and goes on without input topics; and a port that a running service has is
+no fault to `check`, which is asked beside it.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from errno import EADDRINUSE
+from time import monotonic, sleep
+from typing import NamedTuple
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from broker.config import Settings
+from broker.connections import connect_redis, redis_servers, unreachable
+from broker.errors import StartupError, TransientError
+from broker.kafka.rights import group_rights, input_rights, output_rights, transaction_rights
+from broker.lightcurves.rights import redis_rights
+from broker.probes import listener
+from broker.text import host_and_port
+
+ASK_S = 2.0  # whoever has our port
+PATIENCE_S = 10.0  # with a Kafka that is looking for leaders and coordinators
+INPUTS, OUTPUTS = "input topics", "output topics"
+
+
+class Probe(NamedTuple):
+    """One thing that is tried."""
+
+    name: str
+    attempt: Callable[[], list[str]]  # what the operator should know though it works; raises StartupError
+
+
+def redis_probes(settings: Settings) -> list[Probe]:
+    """Whether Redis answers, what this user may do in it, and whether light curves are safe there."""
+    return [Probe("Redis", lambda: rights_in_redis(settings)), Probe("Redis' memory", lambda: facts_of_redis(settings))]
+
+
+def kafka_probes(settings: Settings, admin: AdminClient) -> list[Probe]:
+    """What this user may do in Kafka, and whether its topics fit."""
+    return [
+        Probe(INPUTS, lambda: input_rights(admin, settings)),
+        Probe("consumer group", lambda: group_rights(admin, settings)),
+        Probe(OUTPUTS, lambda: output_rights(admin, settings)),
+        Probe("transactions", lambda: transaction_rights(settings)),
+    ]
+
+
+def tried(probes: list[Probe]) -> Iterator[tuple[str, list[str], StartupError | None]]:
+    """Each probe, what is to be said of it, and what is wrong; nothing is written where topics do not fit."""
+    for probe in probes:
+        try:
+            yield probe.name, patiently(probe.attempt), None
+        except (StartupError, TransientError, KafkaException) as error:
+            yield probe.name, [], error if isinstance(error, StartupError) else StartupError(str(error))
+            if probe.name == OUTPUTS:
+                return
+
+
+def patiently(attempt: Callable[[], list[str]]) -> list[str]:
+    """What an attempt says, made again for a while where Kafka is not ready to answer it."""
+    deadline = monotonic() + PATIENCE_S
+    while True:
+        try:
+            return attempt()
+        except TransientError:
+            if monotonic() > deadline:
+                raise
+            sleep(0.2)
+
+
+def rights_in_redis(settings: Settings) -> list[str]:
+    """Raises StartupError."""
+    try:
+        return redis_rights(settings.redis, redis_servers(settings.redis))
+    except TransientError as error:
+        raise StartupError(unreachable(error)) from None
+
+
+def facts_of_redis(settings: Settings) -> list[str]:
+    """What may lose light curves in the way this Redis is set up."""
+    store = connect_redis(settings)
+    try:
+        return list(store.facts().problems().values())
+    finally:
+        store.close()
+
+
+def http_port(settings: Settings) -> list[str]:
+    """Whether probes and metrics can be answered. Raises StartupError."""
+    host, port = settings.http.host, settings.http.port
+    try:
+        listener(host, port).close()
+    except OSError as error:
+        if error.errno == EADDRINUSE and service_answers(host, port):
+            return [f"a service answers on {host_and_port(host, port)} already; another here needs a port of its own"]
+        raise StartupError(deaf(settings, error)) from error
+    return []
+
+
+def deaf(settings: Settings, error: OSError) -> str:
+    """What to say where the HTTP port cannot be taken."""
+    where = host_and_port(settings.http.host, settings.http.port)
+    if error.errno == EADDRINUSE:
+        return f"cannot listen on {where} ({error.strerror}); set MISWEEPER_HTTP__PORT to a free port"
+    return f"cannot listen on {where} ({error.strerror}); look at MISWEEPER_HTTP__HOST and MISWEEPER_HTTP__PORT"
+
+
+def service_answers(host: str, port: int) -> bool:
+    """Whether a worker of misweeper has the port."""
+    try:
+        with urlopen(f"http://{host_and_port(host, port)}/livez", timeout=ASK_S) as answer:
+            return "alive" in json.load(answer)
+    except HTTPError as error:  # it does not live, and says so
+        return b"alive" in error.read(1000)
+    except (OSError, ValueError):
+        return False

@@ -1,0 +1,35 @@
+"""The port for probes, as it is tried before anything else."""
+
+import pytest
+
+from broker.config import Http, Settings
+from broker.errors import StartupError
+from broker.health import Health, serve
+from broker.metrics import Metrics
+from broker.preflight import http_port
+
+
+@pytest.mark.parametrize(("host", "shown"), [("127.0.0.1", "127.0.0.1"), ("::1", "[::1]")])
+def test_a_port_that_another_program_has_is_refused_and_one_of_a_service_is_said(host, shown):
+    state = Health(Metrics(), lambda: 0.0)
+    server = serve(state, Metrics(), host, 0)
+    settings = Settings(http=Http(host=host, port=server.server_port))
+    assert http_port(settings)[0].startswith(f"a service answers on {shown}:{server.server_port} already; ")
+    server.shutdown()
+    server.server_close()
+    assert http_port(settings) == []
+
+
+def test_a_service_that_does_not_live_is_one_all_the_same():
+    now = [0.0]
+    state = Health(Metrics(), lambda: now[0])
+    server = serve(state, Metrics(), "127.0.0.1", 0)
+    now[0] = 1000.0
+    assert http_port(Settings(http=Http(port=server.server_port)))
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_host_that_is_not_of_this_machine_names_both_settings():
+    with pytest.raises(StartupError, match=r"cannot listen on 192\.0\.2\.1:9464 .*MISWEEPER_HTTP__HOST and"):
+        http_port(Settings(http=Http(host="192.0.2.1")))
