@@ -1,5 +1,6 @@
 """The page as a process: the parts, a server, and an end that leaves nothing behind."""
 
+import signal
 import sqlite3
 import tempfile
 from pathlib import Path
@@ -58,6 +59,7 @@ def serve(
         )
         shown = f"[{host}]" if ":" in host else host
         console.print(f"http://{shown}:{socket.getsockname()[1]}", highlight=False)
+        signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn raises it once more when all is over
         try:
             uvicorn.Server(config).run(sockets=[socket])
         finally:

@@ -1,0 +1,210 @@
+"""The page in a real browser, with a real service behind it."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+import urllib.request
+from itertools import islice
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from broker.commands.demo import HELDOUT
+from broker.commands.replay import read_alerts
+from broker.embedded import free_port
+from broker.packets.framings import encode
+from tests.support.browser import Watched, browser
+from tests.support.servers import Topics
+from tests.support.service import Service, eventually
+
+HOSTILE = ("<script>alert(1)</script>", "[/x]", "a/b c%2F?#é")
+ALERTS = 3_000
+PAGES = ("/", "/lists/newest", "/lists/anomalies", "/lists/risers", "/search?ra=10&dec=10", "/docs", "object")
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with browser() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def night(kafka, redis_url, tmp_path_factory):
+    """A service that classifies, and the page beside it."""
+    patch = pytest.MonkeyPatch()
+    prefix = f"web-{os.getpid()}-"
+    service = Service(kafka, redis_url, prefix, tmp_path_factory.mktemp("web"))
+    service.create_topics(patch, partitions=2)
+    service.worker().await_ready()
+    port = free_port()
+    environment = os.environ | service.variables()
+    command = [sys.executable, "-m", "broker.commands.main", "web", "--port", str(port)]
+    with (service.folder / "web.log").open("wb") as log, subprocess.Popen(command, env=environment, stderr=log) as page:
+        try:
+            service.home = f"http://127.0.0.1:{port}"
+            service.records = list(islice(read_alerts(HELDOUT), ALERTS))
+            hostile = [service.records[i] | {"objectId": name, "alertId": 10**6 + i} for i, name in enumerate(HOSTILE)]
+            service.send((r["objectId"], encode(r, "observation")) for r in [*service.records, *hostile])
+            eventually(lambda: len(api(service, "/api/objects?limit=500")["objects"]) > 10, 120)
+            eventually(lambda: api(service, f"/api/search?text={HOSTILE[1]}")["objects"], 120)
+            yield service
+        finally:
+            page.terminate()
+            page.wait(20)
+            service.close()
+            Topics(kafka, prefix).delete()
+            patch.undo()
+
+
+def api(service, path):
+    try:
+        with urllib.request.urlopen(service.home + path.replace("[", "%5B").replace("]", "%5D"), timeout=10) as answer:
+            return json.load(answer)
+    except (ConnectionError, urllib.error.URLError):
+        return {"objects": []}
+
+
+@pytest.fixture
+def watched(chromium, night):
+    page = chromium.new_page(viewport={"width": 1280, "height": 900})
+    made = Watched(page, night.home)
+    yield made
+    page.close()
+
+
+def busiest(night):
+    """The object with the most alerts: its page has all there is to show."""
+    found = api(night, "/api/objects?limit=500")["objects"]
+    return max(found, key=lambda o: o["observations"])
+
+
+def test_the_live_page_counts_up_without_being_loaded_again(night, watched):
+    page = watched.goto("/")
+    before = int(page.locator("#total").inner_text().replace(",", ""))
+    more = [r | {"alertId": r["alertId"] + 10**7, "mjd": r["mjd"] + 0.001} for r in night.records[:200]]
+    night.send((r["objectId"], encode(r, "observation")) for r in more)
+    page.wait_for_function(f"() => +document.getElementById('total').textContent.replaceAll(',', '') >= {before + 200}")
+    assert page.locator("#workers li").count() == 1
+    watched.assert_clean()
+
+
+def test_an_objects_page_draws_its_bands_and_its_probabilities(night, watched):
+    found = busiest(night)
+    page = watched.goto(f"/objects/{found['survey']}/{found['object_id']}")
+    expect(page.locator("#curve canvas")).to_be_visible()
+    expect(page.locator("#chances canvas")).to_be_visible()
+    expect(page.locator("#bands input")).to_have_count(6)
+    expect(page.locator("#legend li").first).to_be_visible()
+    filled = "() => { const c = document.querySelector('#curve canvas'); return c.toDataURL().length }"
+    everything = page.evaluate(filled)
+    page.keyboard.press("r")
+    expect(page.locator("#band-r")).not_to_be_checked()
+    assert page.evaluate(filled) != everything
+    page.locator("input[value=magnitude]").check()
+    page.locator("input[value=days]").check()
+    watched.assert_clean()
+
+
+def test_what_an_object_is_can_be_taken_along(night, watched):
+    found = busiest(night)
+    page = watched.goto(f"/objects/{found['survey']}/{found['object_id']}")
+    page.locator("#curve canvas").wait_for()
+    for name in ("CSV", "Avro"):
+        with page.expect_download() as taken:
+            page.get_by_role("link", name=name, exact=True).click()
+        assert taken.value.path().stat().st_size > 100
+    with page.expect_download() as taken:
+        page.locator("#png").click()
+    assert taken.value.path().read_bytes().startswith(b"\x89PNG")
+    watched.assert_clean()
+
+
+def test_search_finds_by_id_and_by_place(night, watched):
+    found = busiest(night)
+    page = watched.goto("/")
+    page.locator("#text").fill(found["object_id"])
+    page.keyboard.press("Enter")
+    expect(page.locator("tbody a").first).to_contain_text(found["object_id"])
+    page = watched.goto(f"/search?ra={found['ra']}&dec={found['dec']}&radius=5")
+    expect(page.locator("tbody a", has_text=found["object_id"]).first).to_be_visible()  # PLAsTiCC's share places
+    watched.assert_clean()
+
+
+def test_the_anomalies_are_those_of_the_topic(night, watched):
+    published = night.collect(ALERTS)["anomalies"]
+    expected = {p.record["alertId"] for p in published}
+    found, cursor = set(), ""
+    while cursor is not None:
+        page = api(night, f"/api/anomalies?limit=500{cursor and f'&cursor={cursor}'}")
+        found |= {int(a["alert_id"]) for a in page["answers"]}
+        cursor = page["cursor"]
+    assert found == expected
+    page = watched.goto("/lists/anomalies")
+    assert page.locator("tbody tr").count() == min(50, len(expected))
+    watched.assert_clean()
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_names_are_shown_as_text_wherever_they_stand(night, watched, name):
+    watched.page.on("dialog", lambda dialog: pytest.fail(dialog.message))
+    page = watched.goto("/")
+    page.locator("#text").fill(name)
+    page.keyboard.press("Enter")
+    link = page.locator("tbody a", has_text=re.compile(re.escape(name)))
+    expect(link).to_be_visible()
+    link.click()
+    expect(page.locator("h1")).to_contain_text(name)
+    page.locator("#curve canvas").wait_for()
+    watched.assert_clean()
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/lists/newest", "/lists/anomalies", "/lists/risers", "/search?ra=10&dec=10", "/docs", "object"]
+)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(chromium, night, path, scheme):
+    page = chromium.new_page(color_scheme=scheme)
+    watched = Watched(page, night.home)
+    found = busiest(night)
+    watched.goto(f"/objects/{found['survey']}/{found['object_id']}" if path == "object" else path)
+    page.wait_for_timeout(300)
+    violations = Axe().run(page).response["violations"]
+    serious = [(v["id"], v["nodes"][0]["html"][:150]) for v in violations if v["impact"] in ("serious", "critical")]
+    page.close()
+    assert serious == []
+
+
+def test_a_worker_that_is_killed_is_gone_from_the_page_within_ten_seconds_and_back(night, watched):
+    page = watched.goto("/")
+    expect(page.locator("#workers li:not(.none)")).to_have_count(1)
+    night.workers[-1].process.kill()
+    expect(page.locator("#workers li.none")).to_be_visible(timeout=10_000)
+    night.worker().await_ready()
+    expect(page.locator("#workers li:not(.none)")).to_have_count(1, timeout=10_000)
+
+
+def test_a_first_paint_is_small(night):
+    total = 0
+    for path in ("/", "/static/page.css", "/static/icon.svg", "/static/live.js"):
+        with urllib.request.urlopen(night.home + path) as answer:
+            total += len(answer.read())
+    assert total < 300_000
+
+
+def test_a_page_that_is_started_again_goes_on_where_it_was(night, tmp_path):
+    port, index = free_port(), tmp_path / "index.sqlite"
+    command = [sys.executable, "-m", "broker.commands.main", "web", "--port", str(port), "--index", str(index)]
+    counts = []
+    for _ in range(2):
+        with subprocess.Popen(command, env=os.environ | night.variables(), stderr=subprocess.DEVNULL) as page:
+            again = type("Page", (), {"home": f"http://127.0.0.1:{port}"})
+            eventually(lambda again=again: len(api(again, "/api/objects?limit=500")["objects"]) > 10, 60)
+            time.sleep(1)
+            counts.append(sum(o["alerts"] for o in api(again, "/api/objects?limit=500")["objects"]))
+            page.terminate()
+            assert page.wait(20) == 0
+    assert counts[0] == counts[1] >= ALERTS
