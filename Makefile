@@ -8,12 +8,12 @@ LOCK   := deploy/requirements.lock
 SOURCE := broker model schemas training
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench fuzz chaos train fmt lock clean
+.PHONY: help demo test check bench profile fuzz chaos train fmt lock clean
 
 help: ## print this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 
-demo: $(READY) ## everything at work on this machine: real Kafka, real Valkey, real light curves
+demo: $(READY) ## everything at work on this machine: real Kafka, real Valkey, two surveys in one service
 	$(BIN)/misweeper demo
 
 test: $(READY) ## unit, property and integration tests, on a real Kafka and a real Valkey
@@ -26,13 +26,16 @@ check: $(READY) ## what CI runs: ruff, mypy, import contracts, file lengths, the
 	$(BIN)/lint-imports
 	@find $(SOURCE) tests -name '*.py' -exec wc -l {} + \
 	  | awk '$$2 != "total" && $$1 > 350 { print $$2 ": " $$1 " lines, 350 at most"; bad = 1 } END { exit bad }'
-	$(BIN)/pytest tests/unit tests/property tests/integration
+	$(BIN)/pytest tests/unit tests/property tests/integration tests/benchmark/test_ratios.py
 	$(MAKE) fuzz SHORT=1
 	$(MAKE) chaos SHORT=1
 
-bench: $(READY) ## how fast it is here: stages, recovery, and alerts a second end to end beside a bare loop
-	$(BIN)/pytest -s tests/benchmark
-	$(BIN)/python -m tests.benchmark.throughput
+bench: $(READY) ## how fast it is here: one table, and bench.json; SHORT=1: minutes, PEERS=1: beside others
+	$(BIN)/python -m tests.benchmark --json bench.json $(if $(SHORT),--quick) $(if $(PEERS),--peers)
+	$(BIN)/pytest -s tests/benchmark/test_recovery.py
+
+profile: $(READY) ## a flame graph of a worker under load: profile.svg
+	$(BIN)/python -m tests.benchmark.profile --out profile.svg
 
 fuzz: $(READY) ## a million hostile packets through decode and adapt; SHORT=1: 50,000
 	$(BIN)/pytest tests/fuzz
@@ -68,6 +71,6 @@ $(READY): pyproject.toml $(LOCK) deploy/installer.lock
 	  exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r deploy/installer.lock
-	$(BIN)/uv pip sync --python $(BIN)/python --require-hashes $(LOCK)
+	$(BIN)/uv pip sync --python $(BIN)/python --compile-bytecode --require-hashes $(LOCK)
 	$(BIN)/uv pip install --python $(BIN)/python --quiet --no-deps --editable .
 	@touch $@

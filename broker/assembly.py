@@ -19,6 +19,7 @@ from broker.connections import connect_kafka, connect_redis
 from broker.errors import NotYetError, StartupError, TransientError
 from broker.kafka import spans
 from broker.kafka.batch import Place
+from broker.kafka.fresh import commit_first
 from broker.kafka.sink import KafkaSink
 from broker.kafka.source import KafkaSource
 from broker.lightcurves import loss, rebuild
@@ -28,7 +29,7 @@ from broker.lightcurves.memory import Memory
 from broker.lightcurves.redis_store import DAY_S, RedisLightCurves
 from broker.metrics import Metrics
 from broker.outputs.messages import Outputs
-from broker.packets.formats import formats_of
+from broker.packets.formats import check_ids, formats_of
 from broker.packets.reader import AlertReader
 from broker.pipeline import Pipeline
 from broker.preflight import OUTPUTS, Probe, deaf, kafka_probes, redis_probes
@@ -43,8 +44,14 @@ log = structlog.get_logger(__name__)
 MEND_S = 1.0  # between two tries to use a lost store again
 
 
-def serve(settings: Settings, stop: threading.Event) -> None:
-    """Run the service until `stop` is set. Raises StartupError where it cannot start."""
+def serve(settings: Settings, stop: threading.Event, first: Mapping[Place, int] | None = None) -> None:
+    """Run the service until `stop` is set. Raises StartupError where it cannot start.
+
+    Args:
+        settings: all there are.
+        stop: set by whoever wants it to end.
+        first: the offsets at which a new group begins.
+    """
     logs.configure(settings.log.level, settings.log.form)
     metrics = Metrics()
     state = health.Health(metrics, time.monotonic)
@@ -57,6 +64,7 @@ def serve(settings: Settings, stop: threading.Event) -> None:
         if stop.is_set():
             return
         classifier.warm_up()
+        check_ids(settings)
         reader = AlertReader(
             settings.limits.max_message_bytes,
             formats_of(settings),
@@ -76,6 +84,8 @@ def serve(settings: Settings, stop: threading.Event) -> None:
         know_store(settings, store, admin, reader, state, stop)
         if stop.is_set():
             return
+        if first:  # once the store is known: a group that has read and a store that is empty would be a loss
+            commit_first(settings.kafka.consumer(), first)
         saver = connect_redis(settings, classifier.fingerprint.hex())  # a connection of the committer's own
         lookout = Lookout(store, lambda *told: note_store(metrics, state, *told))
         source = KafkaSource(
@@ -83,7 +93,7 @@ def serve(settings: Settings, stop: threading.Event) -> None:
             settings.kafka.topics,
             lambda held: note_assignment(metrics, state, len(held)),
             metrics.out_of_range.inc,
-            start=settings.kafka.start,
+            start="earliest" if first else settings.kafka.start,
             out_of_range=settings.kafka.out_of_range,
             settle=lambda seconds: pipeline.settle(seconds),  # noqa: PLW0108 - it does not exist yet
             outputs=settings.outputs.topics,

@@ -12,7 +12,7 @@ TESTS = "MISWEEPER_TEST_"  # the tests' own, of no concern to the service
 ROUTES = "MISWEEPER_OUTPUTS__ROUTES__"  # of a route, by its name: pydantic knows which fields it has
 GONE = {"MISWEEPER_BATCH__MAX_WAIT_MS": "no alert waits for another, a batch is what has come"}
 LIST = "`misweeper check --list` prints every variable there is"
-UNSHOWN = {"url", "password", "username", "bootstrap_servers"}  # what may be a secret, or have one in it
+UNSHOWN = ("url", "password", "secret", "token", "user", "client", "servers")  # what may be a secret, or have one in it
 LONGEST_SHOWN = 60  # characters
 
 HOST = r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[?[0-9A-Fa-f]*:[0-9A-Fa-f:.]+\]?"
@@ -64,6 +64,6 @@ def invalid(error: ValidationError | SettingsError) -> str:
     told, given = first["msg"].removeprefix("Value error, "), first["input"]
     if "bootstrap_servers" in parts:
         told = "write host:port, several with commas between; who logs in has variables of their own"
-    secret = isinstance(given, SecretStr) or bool(UNSHOWN & set(parts))
+    secret = isinstance(given, SecretStr) or any(word in part.lower() for part in parts for word in UNSHOWN)
     value = "" if secret or not isinstance(given, str | int | float) else f" is {str(given)[:LONGEST_SHOWN]!r}"
     return f"{name}{value}: {told}; {LIST}"

@@ -24,6 +24,7 @@ from broker.packet_settings import Packets, Registry
 from broker.patterns import check_pattern, matching
 from broker.routes import Route, Topic, as_json, named
 from broker.section import Section
+from broker.security import KafkaSecurity, WebLogin, group_rule
 from broker.text import hide
 
 LONGEST_NAME = 200
@@ -33,7 +34,7 @@ SERVER = r"(?:[A-Za-z_]+://)?(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5
 SERVERS = rf"^ *{SERVER} *(?:, *{SERVER} *)*$"
 
 
-class Kafka(Section):
+class Kafka(KafkaSecurity):
     """Where alerts come from and classifications go."""
 
     bootstrap_servers: str = Field("localhost:9092", pattern=SERVERS)
@@ -47,10 +48,9 @@ class Kafka(Section):
         description="Where it goes on when there is nothing at its offset; safe: at the earliest if retention took it, "
         "else it stops and asks.",
     )
-    security_protocol: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = "plaintext"
-    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
-    username: str | None = None
-    password: SecretStr | None = None
+    group_id_starts_with_username: bool | None = Field(
+        None, description="Rubin's rule, looked at when we start; by default where a user reads topics of lsst-alerts."
+    )
     session_timeout_ms: int = Field(
         6_000, ge=6_000, le=300_000, description="After so long without a heartbeat others take over."
     )  # from the least that Kafka takes (group.min.session.timeout.ms) to max.poll.interval.ms
@@ -72,21 +72,19 @@ class Kafka(Section):
                 raise ValueError(str(error)) from error
         return topics
 
+    @model_validator(mode="after")
+    def _group(self) -> Self:
+        group_rule(self.group_id, self.username, self.topics, self.group_id_starts_with_username)
+        return self
+
     def client(self) -> dict[str, Any]:
         """Librdkafka's settings for any client of these servers."""
-        settings: dict[str, Any] = {
+        return {
             "bootstrap.servers": self.bootstrap_servers,
-            "security.protocol": self.security_protocol,
+            **self.login(),
             "log_level": 2,  # librdkafka tells our callbacks what goes wrong; its own lines are a flood
             "reconnect.backoff.max.ms": 1_000,  # by default up to 10 s go by after Kafka is back
         }
-        if self.security_protocol.startswith("sasl"):
-            settings |= {
-                "sasl.mechanism": self.sasl_mechanism,
-                "sasl.username": self.username or "",
-                "sasl.password": self.password.get_secret_value() if self.password else "",
-            }
-        return settings
 
     def consumer(self) -> dict[str, Any]:
         """Librdkafka's settings for a consumer in our group."""
@@ -130,10 +128,11 @@ class Outputs(Section):
         return *self.ours, *(route.topic for route in self.routes.values())
 
 
-class Redis(Section):
-    """Where light curves are kept."""
+class Redis(WebLogin):
+    """Where light curves are kept; username and password count before those in the URL."""
 
     url: SecretStr = SecretStr("redis://localhost:6379/0")
+    url_file: Path | None = None
     cluster: bool = False
     prefix: Name = "misweeper:"
     timeout_s: float = Field(5.0, gt=0, le=300, allow_inf_nan=False)

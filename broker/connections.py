@@ -14,9 +14,10 @@ from broker.kafka.troubles import Troubles
 from broker.lightcurves.redis_store import DAY_S, RedisLightCurves
 from broker.lightcurves.resp import Wire
 from broker.lightcurves.routing import Address, Cluster, OneServer, Servers
+from broker.security import plain
 from broker.text import host_and_port
 
-CONNECT_S = 10.0
+CONNECT_S, FIRST_S = 10.0, 2.0
 REDIS_URL = "MISWEEPER_REDIS__URL"
 SOME = [b"%d" % i for i in range(64)]  # objects whose keys are spread over all nodes of a cluster
 FORM = "redis://user:password@host:6379/0 (rediss:// for TLS; / ? # in a password are written %2F %3F %23)"
@@ -62,6 +63,9 @@ def redis_servers(chosen: Redis) -> Servers:
         make = made.pop("connection_class", redis.Connection)
         # RESP2 has no messages that nobody asked for.
         made |= {"socket_timeout": chosen.timeout_s, "socket_connect_timeout": chosen.timeout_s, "protocol": 2}
+        made |= login(chosen)
+        if issubclass(make, redis.SSLConnection):  # older redis-py does not look at the name by itself
+            made.setdefault("ssl_check_hostname", made.get("ssl_cert_reqs") != "none")
         make(**made)  # tries the options, connects nothing
     except (TypeError, ValueError, OSError, redis.RedisError):  # whose texts quote the URL
         raise StartupError(f"{REDIS_URL}: an option cannot be used as it is, of {', '.join(options)}") from None
@@ -78,6 +82,22 @@ def redis_servers(chosen: Redis) -> Servers:
         return Wire(lambda: make(**made | {"host": host, "port": port}), host_and_port(host, port))
 
     return Cluster(wire_to, (made["host"], made.get("port", 6379)))
+
+
+def login(chosen: Redis) -> dict[str, Any]:
+    """What redis-py takes of users and certificates. Raises StartupError."""
+    secrets = {"username": chosen.username, "password": plain(chosen.password)}
+    if chosen.has_certificates:
+        if not chosen.url.get_secret_value().startswith("rediss://"):
+            raise StartupError(f"{REDIS_URL} begins not with rediss://, and certificates are for TLS alone")
+        chosen.certificates("MISWEEPER_REDIS__")
+        files = {
+            "ssl_ca_certs": chosen.ca_file,
+            "ssl_certfile": chosen.certificate_file,
+            "ssl_keyfile": chosen.key_file,
+        }
+        secrets |= {"ssl_password": plain(chosen.key_password)} | {n: str(f) for n, f in files.items() if f}
+    return {name: value for name, value in secrets.items() if value}
 
 
 def require_readable(url: str) -> list[str]:
@@ -109,6 +129,8 @@ def connect_kafka(settings: Settings) -> AdminClient:
     """A client of the Kafka servers, once they have answered. Raises StartupError that names what was wrong first."""
     troubles = Troubles()
     servers = settings.kafka.bootstrap_servers
+    if settings.kafka.security_protocol.endswith("ssl"):
+        settings.kafka.certificates("MISWEEPER_KAFKA__")
     try:
         config: dict[str, Any] = {**settings.kafka.client(), "log_level": 0, "error_cb": troubles}
         admin = AdminClient(config)
@@ -117,19 +139,41 @@ def connect_kafka(settings: Settings) -> AdminClient:
         raise StartupError(
             f"no client of Kafka can be made ({reason}); look at the MISWEEPER_KAFKA__ settings"
         ) from None
-    try:
-        admin.list_topics(timeout=CONNECT_S)
-    except KafkaException as error:
-        admin.poll(0)  # then the cause is told
-        cause = troubles.cause(error.args[0])
-        raise StartupError(f"Kafka at {servers}: {cause.str()}; {remedy(cause)}") from None
+    for wait_s in (min(FIRST_S, CONNECT_S), CONNECT_S):
+        try:
+            admin.list_topics(timeout=wait_s)
+            break
+        except KafkaException as error:
+            admin.poll(0)  # then the cause is told
+            cause = troubles.cause(error.args[0])
+            if wait_s == CONNECT_S or cause.code() in REFUSED:
+                raise StartupError(f"Kafka at {servers}: {cause.str()}; {remedy(cause)}") from None
     return admin
 
 
 def remedy(error: KafkaError) -> str:
     """What an operator can do about an error that a client of Kafka begins with."""
+    text = error.str()
+    for said, help_ in REMEDIES.items():
+        if said in text:
+            return help_
     if error.code() == KafkaError._RESOLVE:  # noqa: SLF001 - librdkafka's names
         return "that name is not known here: mend MISWEEPER_KAFKA__BOOTSTRAP_SERVERS, or what Kafka advertises"
-    if error.code() in (KafkaError._SSL, KafkaError._AUTHENTICATION) or "SSL" in error.str():  # noqa: SLF001
+    if error.code() in REFUSED:
         return "look at MISWEEPER_KAFKA__SECURITY_PROTOCOL, __SASL_MECHANISM, __USERNAME and __PASSWORD"
-    return "start it, or set MISWEEPER_KAFKA__BOOTSTRAP_SERVERS"
+    return "start it, or set MISWEEPER_KAFKA__BOOTSTRAP_SERVERS; where it wants TLS or a login, __SECURITY_PROTOCOL"
+
+
+REFUSED = (KafkaError._SSL, KafkaError._AUTHENTICATION)  # noqa: SLF001 - likewise; nothing to wait for
+OURS = "it wants a certificate of ours that it trusts: look at MISWEEPER_KAFKA__CERTIFICATE_FILE and __KEY_FILE"
+REMEDIES = {  # by what OpenSSL and librdkafka say
+    "certificate verify failed": "its certificate is of nobody we trust, or for another name: look at "
+    "MISWEEPER_KAFKA__CA_FILE, and at the name in __BOOTSTRAP_SERVERS",
+    "alert certificate required": OURS,
+    "alert bad certificate": OURS,
+    "alert unknown ca": OURS,
+    "alert certificate unknown": OURS,
+    "SSL connection closed by peer": "this port speaks no TLS, or wants a certificate of ours: look at "
+    "MISWEEPER_KAFKA__SECURITY_PROTOCOL and MISWEEPER_KAFKA__CERTIFICATE_FILE",
+    "OAUTHBEARER token": "look at MISWEEPER_KAFKA__OAUTH_TOKEN_URL, __OAUTH_CLIENT_ID and __OAUTH_CLIENT_SECRET",
+}

@@ -10,6 +10,7 @@ from pydantic_settings import NoDecode
 from broker.errors import StartupError
 from broker.patterns import check_pattern
 from broker.section import Section
+from broker.security import WebLogin
 
 
 class TopicFormat(Section):
@@ -48,7 +49,7 @@ class Packets(Section):
     )
 
 
-class Registry(Section):
+class Registry(WebLogin):
     """Where writers' schemas come from that messages name by id alone."""
 
     url: str | None = Field(None, description="Of a Confluent Schema Registry.")
@@ -68,7 +69,7 @@ class Registry(Section):
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
             raise ValueError("no address of a registry; write http://host:port or https://host:port")
         if parts.username or parts.password:
-            raise ValueError("an address with a user's name or password in it; leave them out of it")
+            raise ValueError("an address with a user's name or password in it; USERNAME and PASSWORD are for them")
         return url or None
 
     @field_validator("order", mode="before")

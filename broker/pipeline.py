@@ -7,82 +7,32 @@ nothing. Law 6: the numbers are the order of commit, see `sink`. Law 8: here the
 message becomes a dead letter, a transient error repeats what is not committed, anything else ends the process.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import Protocol
 
 import numpy as np
 import structlog
-from numpy.typing import NDArray
 
-from broker.errors import PoisonMessage, Reason, StoreLostError, TooLargeError, TransientError
+from broker.errors import TooLargeError, TransientError
 from broker.health import Health
-from broker.kafka.batch import Batch, Place
-from broker.kafka.message import Record
-from broker.lightcurves.memory import Memory, TooMuchError
-from broker.lightcurves.plan import DUPLICATE, Plan
+from broker.interfaces import Classifier, Sink, Source
+from broker.kafka.batch import Batch
+from broker.lightcurves.effort import TooMuchError
+from broker.lightcurves.memory import Memory
 from broker.lightcurves.told import Messages
 from broker.metrics import Metrics
 from broker.outputs.messages import Outputs
 from broker.packets.decoded import Decoded
-from model.runs import Runs, Verdicts
+from broker.trouble import Trouble
+from broker.work import Work, work_of
 
 log = structlog.get_logger(__name__)
 
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
 IDLE_S = 0.1  # how long a read waits for the first message
 PART_BYTES = 8 * 1024 * 1024  # of a batch that are worked on at once
 TURN_S = 2.0  # of a long batch; then Kafka is polled
-
-
-class Source(Protocol):
-    """Read: where messages come from."""
-
-    @property
-    def epoch(self) -> int:
-        """What a batch must be of, to be worked on."""
-
-    def read(self, max_messages: int, timeout_s: float) -> Batch:
-        """What has come, as soon as anything has; empty after timeout_s."""
-
-    def rewind(self, batch: Batch) -> None:
-        """Read again all from this batch on that is not committed; nothing of it is in flight."""
-
-    def owes(self, ends: Mapping[Place, int]) -> bool:
-        """Whether the group stands before one of these offsets in a partition that is ours. Raises TransientError."""
-
-    def back_off(self, seconds: float) -> None:
-        """Let time go by, still a member of the group."""
-
-
-class Classifier(Protocol):
-    """Classify: runs of observations in, verdicts and states out."""
-
-    def classify(self, runs: Runs) -> tuple[Verdicts, NDArray[np.uint8]]:
-        """Verdicts [R] at the readouts and states [B, state_bytes] after the runs."""
-
-
-class Sink(Protocol):
-    """Publish and commit, all or nothing."""
-
-    def commit(self, records: list[Record], batch: Batch) -> None:
-        """Raises TransientError after an abort."""
-
-
-@dataclass(slots=True)
-class Work:
-    """A part of a batch that is ready to be committed, and what is to be done and counted then."""
-
-    batch: Batch
-    records: list[Record]
-    states: list[tuple[bytes, bytes]]
-    plan: Plan
-    reasons: list[str]  # of dead letters
-    duplicates: int
-    declined: int
-    anomalies: int
 
 
 @dataclass(slots=True)
@@ -99,36 +49,33 @@ class Pipeline:
     metrics: Metrics
     health: Health
     now_ms: Callable[[], int]
-    mend: Callable[[Callable[[], None]], bool] = lambda _: True  # a lost store; whether it can be used again
+    mend: Callable[[Callable[[], None]], bool] = lambda _: True  # see Trouble
     look: Callable[[], None] = lambda: None  # now and then; raises StoreLostError where the store has lost something
     glance: Callable[[], None] = lambda: None  # the same of what was remembered just now
     committer: Executor = field(default_factory=lambda: ThreadPoolExecutor(1, "committer"))  # one at a time, in order
-    _lost: bool = field(default=False, init=False)
+    _trouble: Trouble = field(init=False)
     _flight: tuple[Work, Future[None]] | None = field(default=None, init=False)  # what is being committed
-    _refused: dict[Place, int] = field(default_factory=dict, init=False)  # to be committed before it is ready again
+
+    def __post_init__(self) -> None:
+        self._trouble = Trouble(self.source, self.health, self.metrics, self.mend)
 
     def run(self, stopping: Callable[[], bool]) -> None:
         """Work until told to stop; a batch that has begun is finished first."""
-        pause_s = FIRST_PAUSE_S
         try:
             while not stopping():
                 self.health.turned()
                 batch = None
                 try:
-                    if self._lost:
-                        self._mend()
+                    self._trouble.make_good()
                     self.look()
                     batch = self.source.read(self.max_messages, IDLE_S)
                     if len(batch):
                         self.process(batch)
                     else:
                         self.rest()
-                    if not self._refused:
-                        self.health.well("kafka")
-                        pause_s = FIRST_PAUSE_S
+                    self._trouble.over()
                 except TransientError as error:
-                    self._retreat(batch, error, pause_s)
-                    pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+                    self._retreat(batch, error)
             self.land()
         except TransientError as error:
             log.warning("stopped before a commit: it is done again by whoever comes next", error=str(error))
@@ -155,34 +102,24 @@ class Pipeline:
 
     def prepare(self, batch: Batch) -> Work:
         """Everything before the commit, of as much of a batch as is not too much at once."""
-        read_ms = self.now_ms()
-        metrics = self.metrics
-        with metrics.stage("decode"):
+        read_ms, stage = self.now_ms(), self.metrics.stage
+        with stage("decode"):
             decoded = self.read_alerts(batch)
             self.health.well("registry")
             alerts = decoded.alerts
-        with metrics.stage("remember"):
+        with stage("remember"):
             try:
                 plan = self.memory.remember(alerts, Messages.of(batch, alerts))  # 1
             except TooMuchError as too_much:
                 batch.again[:] = True  # what of it is written by now is looked for, not written once more
                 return self.prepare(batch.part(0, int(alerts.message[too_much.alerts])))
-        with metrics.stage("classify"):
+        with stage("classify"):
             verdicts, bodies = self.classifier.classify(plan.runs)
-            self._set_aside_what_is_not_finite(plan, verdicts)
-        with metrics.stage("publish"):
-            work = self._publish(batch, decoded, plan, verdicts, read_ms)
+            plan.set_aside_what_is_not_finite(verdicts)
+        with stage("publish"):
+            work = work_of(self.outputs, batch, decoded, plan, verdicts, read_ms, self.now_ms())
             work.states = self.memory.states_of(plan, bodies)
         return work
-
-    def rest(self) -> None:
-        """Nothing has come: finish what is on its way, and look whether the servers are well."""
-        self.land()
-        self.memory.ping()
-        # It may be committed though the answer was lost, or another worker's by now: then it does not come again.
-        if not self._refused or not self.source.owes(self._refused):
-            self._refused.clear()
-            self.health.well("redis")
 
     def commit(self, work: Work) -> None:
         """Publish and commit a part of a batch, then save its states; in a thread of its own."""
@@ -206,15 +143,19 @@ class Pipeline:
         except TransientError:
             self._flight = None
             self.memory.landed()
-            self._refuse(work.batch)
+            self._trouble.refuse(work.batch)
             raise
         self._flight = None
         self.memory.landed()
-        self._refused.clear()
+        self._trouble.committed()
         self.outputs.grow()
-        self.health.well("redis")
-        self.health.well("kafka")
-        self._count(work)
+        work.count(self.metrics, self.now_ms())
+
+    def rest(self) -> None:
+        """Nothing has come: finish what is on its way, and look whether the servers are well."""
+        self.land()
+        self.memory.ping()
+        self._trouble.look()
 
     def settle(self, timeout_s: float) -> bool:
         """Let what is on its way be committed, or not, before partitions are given up; whether that was soon enough."""
@@ -228,11 +169,9 @@ class Pipeline:
             log.warning("a commit failed", error=str(error))
         return True
 
-    def _retreat(self, batch: Batch | None, error: TransientError, pause_s: float) -> None:
+    def _retreat(self, batch: Batch | None, error: TransientError) -> None:
         """Give up what is not committed, wait, and read it again."""
-        self.health.unwell(error.server, str(error))
-        self.metrics.retries.inc()
-        log.warning("reading again", pause_s=pause_s, error=str(error))
+        self._trouble.note(error)
         if isinstance(error, TooLargeError) and not self.outputs.shrink():
             raise error
         try:
@@ -240,74 +179,8 @@ class Pipeline:
         except TransientError as worse:
             log.warning("what was on its way is read again too", error=str(worse))
         if batch is not None and len(batch):
-            self._refuse(batch)
-        if isinstance(error, StoreLostError) and not self._lost:
-            self._lost = True
-            self.metrics.store_losses.inc()
-        self.source.back_off(pause_s)
-
-    def _refuse(self, batch: Batch) -> None:
-        """A batch is not committed, as far as we know: it is read again, unless it is."""
-        self._refused |= {place: last + 1 for place, _, last in batch.bounds()}
-        self.source.rewind(batch)
-
-    def _mend(self) -> None:
-        """Use a lost store again. Raises TransientError while that cannot be."""
-
-        def alive() -> None:
-            self.health.turned()
-            self.source.back_off(0.0)
-
-        if not self.mend(alive):
-            raise TransientError("redis", "the light curves are lost, and are being rebuilt or wait for an operator")
-        self._lost = False
-        log.warning("the store has its light curves again")
-
-    def _set_aside_what_is_not_finite(self, plan: Plan, verdicts: Verdicts) -> None:
-        finite = np.isfinite(verdicts.probabilities).all(axis=1) & np.isfinite(verdicts.anomaly_scores)
-        if finite.all():
-            return
-        plan.set_aside(~finite, "the classifier's answer is not finite")
-
-    def _publish(self, batch: Batch, decoded: Decoded, plan: Plan, verdicts: Verdicts, read_ms: int) -> Work:
-        alerts, poisons = decoded.alerts, decoded.poisons
-        for i, why in plan.aside.items():
-            poisons[int(alerts.message[i])] = PoisonMessage(Reason.SET_ASIDE, why)
-        answered = np.flatnonzero(plan.verdicts >= 0)
-        said = verdicts.take(plan.verdicts[answered])
-        published = self.outputs.published(
-            batch, decoded, answered, said, plan.observations[answered], read_ms, self.now_ms()
-        )
-        duplicates = alerts.message[plan.verdicts == DUPLICATE].tolist()
-        letters = [
-            *(self.outputs.dead_letter(batch.message(i), poison, read_ms) for i, poison in sorted(poisons.items())),
-            *(self.outputs.duplicate(batch.message(i), read_ms) for i in duplicates),
-            *self.outputs.declined(batch, decoded, read_ms),
-        ]
-        for reason, i in {poison.reason: i for i, poison in sorted(poisons.items(), reverse=True)}.items():
-            topic, partition = batch.places[batch.place[i]]
-            place = f"{topic}[{partition}]@{batch.offsets[i]}"
-            log.warning("dead letter", first=place, reason=reason, detail=poisons[i].detail)
-        reasons = [str(poison.reason) for poison in poisons.values()]
-        anomalies = int(said.anomalies.sum())
-        return Work(batch, [*published, *letters], [], plan, reasons, len(duplicates), len(decoded.declined), anomalies)
-
-    def _count(self, work: Work) -> None:
-        """After the commit alone, so that what is counted is what happened."""
-        metrics, now_ms = self.metrics, self.now_ms()
-        metrics.batch_size.observe(len(work.batch))
-        metrics.fates.labels("published").inc(len(work.batch) - work.duplicates - work.declined - len(work.reasons))
-        metrics.fates.labels("duplicate").inc(work.duplicates)
-        metrics.fates.labels("declined").inc(work.declined)
-        metrics.fates.labels("dead_letter").inc(len(work.reasons))
-        for reason in work.reasons:
-            metrics.dead_letters.labels(reason).inc()
-        metrics.curves.labels("stepped").inc(work.plan.stepped)
-        metrics.curves.labels("recomputed").inc(work.plan.recalled)
-        metrics.unreadable.inc(work.plan.unreadable)
-        metrics.anomalies.inc(work.anomalies)
-        sent_ms = work.batch.sent_ms
-        metrics.observe_latencies(np.maximum(0, now_ms - sent_ms[sent_ms > 0]) / 1000)
+            self._trouble.refuse(batch)
+        self._trouble.wait()
 
 
 def parts(batch: Batch) -> Iterator[Batch]:

@@ -5,13 +5,11 @@ for output topics that are not there yet, and goes on without input topics; and 
 no fault to `check`, which is asked beside it.
 """
 
-import json
 from collections.abc import Callable, Iterator
 from errno import EADDRINUSE
+from http.client import HTTPConnection, HTTPException
 from time import monotonic, sleep
 from typing import NamedTuple
-from urllib.error import HTTPError
-from urllib.request import urlopen
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
@@ -24,7 +22,7 @@ from broker.lightcurves.rights import redis_rights
 from broker.probes import listener
 from broker.text import host_and_port
 
-ASK_S = 2.0  # whoever has our port
+ASK_S, LONGEST_ANSWER = 2.0, 1_000  # seconds and bytes for whoever has our port
 PATIENCE_S = 10.0  # with a Kafka that is looking for leaders and coordinators
 INPUTS, OUTPUTS = "input topics", "output topics"
 
@@ -83,10 +81,12 @@ def rights_in_redis(settings: Settings) -> list[str]:
 
 
 def facts_of_redis(settings: Settings) -> list[str]:
-    """What may lose light curves in the way this Redis is set up."""
+    """What may lose light curves in the way this Redis is set up. Raises StartupError."""
     store = connect_redis(settings)
     try:
         return list(store.facts().problems().values())
+    except TransientError as error:
+        raise StartupError(unreachable(error)) from None
     finally:
         store.close()
 
@@ -112,11 +112,12 @@ def deaf(settings: Settings, error: OSError) -> str:
 
 
 def service_answers(host: str, port: int) -> bool:
-    """Whether a worker of misweeper has the port."""
+    """Whether a worker of misweeper has the port: alive or not, it says so."""
+    connection = HTTPConnection(host, port, timeout=ASK_S)
     try:
-        with urlopen(f"http://{host_and_port(host, port)}/livez", timeout=ASK_S) as answer:
-            return "alive" in json.load(answer)
-    except HTTPError as error:  # it does not live, and says so
-        return b"alive" in error.read(1000)
-    except (OSError, ValueError):
+        connection.request("GET", "/livez")
+        return b'"alive"' in connection.getresponse().read(LONGEST_ANSWER)
+    except (OSError, HTTPException):
         return False
+    finally:
+        connection.close()

@@ -1,6 +1,6 @@
 """From a data set to batches of tensors: drawn by class, augmented, encoded, bucketed by length."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,8 +13,9 @@ from model.scores import class_columns
 from model.taxonomy import CLASSES, METRIC_WEIGHTS
 from training.augment import augment
 from training.dataset import Objects
-from training.examples import Pool, show
+from training.examples import Example, Pool, show
 from training.recipe import Recipe, Sampling
+from training.views import VIEWS, matched, unmatched
 
 
 class Batch(NamedTuple):
@@ -61,7 +62,7 @@ def class_draws(labels: NDArray[np.intp], recipe: Sampling) -> Draws:
     return Draws(probability, weights, np.zeros(len(CLASSES), np.float32))
 
 
-def epoch(objects: Objects, pool: Pool, recipe: Recipe, number: int) -> Iterator[Batch]:
+def epoch(objects: Objects, pool: Pool, recipe: Recipe, number: int, ztf_pool: Pool | None = None) -> Iterator[Batch]:
     """One epoch of training: the same for the same seed and number, whatever came before.
 
     Args:
@@ -69,13 +70,17 @@ def epoch(objects: Objects, pool: Pool, recipe: Recipe, number: int) -> Iterator
         pool: the examples of each of them.
         recipe: how.
         number: of the epoch.
+        ztf_pool: each of them as ZTF would see it, several times or not at all; None where the recipe draws no views.
     """
     rng = np.random.default_rng([recipe.seed, number])
     labels = class_columns(objects.labels)
     draws = class_draws(labels, recipe.sampling)
     drawn = rng.choice(len(objects), size=len(objects), p=draws.probability)
-    shown = [show(pool[i], recipe.redshift.share, rng) for i in drawn]
-    seen = [augment(example.curve, example.context, recipe.augmentation, rng) for example in shown]
+    if ztf_pool is None:
+        shown = [show(pool[i], recipe.redshift.share, rng) for i in drawn]
+        seen = [augment(example.curve, example.context, recipe.augmentation, rng) for example in shown]
+    else:
+        seen = [as_seen(pool[i], ztf_pool[i], recipe, rng) for i in drawn]
     curves = [curve for curve, _ in seen]
     size = recipe.optimiser.batch_size
     order = np.argsort([len(c) + rng.uniform(0, 8) for c in curves])
@@ -99,6 +104,34 @@ def epoch(objects: Objects, pool: Pool, recipe: Recipe, number: int) -> Iterator
             torch.from_numpy(columns),
             torch.from_numpy(draws.shift),
         )
+
+
+def as_seen(
+    options: Sequence[Example], ztf_options: Sequence[Example], recipe: Recipe, rng: np.random.Generator
+) -> tuple[NDArray[np.void], np.void]:
+    """A light curve and a context as some survey would have shown this object.
+
+    Args:
+        options: the object as it is, then its versions at other redshifts.
+        ztf_options: as ZTF would see it; it is shown as PLAsTiCC has it where there are none.
+        recipe: how often which.
+        rng: to draw by.
+    """
+    views = recipe.views
+    shares = {"ztf": views.ztf if ztf_options else 0.0, "rubin": views.rubin, "elasticc": views.elasticc}
+    place = int(np.searchsorted(np.cumsum(list(shares.values())), rng.random(), side="right"))
+    name = [*shares, "plasticc"][place]
+    if name in ("ztf", "rubin") and rng.random() < views.matched:
+        name = f"{name}-matched"
+    if name.startswith("ztf"):
+        example = ztf_options[int(rng.integers(len(ztf_options)))]
+    else:
+        example = show(options, recipe.redshift.share, rng)
+    curve, context = augment(example.curve, example.context, recipe.augmentation, rng)
+    if name.startswith("ztf"):
+        return curve, matched(context) if name.endswith("matched") else unmatched(context)
+    found = VIEWS[name](curve, context, rng)
+    return (curve, context) if found is None else found
 
 
 def draw_readouts(

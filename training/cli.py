@@ -27,13 +27,15 @@ from training.files import FULL, DataError, metadata_beside, replacing, tried
 from training.fit import finish, fit_fold, split_name
 from training.holdout import holdout as heldout
 from training.holdout import write
-from training.judge import judge
+from training.judge import judge, of_objects
 from training.options import ArtefactFolder, Data, Fold, Threads, test_set, training_set
 from training.predict import predict as classify
 from training.recipe import RecipeError
 from training.recipe import load as load_recipe
 from training.skies import read_skies
+from training.views import VIEWS, viewed
 
+VIEW_SEED = 0  # of the view that the test part is shown by
 EXTRA = ("lightgbm", "matplotlib")  # of the extra `train`, for the commands `anchor` and `plots` alone
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 app.command()(comparing.folds)
@@ -143,6 +145,10 @@ def evaluate(
     keep: Annotated[
         bool, typer.Option("--keep", help="Put the figures into the artefact; its digest changes.")
     ] = False,
+    view: Annotated[
+        str | None,
+        typer.Option("--view", help="Show the test part as a survey's packets would: rubin, elasticc, ztf ..."),
+    ] = None,
     data: Data = None,
     threads: Threads = 1,
 ) -> None:
@@ -153,8 +159,13 @@ def evaluate(
     Example: misweeper-train evaluate --folds 5
 
     Example: misweeper-train evaluate --sky skies/
+
+    Example: misweeper-train evaluate --view rubin
     """
     set_threads(threads)
+    if view:
+        seen_by(view, artefact, json_file, data)
+        return
     if sky:
         judged_by(sky, artefact, json_file, markdown=markdown)
         return
@@ -179,6 +190,24 @@ def evaluate(
         if rows := tables.left_out(results.read(artefact, results.LEFT_OUT)):
             print_table(rows, "Classes left out of training")
     write_json(found | {"anchors": results.read(artefact, results.ANCHORS)}, json_file)
+
+
+def seen_by(view: str, artefact: Path, json_file: Path | None, data: Path | None) -> None:
+    """The figures of an artefact on its test part as a survey's packets would show it, and its flags by age."""
+    if view not in VIEWS:
+        raise DataError(f"there is no view {view}; choose {', '.join(VIEWS)}")
+    loaded = load(artefact)
+    if json_file is not None and str(json_file) != "-":
+        tried(json_file, artefact / MANIFEST, artefact / WEIGHTS)
+    split = loaded.record["split"]
+    objects = viewed(test_part(loaded, data), view, VIEW_SEED)
+    found = measure(loaded, objects, f"{split_name(split['fold'])}, view {view}")
+    found |= {"alerts": of_objects(loaded, view, objects), "artefact": loaded.name, "digest": loaded.digest}
+    if str(json_file) != "-":
+        print_figures(found)
+        for by in sky_tables.AGES:
+            print_table(sky_tables.by_age(found["alerts"], by), f"Alerts of the view {view}, natural priors, {by}")
+    write_json(found, json_file)
 
 
 def judged_by(sky: Path, artefact: Path, json_file: Path | None, *, markdown: bool) -> None:
@@ -276,12 +305,15 @@ def recorded(found: dict[str, Any]) -> dict[str, Any]:
 
 def held_out(artefact: Artefact, data: Path | None) -> dict[str, Any]:
     """The figures on the test part of the artefact's fold, and under domain shift."""
-    objects = training_set(data)
-    split = artefact.record["split"]
-    rows = splits.fold(objects.ids, objects.labels, split["seed"], split["fold"]).test
-    found = measure(artefact, objects.take(rows), split_name(split["fold"]))
+    found = measure(artefact, test_part(artefact, data), split_name(artefact.record["split"]["fold"]))
     shifted = test_set(data)
     return found if shifted is None else found | {"domain_shift": shift(artefact, shifted)}
+
+
+def test_part(artefact: Artefact, data: Path | None) -> Objects:
+    """The test part of the artefact's fold."""
+    objects, split = training_set(data), artefact.record["split"]
+    return objects.take(splits.fold(objects.ids, objects.labels, split["seed"], split["fold"]).test)
 
 
 def main() -> None:

@@ -67,7 +67,8 @@ def finish(
     """
     network, progress = trained
     split = splits.fold(objects.ids, objects.labels, splits.SEED, k)
-    artefact = calibrate(network, f"{recipe.name}-fold{k}", objects.take(split.train), objects.take(split.validation))
+    training, validation = objects.take(split.train), objects.take(split.validation)
+    artefact = calibrate(network, f"{recipe.name}-fold{k}", training, validation, recipe.views)
     metrics = evaluate(artefact, objects.take(split.test), split_name(k))
     record: dict[str, Any] = {
         "recipe": recipe.model_dump(),

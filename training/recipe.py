@@ -81,6 +81,16 @@ class Redshift(Part):
     most_stretch: float = 1.5  # of time
 
 
+class Views(Part):
+    """In which share of the draws an object is shown as each survey's packets show it; in the rest as PLAsTiCC does."""
+
+    rubin: float = 0.0
+    elasticc: float = 0.0
+    ztf: float = 0.0
+    matched: float = 0.5  # of Rubin's and ZTF's, those whose host a cross-match has found
+    ztf_versions: int = 3  # of each object, made once
+
+
 class Recipe(Part):
     """A whole recipe."""
 
@@ -91,6 +101,7 @@ class Recipe(Part):
     sampling: Sampling = Sampling()
     augmentation: Augmentation = Augmentation()
     redshift: Redshift = Redshift()
+    views: Views = Views()
 
 
 def load(name: str) -> Recipe:

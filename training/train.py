@@ -26,6 +26,7 @@ from training.dataset import Objects
 from training.metrics import balanced_weights
 from training.recipe import Optimiser, Recipe, RecipeError
 from training.redshift import whole_pool
+from training.views import validation_views, viewed, ztf_versions
 
 CUTS_DAYS = (None, 10.0, 30.0, 60.0)  # after the first detection; None: the full curve
 
@@ -48,7 +49,7 @@ def train(
 
     Returns:
         the averaged network of the epoch with the least validation loss (mean of WLL at full, +10, +30, +60 days, after
-        its best temperature), and how the run went.
+        its best temperature, and over the views that training draws), and how the run went.
 
     Raises:
         RecipeError: the folder holds a run of another recipe.
@@ -67,19 +68,21 @@ def train(
     progress.recipe = recipe.model_dump()
     began = time.monotonic()
     pool = [] if ended(progress, settings) else whole_pool(training, recipe.redshift, recipe.seed)
+    ztf_pool = [] if ended(progress, settings) else ztf_versions(training, recipe.views, recipe.seed)
+    judged = {name: viewed(validation, name, recipe.seed) for name in validation_views(recipe.views)}
     steps = math.ceil(len(training) / settings.batch_size)
     while not ended(progress, settings):
         number = progress.epoch
         torch.manual_seed(recipe.seed * 100_003 + number)  # dropout
         network.train()
         losses = []
-        for i, batch in enumerate(epoch(training, pool, recipe, number)):
+        for i, batch in enumerate(epoch(training, pool, recipe, number, ztf_pool)):
             done = number + i / steps
             for group in optimiser.param_groups:
                 group["lr"] = settings.learning_rate * schedule(done, settings.warmup_epochs, settings.epochs)
             losses.append(step(network, optimiser, batch, recipe))
             follow(average, network, min(settings.average, (1 + number * steps + i) / (10 + number * steps + i)))
-        score = validate(average, validation)
+        score = over_views({name: validate(average, objects) for name, objects in judged.items()})
         progress.epoch = number + 1
         progress.seconds, began = progress.seconds + time.monotonic() - began, time.monotonic()
         row = {"epoch": number + 1, "loss": float(np.mean(losses)), **score, "seconds": round(progress.seconds, 1)}
@@ -161,6 +164,14 @@ def validate(network: LightCurveLSTM, data: Objects) -> dict[str, float]:
         "temperature": temperature,
         "accuracy": float(hits.mean()),
     }
+
+
+def over_views(scores: dict[str, dict[str, float]]) -> dict[str, float]:
+    """The scores of PLAsTiCC's view, with the mean over the views as `mean` and each one's mean beside it."""
+    means = {name: score["mean"] for name, score in scores.items()}
+    if len(means) == 1:
+        return scores["plasticc"]
+    return scores["plasticc"] | {"mean": float(np.mean(list(means.values()))), **means}
 
 
 def best_temperature(logits: Tensor, classes: NDArray[np.integer]) -> float:

@@ -4,15 +4,17 @@ from collections.abc import Iterator
 
 from broker.config import Settings
 from broker.connections import connect_kafka
-from broker.errors import StartupError
+from broker.errors import PoisonMessage, StartupError, TransientError
+from broker.packets.formats import check_ids, formats_of, registry_of
 from broker.preflight import Probe, http_port, kafka_probes, redis_probes, tried
 
+ANY_SCHEMA = 1  # there, or not there: it has answered
 Finding = tuple[str, list[str], StartupError | None]
 
 
 def checkup(settings: Settings) -> Iterator[Finding]:
     """What was tried, what is to be said of it, and what is wrong with it, or None."""
-    yield from tried([Probe("HTTP port", lambda: http_port(settings))])
+    yield from tried([Probe("HTTP port", lambda: http_port(settings)), Probe("formats", lambda: formats(settings))])
     redis, memory = redis_probes(settings)
     for finding in tried([redis]):
         yield finding
@@ -26,6 +28,21 @@ def checkup(settings: Settings) -> Iterator[Finding]:
         yield "Kafka", [], None
         yield from tried(kafka_probes(settings, admin))
     yield from tried([Probe("artefact and device", lambda: classifier(settings))])
+
+
+def formats(settings: Settings) -> list[str]:
+    """The schemas that the configuration names can be read; `run` does without a registry. Raises StartupError."""
+    registry = registry_of(settings.registry)
+    check_ids(settings)
+    formats_of(settings, registry)
+    try:
+        if registry:
+            registry.find(ANY_SCHEMA)
+    except TransientError as error:
+        return [f"{error}; what it alone knows, and is not kept, cannot be read meanwhile"]
+    except PoisonMessage:
+        pass
+    return []
 
 
 def classifier(settings: Settings) -> list[str]:

@@ -3,6 +3,7 @@
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import typer
 from confluent_kafka.admin import AdminClient
@@ -14,7 +15,6 @@ from broker.commands.drawing import drawing, stored_curve
 from broker.commands.printed import json_line
 from broker.commands.selection import Record, Selection
 from broker.commands.shown import cell
-from broker.commands.streams import flush_stdout
 from broker.config import Settings
 from broker.connections import connect_redis
 from broker.errors import TransientError
@@ -24,6 +24,14 @@ from schemas.catalogue import load
 
 POLL_S = 0.25
 AT_ONCE = 1_000
+
+
+class Source(NamedTuple):
+    """A topic, and what its messages are; other framings than the bare one are told by their bytes."""
+
+    topic: str
+    schema: str = "classification"
+    bare: bool = False
 
 
 class Watching:
@@ -53,14 +61,14 @@ class Watching:
             self.taken += len(chosen)
             yield chosen
 
-    def hand_over(self, take: Callable[[Record], None]) -> None:
+    def hand_over(self, take: Callable[[Record], None], flush: Callable[[], None]) -> None:
         """Give each to a program; troubles go to standard error."""
         said = ""
         for records in self.rounds():
             for record in records:
                 take(record)
             if records:
-                flush_stdout()
+                flush()
             if self.trouble != said:
                 said = self.trouble
                 typer.echo(said or "Kafka answers again", err=True)
@@ -116,19 +124,19 @@ def follow_object(settings: Settings, watching: Watching, console: Console) -> N
 
 
 def draw_once(
-    settings: Settings, admin: AdminClient, console: Console, wanted: Selection, since_ms: int | None, topic: str
+    settings: Settings, admin: AdminClient, console: Console, wanted: Selection, since_ms: int | None, source: Source
 ) -> None:
     """One object's light curve, and the last that was said of it up to now."""
     curve = stored_curve(connect_redis(settings), wanted.object or "", settings.limits.max_observations)
     last = None
-    places = spans.partitions(admin, [topic])
+    places = spans.partitions(admin, [source.topic])
     first = spans.oldest(admin, places) if since_ms is None else spans.at_time(admin, places, since_ms)
     ends = spans.newest(admin, places)
-    schema = load("classification")
+    schema = load(source.schema)
     kept = [spans.Span(*place, first[place], ends[place]) for place in places]
     for messages in spans.read(settings.kafka.consumer(), kept, AT_ONCE):
         for message in messages:
-            record = decoded(message.value, message.key, schema)
+            record = decoded(message.value, schema, message.key, bare=source.bare)
             if record is not None and wanted.takes(record):
                 last = record  # an object's are in order: it is their key
     console.print(drawing(wanted.object or "", curve, last, console.width), soft_wrap=True)

@@ -17,6 +17,7 @@ from rich.text import Text
 from broker.commands import streams
 from broker.commands.checkup import checkup
 from broker.commands.deadletters import app as deadletters_app
+from broker.commands.moments import moment
 from broker.commands.recovery import rebuild, reconcile
 from broker.commands.report import report
 from broker.commands.sending import replay
@@ -26,6 +27,8 @@ from broker.commands.web import web
 from broker.config import Settings, variables
 from broker.connections import connect_kafka
 from broker.errors import StartupError
+from broker.kafka.batch import Place
+from broker.kafka.fresh import first_offsets
 from broker.kafka.topics import create_topics, grow_topics
 from broker.text import printable, printable_lines
 
@@ -74,12 +77,23 @@ def misweeper(
 
 
 @app.command()
-def run() -> None:
+def run(
+    from_: Annotated[
+        str | None,
+        typer.Option("--from", help="Let a new group begin with this time: 2026-11-23 or 2026-11-23T04:30, UTC."),
+    ] = None,
+) -> None:
     """Classify alerts until told to stop (SIGTERM or Ctrl-C; a second one stops at once).
 
+    --from is for the first worker of a group that has no offsets yet; the others, and it itself when it is started
+    again, go on from what the group has committed. Partitions that appear later are read from their first message on.
+
     Example: MISWEEPER_KAFKA__BOOTSTRAP_SERVERS=kafka:9092 MISWEEPER_REDIS__URL=redis://redis:6379 misweeper run
+
+    Example: MISWEEPER_KAFKA__GROUP_ID=november misweeper run --from 2026-11-01
     """
     settings = Settings.load()
+    first = first_of(settings, from_) if from_ else {}
     stop = threading.Event()
 
     def on_signal(number: int, _: object) -> None:
@@ -95,7 +109,13 @@ def run() -> None:
     signal.signal(signal.SIGINT, on_signal)
     from broker.assembly import serve  # noqa: PLC0415 - torch takes seconds to import: not for --help
 
-    serve(settings, stop)
+    serve(settings, stop, first)
+
+
+def first_of(settings: Settings, begin: str) -> dict[Place, int]:
+    """The offsets at which the service's group, which is new, begins at a time. Raises StartupError."""
+    kafka, ms = settings.kafka, moment(begin)
+    return first_offsets(connect_kafka(settings), kafka.consumer(), kafka.topics, settings.outputs.topics, ms)
 
 
 @app.command()

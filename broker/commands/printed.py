@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastavro.write import Writer
 
@@ -22,15 +22,15 @@ LARGEST_EXACT = 2**53  # integers above it are not the same in every reader of J
 
 def json_line(record: Record) -> str:
     """A record as one line of JSON, ASCII alone: times in ms since 1970, alertId as text, no number as null."""
-    return json.dumps(plain(record | {"alertId": str(record["alertId"])} if "alertId" in record else record))
+    return json.dumps(jsonable(record | {"alertId": str(record["alertId"])} if "alertId" in record else record))
 
 
-def plain(value: object) -> object:
+def jsonable(value: object) -> object:
     """A value of Avro as JSON has it."""
     if isinstance(value, dict):
-        return {name: plain(one) for name, one in value.items()}
+        return {name: jsonable(one) for name, one in value.items()}
     if isinstance(value, list):
-        return [plain(one) for one in value]
+        return [jsonable(one) for one in value]
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, datetime):
@@ -39,9 +39,16 @@ def plain(value: object) -> object:
     return value.hex() if isinstance(value, bytes) else str(value) if large else value
 
 
+class Sheet(NamedTuple):
+    """A file that records are written to."""
+
+    write: Callable[[Record], None]
+    flush: Callable[[], None]
+
+
 @contextmanager
-def avro_file(path: Path) -> Iterator[Callable[[Record], None]]:
-    """What writes our classifications to a container file, which is there once all are written.
+def avro_file(path: Path) -> Iterator[Sheet]:
+    """A container file of our classifications, which is there once all are written.
 
     Raises StartupError where it cannot be written, or is something that is not replaced.
     """
@@ -67,9 +74,13 @@ def avro_file(path: Path) -> Iterator[Callable[[Record], None]]:
                         f"a message is no classification of ours ({printable(str(error))}); take --format jsonl"
                     ) from error
 
-            yield write
-            with saying(path):
-                writer.flush()
+            def flush() -> None:
+                with saying(path):
+                    writer.flush()
+                    file.flush()
+
+            yield Sheet(write, flush)
+            flush()
         with saying(path):
             beside.replace(path.resolve())
     finally:

@@ -16,10 +16,9 @@ from fastavro.read import SchemaResolutionError
 
 from broker.commands.tables import fields_of, records_of
 from broker.errors import StartupError
-from broker.replays.makers import MAKERS
+from broker.replays.makers import maker
 from broker.replays.packet import Packet, Record
 from broker.replays.recorded import is_recorded, recorded_packets
-from broker.text import printable
 from schemas.catalogue import load
 
 ROWS = 512  # at a time: a longer pause would delay the alerts that are due
@@ -48,25 +47,27 @@ def read_alerts(path: Path) -> Iterator[Record]:
         yield from reader(path)
 
 
-def packets_of(paths: Iterable[Path], survey: str | None = None) -> Iterator[Packet]:
+def packets_of(paths: Iterable[Path], survey: str | None = None, framing: str | None = None) -> Iterator[Packet]:
     """The packets of some files, one file after the other: light curves as a survey's, real packets as they are.
 
     Args:
         paths: as `read_alerts` takes them, or `.avro` files of a survey's packets.
         survey: whose packets to make of light curves; by default native ones.
+        framing: of these; by default the survey's own.
 
     Raises:
         StartupError: names the file, what is wrong with it, and the remedy.
     """
-    if survey is not None and survey not in MAKERS:
-        raise StartupError(f"no packets of {printable(survey)} are made here; give one of {', '.join(MAKERS)}")
+    make = maker(survey or "native", framing)
     for path in paths:
         with naming(path):
             recorded = path.suffix == ".avro" and path.is_file() and is_recorded(path)
         if not recorded:
-            yield from MAKERS[survey or "native"](read_alerts(path))
-        elif survey:
-            raise StartupError(f"{path} holds a survey's packets, which are sent as they are; leave --survey out")
+            yield from make(read_alerts(path))
+        elif survey or framing:
+            raise StartupError(
+                f"{path} holds a survey's packets, which are sent as they are; leave --survey and --framing out"
+            )
         else:
             with naming(path):
                 yield from recorded_packets(path)
@@ -131,16 +132,24 @@ def send(
 
 def produce_packet(producer: Producer, topic: str, packet: Packet, delivered: Callable[..., None]) -> None:
     """Hand one packet over, as soon as there is room. Raises StartupError."""
-    headers: list[tuple[str, str | bytes | None]] = []
+    headers: list[tuple[str, str | bytes | None]] = [*packet.headers]
     if packet.stamped:
-        headers = [("producer_timestamp", repr(time.time() * 1000))]
+        headers.append(("producer_timestamp", repr(time.time() * 1000)))
     while True:
         try:
-            producer.produce(topic, packet.value, packet.key, on_delivery=delivered, headers=headers)
+            producer.produce(
+                topic,
+                packet.value,
+                packet.key,
+                packet.partition,
+                on_delivery=delivered,
+                timestamp=packet.timestamp_ms,
+                headers=headers,
+            )
         except BufferError:
             producer.poll(0.1)
         except KafkaException as error:
-            which = f"alert {packet.alert_id}" if packet.alert_id else f"a packet of {len(packet.value):,} bytes"
+            which = f"alert {packet.alert_id}" if packet.alert_id else f"a packet of {len(packet.value or b''):,} bytes"
             raise StartupError(f"{which} cannot be sent: {error.args[0].str()}") from error
         else:
             return

@@ -10,15 +10,17 @@ import typer
 from confluent_kafka import KafkaException
 from rich.console import Console
 
-from broker.commands.following import Watching, draw_once, follow, follow_object, follow_plainly, print_json
+from broker.commands.following import Source, Watching, draw_once, follow, follow_object, follow_plainly, print_json
 from broker.commands.moments import moment
 from broker.commands.printed import avro_file
 from broker.commands.selection import Selection, class_named, object_named
+from broker.commands.streams import flush_stdout
 from broker.config import Settings
 from broker.connections import connect_kafka
 from broker.errors import StartupError
 from broker.kafka import spans
 from broker.kafka.subscription import Subscription
+from broker.text import printable
 
 
 class Form(StrEnum):
@@ -48,9 +50,8 @@ def watch(
     from_start: Annotated[
         bool, typer.Option("--from-start", help="Begin with the oldest classification kept.")
     ] = False,
-    topic: Annotated[
-        str | None, typer.Option(help="Read this topic, such as a route's; by default all classifications.")
-    ] = None,
+    route: Annotated[str | None, typer.Option(help="Read what this route publishes; by default all.")] = None,
+    topic: Annotated[str | None, typer.Option(help="Read this topic, such as that of anomalies.")] = None,
     form: Annotated[
         Form, typer.Option("--format", help="table; jsonl, a JSON object a line; avro, a file.")
     ] = Form.TABLE,
@@ -82,7 +83,8 @@ def watch(
     )
     begin_ms = moment(since) if since else None
     admin = connect_kafka(settings)
-    read = topic or settings.outputs.classifications
+    source = read_from(settings, route, topic)
+    read = source.topic
     places = spans.partitions(admin, [read])  # says so where there is none
     drawn = wanted.object is not None and form is Form.TABLE
     start = "earliest" if from_start or drawn else "latest"
@@ -95,18 +97,20 @@ def watch(
     live = console.is_terminal and not console.is_dumb_terminal
     if drawn and not live:
         assert wanted.object
-        draw_once(settings, admin, console, wanted, begin_ms, read)
+        draw_once(settings, admin, console, wanted, begin_ms, source)
         return
-    subscription = Subscription(settings.kafka.client(), {read: "classification"}, start, first)
+    subscription = Subscription(
+        settings.kafka.client(), {read: source.schema}, start, first, bare=[read] if source.bare else []
+    )
     watching = Watching(subscription, read, wanted, stop)
     try:
         if form is Form.AVRO:
             assert output
-            with avro_file(output) as write:
-                watching.hand_over(write)
+            with avro_file(output) as sheet:
+                watching.hand_over(*sheet)
             typer.echo(f"{watching.taken} classifications written", err=True)
         elif form is Form.JSONL:
-            watching.hand_over(print_json)
+            watching.hand_over(print_json, flush_stdout)
         elif drawn:
             follow_object(settings, watching, console)
         elif live:
@@ -120,3 +124,16 @@ def watch(
         raise StartupError("nobody reads what is printed any more") from None
     finally:
         subscription.close()
+
+
+def read_from(settings: Settings, route: str | None, topic: str | None) -> Source:
+    """The topic that is meant. Raises StartupError where there is no such route."""
+    if route is None:
+        return Source(topic or settings.outputs.classifications)
+    if topic is not None:
+        raise StartupError("--route names a topic already; leave --topic out")
+    if (found := settings.outputs.routes.get(route)) is None:
+        known = ", ".join(settings.outputs.routes) or "none"
+        raise StartupError(f"there is no route {printable(route)}; MISWEEPER_OUTPUTS__ROUTES has {printable(known)}")
+    schema = "elasticc" if found.content == "elasticc" else "classification"
+    return Source(found.topic, schema, bare=found.framing == "schemaless")

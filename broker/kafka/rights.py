@@ -4,11 +4,12 @@ Each function returns what the operator should know, and raises StartupError, wh
 the setting that does not fit; NotYetError where a topic is not there; TransientError where Kafka does not answer.
 """
 
+import secrets
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from time import monotonic, sleep
 
-from confluent_kafka import ConsumerGroupState, ConsumerGroupType, KafkaError, KafkaException, TopicCollection
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AclOperation, AdminClient, ConfigResource  # type: ignore[attr-defined]
 
 from broker.config import Settings
@@ -16,11 +17,11 @@ from broker.errors import NotYetError, StartupError, TransientError
 from broker.kafka import spans
 from broker.kafka.beginnings import going_on
 from broker.kafka.sink import KafkaSink
-from broker.kafka.source import ASSIGNOR
-from broker.kafka.topics import LARGEST_LETTER, missing_topics
+from broker.kafka.topics import LARGEST_LETTER, LARGEST_PACKET, missing_topics
 
 ANSWER_S = 15.0  # one question to Kafka
 SMALLEST_RECORDS = 1_000_000  # bytes that librdkafka sends a topic at once: a topic that takes less refuses a busy hour
+OF_THE_TOPIC = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.TOPIC_AUTHORIZATION_FAILED}
 REFUSED = {
     KafkaError.TOPIC_AUTHORIZATION_FAILED,
     KafkaError.GROUP_AUTHORIZATION_FAILED,
@@ -44,20 +45,44 @@ def input_rights(admin: AdminClient, settings: Settings) -> list[str]:
 
 
 def group_rights(admin: AdminClient, settings: Settings) -> list[str]:
-    """This user may join the group, its members share partitions as we do, and it can go on where it stands."""
-    group = settings.kafka.group_id
-    told = described_group(admin, group)
-    if told.authorized_operations is not None and AclOperation.READ not in told.authorized_operations:
-        raise StartupError(f"this user may not join the group {group}; give it the right READ")
-    others = told.members and told.type is ConsumerGroupType.CLASSIC and told.state is ConsumerGroupState.STABLE
-    if others and told.partition_assignor != ASSIGNOR:
-        raise StartupError(
-            f"the group {group} has members that share partitions as {told.partition_assignor}, not as {ASSIGNOR}: "
-            "no workers of misweeper; set MISWEEPER_KAFKA__GROUP_ID to a group of its own"
-        )
+    """This user may join the group, and it can go on where it stands."""
+    require_joinable(settings)
     with suppress(NotYetError):
         require_places(admin, settings)
     return []
+
+
+def require_joinable(settings: Settings) -> None:
+    """Raise StartupError where this user may not READ the group, which is to join it and to commit."""
+    consumer = Consumer({**settings.kafka.consumer(), "log_level": 0})
+    try:
+        with answered(f"this user may not join the group {settings.kafka.group_id}", "READ"):
+            commit_nothing(consumer)
+    finally:
+        consumer.close()
+
+
+def commit_nothing(consumer: Consumer) -> None:
+    """Commit an offset in a topic that there is not: Kafka looks at the right first, and keeps nothing.
+
+    An admin client could be asked what this user may do with a group; it ends the process where the group's
+    coordinator goes away meanwhile (librdkafka 2.16), as with its list of offsets. Raises KafkaException.
+    """
+    nowhere = TopicPartition(f"misweeper-no-such-topic-{secrets.token_hex(8)}", 0, 0)
+    deadline = monotonic() + ANSWER_S
+    while True:
+        try:
+            consumer.committed([nowhere], ANSWER_S)  # once the group has a coordinator
+            consumer.commit(offsets=[nowhere], asynchronous=False)
+        except KafkaException as error:
+            code = error.args[0].code()
+            if code in OF_THE_TOPIC:  # so the group is no trouble
+                return
+            if code not in spans.COORDINATOR_MOVES or monotonic() > deadline:
+                raise
+            sleep(0.1)
+        else:
+            return
 
 
 def require_places(admin: AdminClient, settings: Settings) -> None:
@@ -79,6 +104,7 @@ def output_rights(admin: AdminClient, settings: Settings) -> list[str]:
         if AclOperation.WRITE not in may:
             raise StartupError(f"this user may not write to the topic {name}; give it the right WRITE")
     notes = []
+    packets = {route.topic for route in settings.outputs.routes.values() if route.content == "packet"}
     for name in topics:
         config = topic_config(admin, name)
         if config is None:
@@ -91,6 +117,11 @@ def output_rights(admin: AdminClient, settings: Settings) -> list[str]:
             raise StartupError(
                 f"topic {name} takes {largest:,} bytes at once, and several answers together are more; "
                 f"raise its max.message.bytes to {SMALLEST_RECORDS:,} or more"
+            )
+        if name in packets and largest < LARGEST_PACKET:
+            raise StartupError(
+                f"topic {name} takes {largest:,} bytes at once, and a packet that is passed on may have more; "
+                f"raise its max.message.bytes to {LARGEST_PACKET:,}"
             )
         if name == settings.outputs.dead_letters and largest < LARGEST_LETTER:
             notes.append(
@@ -134,13 +165,6 @@ def operations(admin: AdminClient, names: Collection[str]) -> dict[str, set[AclO
     return found
 
 
-def described_group(admin: AdminClient, group: str) -> Any:  # noqa: ANN401 - confluent-kafka does not export the type
-    """What Kafka says of a group, which need not exist yet."""
-    asked = admin.describe_consumer_groups([group], include_authorized_operations=True, request_timeout=ANSWER_S)
-    with answered(f"this user may not know the group {group}"):
-        return asked[group].result(2 * ANSWER_S)
-
-
 def topic_config(admin: AdminClient, name: str) -> dict[str, str] | None:
     """A topic's settings; None where this user may not see them."""
     resource = ConfigResource(ConfigResource.Type.TOPIC, name)
@@ -153,7 +177,7 @@ def topic_config(admin: AdminClient, name: str) -> dict[str, str] | None:
 
 
 @contextmanager
-def answered(refusal: str = "") -> Iterator[None]:
+def answered(refusal: str = "", right: str = "DESCRIBE") -> Iterator[None]:
     """Raise StartupError where Kafka says that this user may not, TransientError where it does not answer.
 
     So, too, where it has not found leaders yet for partitions that were just made.
@@ -168,7 +192,7 @@ def answered(refusal: str = "") -> Iterator[None]:
     except KafkaException as error:
         why = error.args[0]
         if why.code() in REFUSED:
-            raise StartupError(f"{refusal} ({why.str()}); give it the right DESCRIBE, and what it takes") from error
+            raise StartupError(f"{refusal} ({why.str()}); give it the right {right}") from error
         raise TransientError("kafka", why.str()) from error
     except TimeoutError as error:
         raise TransientError("kafka", "no answer in time") from error

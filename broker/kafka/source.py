@@ -34,7 +34,6 @@ log = structlog.get_logger(__name__)
 MOST_BYTES = 64 * 1024 * 1024
 IN_FLIGHT = 2  # batches that a worker can have written to the store and not committed
 CHUNK = 256  # messages taken from the client at once; what is too much of them waits for the next batch
-ASSIGNOR = "cooperative-sticky"
 NOT_THERE_YET = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC}  # noqa: SLF001 - librdkafka's names
 
 
@@ -86,7 +85,7 @@ class KafkaSource:
         wanted = [check_pattern(topic) for topic in topics]
         self._consumer = Consumer(
             {
-                "partition.assignment.strategy": ASSIGNOR,
+                "partition.assignment.strategy": "cooperative-sticky",
                 "auto.offset.reset": "error",  # then it is ours to decide
                 "isolation.level": "read_committed",
                 "topic.metadata.refresh.interval.ms": 5_000,  # new topics and partitions are seen within seconds

@@ -3,7 +3,7 @@
 import json
 import struct
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import lru_cache
 from io import BytesIO
 from time import monotonic
@@ -39,6 +39,7 @@ class Subscription:
         schemas: the schema's name for each topic.
         start: earliest or latest.
         first: the offset to begin with in each partition; one that is not among them begins with its first message.
+        bare: topics of bodies without any framing.
     """
 
     def __init__(
@@ -47,7 +48,9 @@ class Subscription:
         schemas: dict[str, str],
         start: str = "earliest",
         first: Mapping[Place, int] | None = None,
+        bare: Collection[str] = (),
     ) -> None:
+        self._bare = frozenset(bare)
         self.strangers = 0  # messages that are none of ours
         self._heard = monotonic()  # of Kafka
         self._unwell = ""  # what it did not answer, or says of a topic
@@ -79,7 +82,7 @@ class Subscription:
             self._well()
             topic = message.topic() or ""
             try:
-                record = decode(message.value() or b"", self._schemas[topic], message.key())
+                record = decode(message.value() or b"", self._schemas[topic], message.key(), bare=topic in self._bare)
                 answered = source(message.headers() or ())
             except (*NOT_OURS, SystemError):  # the client's own, for a header's name that is no UTF-8
                 self.strangers += 1
@@ -122,29 +125,45 @@ def beginning(partitions: list[TopicPartition], first: Mapping[Place, int]) -> l
     ]
 
 
-def decode(value: bytes, schema: catalogue.Schema, key: bytes | str | None = None) -> dict[str, Any]:
+def decode(
+    value: bytes, schema: catalogue.Schema, key: bytes | str | None = None, *, bare: bool = False
+) -> dict[str, Any]:
     """The record of a message in any framing that we publish: Confluent's wire, a container, the schema in the key.
 
-    Raises one of NOT_OURS.
+    A body alone is told from the wire framing by who asks, not by its bytes. Raises one of NOT_OURS.
     """
     record: Any
-    if value.startswith(CONTAINER):
-        record = next(fastavro.reader(BytesIO(value)))
-    elif isinstance(key, bytes) and key.startswith(b"{"):
-        record = fastavro.schemaless_reader(BytesIO(value), parsed_key(key), None)  # type: ignore[arg-type]
+    if value.startswith(CONTAINER) or (isinstance(key, bytes) and key.startswith(b"{")):
+        try:
+            record = self_described(value, key)
+        except Exception as error:
+            raise ValueError("a schema or a body that is none") from error  # in fastavro's many words
     else:
-        record = fastavro.schemaless_reader(BytesIO(value[WIRE.size :]), schema, None)
+        record = fastavro.schemaless_reader(BytesIO(value if bare else value[WIRE.size :]), schema, None)
     if not isinstance(record, dict):
         raise TypeError("no record")
     return record
 
 
-def decoded(value: bytes | None, key: bytes | None, schema: catalogue.Schema) -> dict[str, Any] | None:
+def decoded(
+    value: bytes | None, schema: catalogue.Schema, key: bytes | None = None, *, bare: bool = False
+) -> dict[str, Any] | None:
     """The same, None for what is none of ours."""
     try:
-        return decode(value or b"", schema, key)
+        return decode(value or b"", schema, key, bare=bare)
     except NOT_OURS:
         return None
+
+
+def self_described(value: bytes, key: bytes | str | None) -> object:
+    """What a container holds that is not compressed, as ours are not; or a body whose schema is its key."""
+    if value.startswith(CONTAINER):
+        reader = fastavro.reader(BytesIO(value))
+        if reader.codec != "null":  # it could be gigabytes
+            raise ValueError(reader.codec)
+        return next(reader)
+    assert isinstance(key, bytes)
+    return fastavro.schemaless_reader(BytesIO(value), parsed_key(key), None)  # type: ignore[arg-type]
 
 
 @lru_cache(maxsize=64)

@@ -1,10 +1,11 @@
 """The topics of the service: made where they are missing, and looked for."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from time import monotonic, sleep
 from typing import NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, TopicMetadata  # type: ignore[attr-defined]  # not in its __all__
 from confluent_kafka.cimpl import NewPartitions, NewTopic
 
 from broker.config import Settings
@@ -12,9 +13,10 @@ from broker.errors import StartupError
 from broker.kafka.spans import ANSWER_S, answering, trouble_of
 
 CREATE_S = 30.0
+HEARD_S = 5.0
 MARGIN_BYTES = 1024 * 1024  # for key, headers and framing
 LARGEST_LETTER = 96 * 1024 * 1024
-LARGEST_PACKET = 16 * 1024 * 1024  # the largest body of any survey, its light curve once more, and its schema
+LARGEST_PACKET = 8 * 1024 * 1024  # the largest body of any survey, its light curve once more, and its schema
 
 
 class Made(NamedTuple):
@@ -53,9 +55,22 @@ def create_topics(admin: AdminClient, settings: Settings, partitions: int, repli
             if (why := error.args[0]).code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise StartupError(f"topic {name} cannot be created: {why.str()}") from error
             existing.append(name)
-    with answering():
-        known = admin.list_topics(timeout=ANSWER_S).topics if existing else {}
-    return Made(created, {name: len(known[name].partitions) for name in existing if name in known})
+    return Made(created, partitions_of(admin, existing))
+
+
+def partitions_of(admin: AdminClient, names: Collection[str]) -> dict[str, int]:
+    """How many partitions topics have that exist; one that this user may not know of is left out.
+
+    Servers hear of a new topic a little after it was made.
+    """
+    known: dict[str, TopicMetadata] = {}
+    deadline = monotonic() + HEARD_S
+    while not known.keys() >= set(names) and monotonic() < deadline:
+        if known:
+            sleep(0.1)
+        with answering():
+            known = admin.list_topics(timeout=ANSWER_S).topics
+    return {name: len(known[name].partitions) for name in names if name in known}
 
 
 def grow_topics(admin: AdminClient, names: Iterable[str], partitions: int) -> None:

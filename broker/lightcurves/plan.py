@@ -6,12 +6,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from broker.lightcurves.recall import Recalled
-from broker.lightcurves.states import States
+from broker.lightcurves.objects import Objects
+from broker.lightcurves.recollection import Piece
 from broker.lightcurves.stepping import Steps
-from model.alerts import Alerts
 from model.observation import OBSERVATION
-from model.runs import Runs
+from model.runs import Runs, Verdicts
 
 DUPLICATE, ASIDE = -1, -2  # in place of a verdict
 
@@ -34,6 +33,12 @@ class Plan:
     unreadable: int = 0  # entries of logs
     repeats: list[tuple[bytes, int, list[bytes]]] = field(default_factory=list)  # logs to be rewritten
 
+    def set_aside_what_is_not_finite(self, verdicts: Verdicts) -> None:
+        """Publish no verdict [R] that is no number."""
+        finite = np.isfinite(verdicts.probabilities).all(axis=1) & np.isfinite(verdicts.anomaly_scores)
+        if not finite.all():
+            self.set_aside(~finite, "the classifier's answer is not finite")
+
     def set_aside(self, wrong: NDArray[np.bool_], why: str) -> None:
         """Publish none of the verdicts [R] that are wrong, and save none of the states of their runs."""
         alerts = np.flatnonzero((self.verdicts >= 0) & wrong[np.maximum(self.verdicts, 0)])
@@ -48,40 +53,17 @@ class Plan:
         self.last_run, self.headers = self.last_run[kept], self.headers[kept]
 
 
-@dataclass(slots=True)
-class Piece:
-    """One recalled object's share of a plan."""
-
-    key: bytes
-    recalled: Recalled
-    state: NDArray[np.uint8]
-    header: NDArray[np.void]  # [1]
-    tail: NDArray[np.uint32]
-
-
-@dataclass(slots=True)
-class Answers:
-    """What recalling tells beside its pieces."""
-
-    unreadable: int = 0
-    repeats: dict[int, tuple[bytes, int, list[bytes]]] = field(default_factory=dict)
-
-
 def assemble(
-    alerts: Alerts,
-    owner: NDArray[np.int64],
-    keys: list[bytes],
-    states: States,
+    objects: Objects,
     start: NDArray[np.uint8],
     steps: Steps,
     headers: NDArray[np.void],
     pieces: Mapping[int, Piece],
-    answers: Answers,
-    refused: Mapping[int, str],
 ) -> Plan:
-    """One plan of what fits and what was recalled."""
-    still = steps.fits & (steps.counts > 0)
-    objects = np.flatnonzero(still)
+    """One plan of what fits, by its steps and the headers [b] of the new states, and of what was recalled."""
+    alerts, owner, states = objects.alerts, objects.owner, objects.states
+    still = objects.fits & (steps.counts > 0)
+    stepped = np.flatnonzero(still)
     kept = np.repeat(still, steps.counts)
     renumbered = np.cumsum(kept) - 1
     fitting = still[owner]
@@ -91,14 +73,14 @@ def assemble(
     verdicts[fitting] = np.arange(int(fitting.sum()))
     counted[fitting] = states.headers["observations"][owner[fitting]] + steps.seen[fitting]
     rows = [alerts.rows[steps.rows[kept]]]
-    counts = [steps.counts[objects]]
-    bodies, contexts = [states.bodies[objects]], [headers["context"][objects]]
+    counts = [steps.counts[stepped]]
+    bodies, contexts = [states.bodies[stepped]], [headers["context"][stepped]]
     tail_starts = np.concatenate([np.zeros(1, np.int64), steps.tail_ends[:-1]])
-    tail_counts = (steps.tail_ends - tail_starts)[objects]
+    tail_counts = (steps.tail_ends - tail_starts)[stepped]
     tails = [steps.tails[np.repeat(still, steps.tail_ends - tail_starts)]]
-    last_run, saved_keys = list(range(len(objects))), [keys[o] for o in objects.tolist()]
-    saved_headers, tail_sizes = [headers[objects]], [tail_counts]
-    n_runs, n_rows, n_readouts = len(objects), int(kept.sum()), int(fitting.sum())
+    last_run, saved_keys = list(range(len(stepped))), [objects.keys[o] for o in stepped.tolist()]
+    saved_headers, tail_sizes = [headers[stepped]], [tail_counts]
+    n_runs, n_rows, n_readouts = len(stepped), int(kept.sum()), int(fitting.sum())
     order = []
     for o, piece in pieces.items():
         places = []
@@ -115,7 +97,7 @@ def assemble(
                 verdicts[answer.alert] = n_readouts
                 order.append(places[answer.run][1] + answer.readout)
                 n_readouts += 1
-        if places and o not in answers.repeats:
+        if places and o not in objects.repeats:
             last_run.append(n_runs - 1)
             saved_keys.append(piece.key)
             saved_headers.append(piece.header)
@@ -125,7 +107,7 @@ def assemble(
     at, inverse = np.unique(np.concatenate(readouts), return_inverse=True)
     answered = verdicts >= 0
     verdicts[answered] = inverse[verdicts[answered]]
-    aside = {int(i): refused[int(owner[i])] for i in np.flatnonzero(np.isin(owner, list(refused)))}
+    aside = {int(i): objects.refused[int(owner[i])] for i in np.flatnonzero(np.isin(owner, list(objects.refused)))}
     verdicts[list(aside)] = ASIDE
     return Plan(
         runs=Runs(
@@ -143,8 +125,8 @@ def assemble(
         headers=np.concatenate(saved_headers),
         tails=np.concatenate(tails).astype(np.uint32),
         tail_ends=np.cumsum(np.concatenate(tail_sizes)),
-        stepped=len(objects),
+        stepped=len(stepped),
         recalled=len(pieces),
-        unreadable=answers.unreadable,
-        repeats=list(answers.repeats.values()),
+        unreadable=objects.unreadable,
+        repeats=list(objects.repeats.values()),
     )

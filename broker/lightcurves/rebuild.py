@@ -13,7 +13,9 @@ or committed, and a service may run meanwhile.
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from time import sleep
+from typing import TypeVar
 
 import numpy as np
 from confluent_kafka.admin import AdminClient
@@ -32,6 +34,7 @@ from broker.lightcurves.told import Messages, told_of
 from broker.packets.decoded import Decoded
 from model.alerts import Alerts
 
+Result = TypeVar("Result")
 ReadAlerts = Callable[[Batch], Decoded]
 Source = tuple[str, int, int]  # topic, partition and offset
 NONE: Collection[Source] = frozenset()
@@ -121,7 +124,7 @@ def rebuild(
         aside: alerts to leave out.
 
     Raises:
-        StartupError: the store stays away.
+        StartupError: the store stays away, or a registry that alone knows a schema.
     """
     rebuilt = Rebuilt()
     reached: dict[int, int] = {}  # by source
@@ -132,7 +135,7 @@ def rebuild(
     for messages in batches:
         batch = Batch.of(list(messages))
         reached |= {source_of(*place): last for place, _, last in batch.bounds()}
-        decoded = read_alerts(batch)
+        decoded = insist(partial(read_alerts, batch), pauses_s)
         alerts = without(decoded.alerts, batch, aside)
         rebuilt.unreadable += len(decoded.poisons)
         rebuilt.alerts += len(alerts)
@@ -201,14 +204,13 @@ def has_what_comes_later(log: Log, reached: Mapping[int, int]) -> bool:
     )
 
 
-def insist(attempt: Callable[[], None], pauses_s: Iterable[float]) -> None:
-    """Try until the store answers. Raises StartupError where it stays away."""
+def insist(attempt: Callable[[], Result], pauses_s: Iterable[float]) -> Result:
+    """What is made once the store or the registry answers. Raises StartupError where it stays away."""
     for pause_s in (*pauses_s, None):
         try:
-            attempt()
+            return attempt()
         except TransientError as error:
             if pause_s is None:
-                raise StartupError(f"{error}; look whether Redis is well, then rebuild once more") from error
+                raise StartupError(f"{error}; look whether it is well, then rebuild once more") from error
             sleep(pause_s)
-        else:
-            return
+    raise AssertionError("the last attempt returns or raises")

@@ -152,8 +152,10 @@ def said(error: BaseException) -> str:
 
 
 CAUSES: dict[type[BaseException], str] = {
-    ssl.SSLCertVerificationError: "its TLS certificate is not trusted; look at ssl_ca_certs in MISWEEPER_REDIS__URL",
-    ssl.SSLError: "TLS failed; rediss:// is for servers that speak TLS, redis:// for those that do not",
+    ssl.SSLCertVerificationError: "its certificate is of nobody we trust, or for another name; look at "
+    "MISWEEPER_REDIS__CA_FILE, and at the host in __URL",
+    ssl.SSLError: "TLS failed: it speaks none, and redis:// is for it, or it wants a certificate of ours that it "
+    "trusts; look at MISWEEPER_REDIS__CERTIFICATE_FILE and __KEY_FILE",
     socket.gaierror: "the host's name is not known",
     ConnectionRefusedError: "connection refused",
     ConnectionResetError: "it closed the connection",

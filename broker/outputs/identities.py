@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from broker.errors import PoisonMessage
+from broker.outputs.remembered import Remembered
 from broker.packets.decoded import Packets
 from broker.packets.fields import Field, Fields, Kind
 from broker.packets.projection import Projection, compile_projection
@@ -32,6 +33,7 @@ class Identity(NamedTuple):
     dec_deg: float
 
 
+BOTH = {"alertId", "diaSource"}  # where an alert has two numbers
 NOBODY = Identity(0, 0, 0, np.nan, np.nan)
 
 
@@ -39,7 +41,19 @@ NOBODY = Identity(0, 0, 0, np.nan, np.nan)
 class Identities:
     """Reads them."""
 
-    _projections: dict[int, tuple[Schema, Projection | None]] = field(default_factory=dict)
+    _projections: Remembered[Projection | None] = field(default_factory=lambda: Remembered(projection_of))
+
+    def sources(self, packets: Packets, messages: Sequence[int]) -> list[int]:
+        """The source that triggered each of some alerts [k]; 0 where that is the alert's own number.
+
+        So it is wherever alerts are numbered by their sources: such packets, of 250 kB, are not looked at.
+        """
+        two = [{field["name"] for field in schema["fields"]} >= BOTH for schema in packets.schemas]
+        asked = [k for k, i in enumerate(messages) if two[packets.which[i]]]
+        found = [0] * len(messages)
+        for k, one in zip(asked, self.of(packets, [messages[k] for k in asked]), strict=True):
+            found[k] = one.source
+        return found
 
     def of(self, packets: Packets, messages: Sequence[int]) -> list[Identity]:
         """Those of some messages [k] of a batch, each of which has a packet."""
@@ -47,7 +61,7 @@ class Identities:
         which = packets.which[np.array(messages, np.int64)]
         for number in np.unique(which).tolist():
             at = np.flatnonzero(which == number)
-            if (projection := self._projection(packets.schemas[number])) is None:
+            if (projection := self._projections(packets.schemas[number])) is None:
                 continue
             columns, _ = projection.read([packets.bodies[messages[k]] for k in at.tolist()], 1)
             for row, k in enumerate(at[columns.which].tolist()):
@@ -55,11 +69,10 @@ class Identities:
                 found[k] = Identity(alert, source or alert, moving, ra, dec)
         return found
 
-    def _projection(self, schema: Schema) -> Projection | None:
-        if id(schema) not in self._projections:
-            try:
-                projection = compile_projection(schema, FIELDS)
-            except (PoisonMessage, NotCoveredError):  # one of these names means something else to its writer
-                projection = None
-            self._projections[id(schema)] = schema, projection  # the schema is kept: another might get its id
-        return self._projections[id(schema)][1]
+
+def projection_of(schema: Schema) -> Projection | None:
+    """Reads FIELDS; None where one of these names means something else to the packets' writer."""
+    try:
+        return compile_projection(schema, FIELDS)
+    except (PoisonMessage, NotCoveredError):
+        return None

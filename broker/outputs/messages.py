@@ -59,9 +59,10 @@ class Outputs:
 
     @cached_property
     def _router(self) -> Router:
-        names = {"classifier_name": self.classifier_name, "classifier_version": self.classifier_version}
-        elasticc = ElasticcEncoder(priors=self.priors, broker_version=self.broker_version, **names)
-        return Router(self.topics.routes, PassedOn(**names), elasticc)
+        said = {"classifier_name": self.classifier_name, "classifier_version": self.classifier_version}
+        said |= {"priors": self.priors}
+        elasticc = ElasticcEncoder(broker_version=self.broker_version, **said)
+        return Router(self.topics.routes, PassedOn(**said), elasticc)
 
     @cached_property
     def _in_force(self) -> Headers:
@@ -101,7 +102,7 @@ class Outputs:
     def declined(self, batch: Batch, decoded: Decoded, read_ms: int) -> list[Record]:
         """A compact record of each alert that is declined, and what routes say of it."""
         messages = [batch.message(i) for i in decoded.declined.tolist()]
-        detail = "its object is of the solar system and has no light curve"
+        detail = "its object is of the solar system, or its observation was withdrawn: it adds to no light curve"
         letters = [
             self._letter(message, read_ms, fate="declined", reason="declined", detail=detail, value=None)
             for message in messages

@@ -3,11 +3,12 @@
 An Avro record is its fields one after the other, and its bytes hold no names. So a packet's body with further bytes
 behind it is a record of the writer's schema with further fields: nothing of a packet of 250 kB is read or written anew.
 
-    brokerName, classifierName, classifierVersion, classifications     FASTDB (DESC), beside Rubin's own fields
+    brokerName, classifierName, classifierVersion, priors, classifications
+                                                                       FASTDB (DESC), beside Rubin's own fields
     objectId, candid, candidate, prv_candidates, fp_hists,             SkyPortal, where the packet has no field of
     prv_nondetections                                                  that name
 
-A packet that comes from another broker may have the first four: they are renamed source_..., for ours are the answer.
+A packet that comes from another broker may have the first five: they are renamed source_..., for ours are the answer.
 One with prv_candidates of its own (ZTF's) keeps its history, and no other is added. Fluxes are true nJy, zero point
 31.4.
 """
@@ -22,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from broker.outputs.frames import named_types, schema_of
+from broker.outputs.remembered import Remembered
 from broker.outputs.shares import DECLINED, ELASTICC_IDS, shares
 from broker.outputs.template import MARK, Template, encoded, long, part
 from model.alerts import Alerts
@@ -30,7 +32,7 @@ from model.runs import Verdicts
 from schemas.catalogue import Schema, load
 
 NAME, VERSION = "passed_on", 1
-ANSWER = ("brokerName", "classifierName", "classifierVersion", "classifications")
+ANSWER = ("brokerName", "classifierName", "classifierVersion", "priors", "classifications")
 HISTORY = ("prv_candidates", "fp_hists", "prv_nondetections")
 SKY = ("objectId", "candid", "candidate", *HISTORY)
 OTHERS = "source_"  # before the name of a field that another broker has added
@@ -107,21 +109,21 @@ class PassedOn:
     Args:
         classifier_name: of the artefact.
         classifier_version: its digest.
+        priors: balanced or natural.
     """
 
-    def __init__(self, *, classifier_name: str, classifier_version: str) -> None:
-        said = {"brokerName": "misweeper", "classifierName": classifier_name, "classifierVersion": classifier_version}
+    def __init__(self, *, classifier_name: str, classifier_version: str, priors: str) -> None:
+        said = {
+            "brokerName": "misweeper",
+            "classifierName": classifier_name,
+            "classifierVersion": classifier_version,
+            "priors": priors,
+        }
         schema = part(load(NAME, VERSION), "Answer", ANSWER)
         classes = [{"classId": number, "probability": MARK} for number in ELASTICC_IDS]
         self._answer = Template(encoded(schema, said | {"classifications": classes}))
         self._declined = encoded(schema, said | {"classifications": DECLINED})
-        self._extensions: dict[int, tuple[Schema, Extension]] = {}
-
-    def extension(self, writer: Schema) -> Extension:
-        """A writer's schema, extended; the same as last time."""
-        if id(writer) not in self._extensions:
-            self._extensions[id(writer)] = writer, extend(writer)  # the writer's is kept: another might get its id
-        return self._extensions[id(writer)][1]
+        self.extension = Remembered(extend)
 
     def behind(
         self, alerts: Alerts, which: NDArray[np.int64], verdicts: Verdicts, extensions: Sequence[Extension]

@@ -13,6 +13,7 @@ from broker.outputs.elasticc import ElasticcEncoder
 from broker.outputs.frames import Frame
 from broker.outputs.identities import Identities, Identity
 from broker.outputs.passed_on import PassedOn
+from broker.outputs.remembered import Remembered
 from broker.packets.decoded import Decoded, Packets
 from broker.packets.framings import WIRE
 from broker.predicates import Asked
@@ -76,7 +77,7 @@ class Router:
     passed_on: PassedOn
     elasticc: ElasticcEncoder
     _identities: Identities = field(default_factory=Identities)
-    _frames: dict[tuple[Framing, int], tuple[Schema, Frame]] = field(default_factory=dict)
+    _frames: Remembered[Frame] = field(default_factory=lambda: Remembered(frame_of))
 
     def published(self, answered: Answered) -> Iterator[Record]:
         """One message for each alert that is published and each route that takes it."""
@@ -106,19 +107,15 @@ class Router:
                 yield Record(route.topic, frame.key(None), frame.value(*pieces), header)
 
     def _classification(self, framing: Framing, answered: Answered, chosen: NDArray[np.int64]) -> Iterator[Body]:
-        frame = self._frame(framing, load(OURS), confluent_id(OURS, 1))
+        frame = self._frames(load(OURS), framing)
         return ((frame, (answered.values[k][WIRE.size :],)) for k in chosen.tolist())
 
     def _elasticc(self, framing: Framing, answered: Answered, chosen: NDArray[np.int64]) -> Iterator[Body]:
         alerts, which = answered.decoded.alerts, answered.which[chosen]
-        known = self._identities.of(answered.decoded.packets, alerts.message[which].tolist())
-        numbers = [
-            (number, one.source or number, sent_ms)
-            for number, one, sent_ms in zip(
-                alerts.alert_ids[which].tolist(), known, alerts.sent_ms[which].tolist(), strict=True
-            )
-        ]
-        frame = self._frame(framing, load(ELASTICC))
+        sources = self._identities.sources(answered.decoded.packets, alerts.message[which].tolist())
+        told = zip(alerts.alert_ids[which].tolist(), sources, alerts.sent_ms[which].tolist(), strict=True)
+        numbers = [(number, source or number, sent_ms) for number, source, sent_ms in told]
+        frame = self._frames(load(ELASTICC), framing)
         bodies = self.elasticc.encode(numbers, answered.verdicts.take(chosen), answered.read_ms)
         return ((frame, (body,)) for body in bodies)
 
@@ -128,12 +125,12 @@ class Router:
         extensions = [self.passed_on.extension(packets.schemas[packets.which[i]]) for i in messages]
         behind = self.passed_on.behind(alerts, which, answered.verdicts.take(chosen), extensions)
         for i, extension, more in zip(messages, extensions, behind, strict=True):
-            yield self._frame(framing, extension.schema), (packets.bodies[i], more)
+            yield self._frames(extension.schema, framing), (packets.bodies[i], more)
 
     def _elasticc_declined(
         self, framing: Framing, batch: Batch, _: Packets, known: Known, read_ms: int
     ) -> Iterator[Body]:
-        frame = self._frame(framing, load(ELASTICC))
+        frame = self._frames(load(ELASTICC), framing)
         numbers = [(one.alert, one.source, int(batch.sent_ms[i])) for i, one in known.items()]
         return ((frame, (body,)) for body in self.elasticc.declined(numbers, read_ms))
 
@@ -142,12 +139,12 @@ class Router:
             extension = self.passed_on.extension(packets.schemas[packets.which[i]])
             name, place_deg = b"%d" % one.moving if one.moving else b"", (one.ra_deg, one.dec_deg)
             behind = self.passed_on.behind_declined(name, one.alert, place_deg, extension)
-            yield self._frame(framing, extension.schema), (packets.bodies[i], behind)
+            yield self._frames(extension.schema, framing), (packets.bodies[i], behind)
 
-    def _frame(self, framing: Framing, schema: Schema, number: int = 0) -> Frame:
-        if (framing, id(schema)) not in self._frames:
-            self._frames[framing, id(schema)] = schema, Frame(framing, schema, number)
-        return self._frames[framing, id(schema)][1]
+
+def frame_of(schema: Schema, framing: Framing) -> Frame:
+    """The framing of a schema's bodies."""
+    return Frame(framing, schema, confluent_id(OURS, 1) if framing == "wire" else 0)
 
 
 def digests(routes: Mapping[str, Route]) -> bytes:

@@ -25,6 +25,6 @@ class Decoded:
     """A batch's messages by their fates: each is an alert, declined or poison."""
 
     alerts: Alerts
-    declined: NDArray[np.int64]  # messages of objects without a light curve: of the solar system
+    declined: NDArray[np.int64]  # messages that have no light curve to add to: of the solar system, or withdrawn
     poisons: Poisons
     packets: Packets

@@ -15,6 +15,7 @@ from broker.packets.writers import Writer, Writers
 
 Framing = Literal["any", "container", "wire", "schemaless", "schema_in_key"]
 Matches = Callable[[str], object]
+LETTERS = re.compile(r"[A-Za-z0-9_-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +73,42 @@ def formats_of(settings: Settings, registry: SchemaRegistry | None = None) -> Fo
     return Formats(writers, rules, formats.otherwise)
 
 
+def check_ids(settings: Settings) -> None:
+    """Raises StartupError where a topic that is read has ids of Rubin's or a registry's, and nobody to ask for them.
+
+    Of an expression the letters that it begins with are looked at.
+    """
+    package = "package" in settings.registry.order and rubin_package() is not None
+    registry = settings.registry.url is not None
+    for topic in settings.kafka.topics:
+        begins = "".join(LETTERS.findall(topic)[:1]) if topic.startswith("^") else topic
+        rule = next((rule for rule in settings.packets.formats if matcher(rule.topics)(begins)), None)
+        if rule is None or rule.ids == "ours" or rule.framing not in ("any", "wire"):
+            continue
+        if not (registry and ("registry" in settings.registry.order or rule.ids == "registry")) and not (
+            package and rule.ids == "rubin"
+        ):
+            remedy = " or install misweeper[rubin]" if rule.ids == "rubin" else ""
+            raise StartupError(
+                f"messages of {topic} name their schema by id, and nobody can be asked for it; "
+                f"set MISWEEPER_REGISTRY__URL{remedy}"
+            )
+
+
 def kept_of(settings: Registry, registry: SchemaRegistry | None) -> SchemaSource | None:
     """The registry that is configured, and what it said before; None without one."""
-    if registry is None:
-        if settings.url is None:
-            return None
-        registry = SchemaRegistry(settings.url, settings.timeout_s)
-    return registry if settings.cache is None else KeptSchemas(registry, settings.cache.expanduser())
+    registry = registry or registry_of(settings)
+    return (
+        registry if registry is None or settings.cache is None else KeptSchemas(registry, settings.cache.expanduser())
+    )
+
+
+def registry_of(settings: Registry) -> SchemaRegistry | None:
+    """The registry itself; None where none is configured. Raises StartupError where a certificate cannot be read."""
+    if settings.url is None:
+        return None
+    tls = settings.certificates("MISWEEPER_REGISTRY__") if settings.url.startswith("https") else None
+    return SchemaRegistry(settings.url, settings.timeout_s, settings.headers(), tls)
 
 
 def bare_of(rule: TopicFormat, writers: Writers) -> Writer | None:

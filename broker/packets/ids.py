@@ -13,7 +13,7 @@ from schemas import catalogue
 NATIVE = "observation"
 ASKED_AGAIN_S = 60.0  # an id that nobody knew: the registry may have it by then
 MOST_UNKNOWN = 10_000  # ids remembered as such
-MOST_KNOWN = 10_000
+MOST_KNOWN = 256
 HIGHEST = 2**31 - 1  # of a registry's ids: it answers a higher one as it does a wrong address
 
 ById = Callable[[int], Writer]  # raises PoisonMessage, TransientError
@@ -74,8 +74,9 @@ class SourcedIds:
             raise unknown(f"schema id {schema_id} is none: a registry's end at {HIGHEST}")
         if (known := self._known.get(schema_id)) is None:
             known = self._asked(schema_id)
-            if len(self._known) < MOST_KNOWN:
-                self._known[schema_id] = known
+            if len(self._known) == MOST_KNOWN:
+                self._known.clear()
+            self._known[schema_id] = known
         if isinstance(known, PoisonMessage):
             raise PoisonMessage(known.reason, known.detail)
         return known

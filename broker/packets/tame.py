@@ -13,9 +13,11 @@ from broker.errors import PoisonMessage, Reason
 from broker.packets.shapes import Schemas
 from schemas.catalogue import Schema
 
-SCHEMA_BYTES = 256 * 1024  # Rubin's have 40 kB, ZTF's 26 kB
+SCHEMA_BYTES = 128 * 1024  # Rubin's have 40 kB, ZTF's 26 kB
 DEEPEST = 64  # lists and objects within one another; Rubin's have 12
 LONGEST_NAME = 256  # characters of a name, a namespace or a symbol
+MOST_VALUES = 100_000  # that a body has beside the items of its arrays
+VALUES_A_BYTE = 16  # of an item; a null or a number in a union are two values of at least a byte
 NAMES = ("name", "namespace", "type", "items", "values")
 
 
@@ -58,29 +60,36 @@ def check_name(name: object) -> None:
         raise unknown(f"the writer's schema has a name of {len(name)} characters; at most {LONGEST_NAME} are read")
 
 
-def is_finite(schema: Schema) -> bool:
-    """Whether a body takes no more memory and depth than its bytes allow, whoever decodes it.
+def is_bounded(schema: Schema) -> bool:
+    """Whether a body takes no more memory, time and depth than its bytes allow, whoever decodes it.
 
-    Not so where a type is within itself, or an array's items may have no bytes.
+    Not so where a type is within itself, or where many values, as of null, have few bytes or none.
     """
     schemas = Schemas(schema)
-    return ends(schemas, schemas.root, ())
+    return values_of(schemas, schemas.root, {}) < MOST_VALUES
 
 
-def ends(schemas: Schemas, part: Any, within: tuple[str, ...]) -> bool:  # noqa: ANN401
-    """The same of a part that is within the records named."""
+def values_of(schemas: Schemas, part: Any, known: dict[str, int]) -> int:  # noqa: ANN401
+    """How many values one value consists of, beside items; MOST_VALUES where a body would not be bounded.
+
+    Known are records' by name; those that are being counted have MOST_VALUES.
+    """
     shape = schemas.shape(part)
     kind = shape["type"]
     if kind == "union":
-        return all(ends(schemas, branch, within) for branch in shape["branches"])
-    if kind == "array":
-        return schemas.least_bytes(shape["items"]) > 0 and ends(schemas, shape["items"], within)
-    if kind == "map":
-        return ends(schemas, shape["values"], within)
+        return 1 + max((values_of(schemas, branch, known) for branch in shape["branches"]), default=0)
+    if kind in ("array", "map"):
+        items = shape["items" if kind == "array" else "values"]
+        size = schemas.least_bytes(items) + (kind == "map")
+        return 1 if size and values_of(schemas, items, known) <= VALUES_A_BYTE * size else MOST_VALUES
     if kind not in ("record", "error"):
-        return True
+        return 1
     name = shape["name"]
-    return name not in within and all(ends(schemas, field["type"], (*within, name)) for field in shape["fields"])
+    if name not in known:
+        known[name] = MOST_VALUES
+        counted = 1 + sum(values_of(schemas, field["type"], known) for field in shape["fields"])
+        known[name] = min(counted, MOST_VALUES)
+    return known[name]
 
 
 def unknown(detail: str) -> PoisonMessage:

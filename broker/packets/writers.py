@@ -12,14 +12,14 @@ from broker.packets.columns import Columns
 from broker.packets.projection import compile_projection
 from broker.packets.shapes import NotCoveredError
 from broker.packets.slowly import SlowProjection
-from broker.packets.tame import SCHEMA_BYTES, is_finite, parsed, unknown
+from broker.packets.tame import SCHEMA_BYTES, is_bounded, parsed, unknown
 from broker.surveys.known import Survey, survey_named
 from schemas.catalogue import Schema
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
 
-REMEMBERED = 64  # texts, and as many programs
+REMEMBERED = 32  # texts, and as many programs; all versions of all surveys are some 20
 
 
 class Reads(Protocol):
@@ -59,7 +59,7 @@ class Writers:
                 known = poison
             if len(text) <= SCHEMA_BYTES:
                 remember(self._by_text, text, known)
-        elif len(self._by_text) > 1:
+        else:
             self._by_text.move_to_end(text)
         if isinstance(known, PoisonMessage):
             raise PoisonMessage(known.reason, known.detail)
@@ -71,6 +71,8 @@ class Writers:
         if (known := self._by_shape.get(shape)) is None:
             known = compiled(schema)
             remember(self._by_shape, shape, known)
+        else:
+            self._by_shape.move_to_end(shape)
         return known
 
 
@@ -79,13 +81,19 @@ def compiled(schema: Schema) -> Writer:
     if (survey := survey_named(name := schema["name"])) is None:
         raise unknown(f"no survey read here has packets of the schema {ascii(name)[1:-1]}")
     try:
-        return Writer(schema, survey, compile_projection(schema, survey.fields))
-    except NotCoveredError as error:
-        if not is_finite(schema):
-            raise unknown(f"the schema {name} is not covered by a projection ({error}), nor bounded") from None
+        return Writer(schema, survey, projected(schema, survey))
     except (RecursionError, ValueError, LookupError, TypeError) as error:  # of a schema that fastavro let pass
         raise unknown(f"the schema {name} cannot be compiled: {type(error).__name__}") from None
-    return Writer(schema, survey, SlowProjection(schema, survey.fields))
+
+
+def projected(schema: Schema, survey: Survey) -> Reads:
+    """A projection where one covers the schema, else fastavro, if that is safe. Raises PoisonMessage."""
+    try:
+        return compile_projection(schema, survey.fields)
+    except NotCoveredError as error:
+        if not is_bounded(schema):
+            raise unknown(f"no projection covers the schema {schema['name']} ({error}), nor is it bounded") from None
+    return SlowProjection(schema, survey.fields)
 
 
 def remember(memory: OrderedDict[Key, Value], key: Key, value: Value) -> None:

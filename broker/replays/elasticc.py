@@ -6,19 +6,20 @@ A first alert has no forced rows; the later ones repeat the detections among the
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from broker.replays.packet import (
+    Framed,
     Packet,
     Record,
     Schema,
     container,
     many,
-    number,
+    number_for,
     optional,
-    parsed,
     position,
+    ready_schema,
     record_type,
 )
 
@@ -58,9 +59,11 @@ class Curve:
     first: int = 0
 
 
-def elasticc_packets(records: Iterable[Record]) -> Iterator[Packet]:
+def elasticc_packets(
+    records: Iterable[Record], framed: Callable[[Schema, Record], Framed] = container
+) -> Iterator[Packet]:
     """A packet a detection, of native alerts in time order. Raises StartupError where one has no position."""
-    schema = parsed(SCHEMA)
+    schema = ready_schema(SCHEMA)
     known: defaultdict[str, Curve] = defaultdict(Curve)
     for record in records:
         curve, row = known[record["objectId"]], elasticc_row(record)
@@ -78,8 +81,9 @@ def elasticc_packets(records: Iterable[Record]) -> Iterator[Packet]:
                 "prvDiaForcedSources": curve.rows[curve.first :] if curve.sources else None,
                 "diaObject": host(record) | {"diaObjectId": row["diaObjectId"], "ra": ra, "decl": dec},
             }
+            value, key = framed(schema, packet)
             yield Packet(
-                container(schema, packet), None, "elasticc", str(row["diaObjectId"]), record["alertId"],
+                value, key, "elasticc", str(row["diaObjectId"]), record["alertId"],
                 made_of=record["objectId"], mjd_tai=record["mjd"],
             )  # fmt: skip
             curve.sources.append(own)
@@ -91,7 +95,7 @@ def elasticc_row(record: Record) -> Record:
     return {
         "diaSourceId": record["alertId"],
         "diaForcedSourceId": record["alertId"],
-        "diaObjectId": number(record["objectId"], 2**53),
+        "diaObjectId": number_for(record["objectId"], 2**53),
         "midPointTai": record["mjd"],
         "filterName": "Y" if record["band"] == "y" else record["band"],
         "psFlux": record["flux"],

@@ -4,8 +4,9 @@ Nobody's schema is copied: each writer has one of its own, with the fields that 
 under the record's real name.
 """
 
+import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from io import BytesIO
@@ -22,10 +23,17 @@ Schema = dict[str, Any]
 SPARE = {"long": 0, "int": 0, "float": math.nan, "double": math.nan, "boolean": False}
 
 
+class Framed(NamedTuple):
+    """A record as bytes; the key where the framing needs one."""
+
+    value: bytes
+    key: bytes | None = None
+
+
 class Packet(NamedTuple):
     """One message to be sent."""
 
-    value: bytes
+    value: bytes | None
     key: bytes | None = None
     survey: str = ""
     object_id: str = ""  # as the survey names it; "" where the packet was not made here
@@ -33,6 +41,9 @@ class Packet(NamedTuple):
     stamped: bool = False  # whether the survey's header says when it was sent
     made_of: str = ""  # the object's name in the file
     mjd_tai: float = 0.0  # of the observation that made it
+    headers: Sequence[tuple[str, bytes | None]] = ()
+    partition: int = -1  # any
+    timestamp_ms: int = 0  # now
 
 
 def position(record: Record) -> tuple[float, float]:
@@ -45,8 +56,8 @@ def position(record: Record) -> tuple[float, float]:
 
 
 @lru_cache(maxsize=65_536)
-def number(name: str, below: int) -> int:
-    """A number for a name: its own where it is one, else one made from it."""
+def number_for(name: str, below: int) -> int:
+    """A number_for for a name: its own where it is one, else one made from it."""
     if name.isascii() and name.isdigit() and len(name) < 19 and int(name) < below:
         return int(name)
     return int.from_bytes(blake2b(name.encode(), digest_size=8).digest()) % below
@@ -65,7 +76,7 @@ def blank(fields: Iterable[Record]) -> Record:
     return {one["name"]: spare(one["type"]) for one in fields}
 
 
-def parsed(schema: Schema) -> Schema:
+def ready_schema(schema: Schema) -> Schema:
     """A schema as fastavro takes it without parsing it once more."""
     return cast("Schema", fastavro.parse_schema(schema))
 
@@ -77,11 +88,26 @@ def body(schema: Schema, record: Record) -> bytes:
     return stream.getvalue()
 
 
-def container(schema: Schema, record: Record) -> bytes:
+def container(schema: Schema, record: Record) -> Framed:
     """A record in an object container file of its own, not compressed."""
     stream = BytesIO()
     fastavro.writer(stream, schema, [record])
-    return stream.getvalue()
+    return Framed(stream.getvalue())
+
+
+def schemaless(schema: Schema, record: Record) -> Framed:
+    """A record's body alone."""
+    return Framed(body(schema, record))
+
+
+def schema_in_key(schema: Schema, record: Record) -> Framed:
+    """A record's body, and its schema as the message's key."""
+    return Framed(body(schema, record), schema_text(schema).encode())
+
+
+def schema_text(schema: Schema) -> str:
+    """A schema as JSON, without what fastavro keeps in it."""
+    return json.dumps({name: part for name, part in schema.items() if not name.startswith("__")})
 
 
 def record_type(name: str, **fields: Any) -> Schema:  # noqa: ANN401 - Avro types

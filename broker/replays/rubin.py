@@ -23,10 +23,10 @@ from broker.replays.packet import (
     blank,
     body,
     many,
-    number,
+    number_for,
     optional,
-    parsed,
     position,
+    ready_schema,
     record_type,
 )
 
@@ -87,7 +87,7 @@ class RowBytes:
 def rubin_packets(records: Iterable[Record]) -> Iterator[Packet]:
     """A packet a detection, of native alerts in time order. Raises StartupError where one has no position."""
     schema, framed = rubin_writer()
-    types = {name: parsed(one) for name, one in record_types(schema).items()}
+    types = {name: ready_schema(one) for name, one in record_types(schema).items()}
     source, forced, whole = (blank(types[name]["fields"]) for name in ("diaSource", "diaForcedSource", "diaObject"))
     sources, points = defaultdict[str, RowBytes](RowBytes), defaultdict[str, RowBytes](RowBytes)
     first: dict[str, float] = {}
@@ -131,7 +131,7 @@ def rubin_row(record: Record) -> Record:
         "diaSourceId": visit,
         "visit": visit,
         "detector": 94,
-        "diaObjectId": NUMBERED_FROM + number(record["objectId"], 10**15),
+        "diaObjectId": NUMBERED_FROM + number_for(record["objectId"], 10**15),
         "midpointMjdTai": record["mjd"],
         "timeProcessedMjdTai": record["mjd"],
         "ra": ra,

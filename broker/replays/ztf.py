@@ -8,20 +8,21 @@ an object too faint for ZTF gets magnitudes that ZTF would not have measured. Fo
 import math
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from broker.replays.packet import (
+    Framed,
     Packet,
     Record,
     Schema,
     blank,
     container,
     many,
-    number,
+    number_for,
     optional,
-    parsed,
     position,
+    ready_schema,
     record_type,
 )
 
@@ -77,9 +78,9 @@ class Month:
     forced: list[Record] = field(default_factory=list)
 
 
-def ztf_packets(records: Iterable[Record]) -> Iterator[Packet]:
+def ztf_packets(records: Iterable[Record], framed: Callable[[Schema, Record], Framed] = container) -> Iterator[Packet]:
     """A packet a detection in g, r or i, of native alerts in time order. Raises StartupError without a position."""
-    schema = parsed(SCHEMA)
+    schema = ready_schema(SCHEMA)
     nothing = dict.fromkeys(PAST) | {"programid": 1}
     known: defaultdict[str, Month] = defaultdict(Month)
     for record in records:
@@ -97,8 +98,9 @@ def ztf_packets(records: Iterable[Record]) -> Iterator[Packet]:
             name = ztf_name(record["objectId"])
             packet = HEAD | {"objectId": name, "candid": found["candid"], "candidate": candidate}
             rows = {"prv_candidates": past.sources or None, "fp_hists": past.forced or None}
+            value, key = framed(schema, packet | rows)
             yield Packet(
-                container(schema, packet | rows), name.encode(), "ztf", name, found["candid"],
+                value, key or name.encode(), "ztf", name, found["candid"],
                 made_of=record["objectId"], mjd_tai=record["mjd"],
             )  # fmt: skip
         past.sources.append(nothing | visit | rounded(found))
@@ -157,7 +159,7 @@ def forced_row(record: Record, zero_point: float) -> Record:
 
 def ztf_name(name: str) -> str:
     """A name as ZTF gives them."""
-    rest, letters = number(name, NAMES), ""
+    rest, letters = number_for(name, NAMES), ""
     for _ in range(7):
         rest, letter = divmod(rest, 26)
         letters = chr(ord("a") + letter) + letters

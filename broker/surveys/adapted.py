@@ -16,6 +16,6 @@ class Adapted:
     """The fates of some packets: each is in one of the three; and how much of their histories is no observation."""
 
     alerts: Alerts
-    declined: NDArray[np.int64]  # messages of objects without a light curve: of the solar system
+    declined: NDArray[np.int64]  # messages that have no light curve to add to: of the solar system, or withdrawn
     poisons: Poisons
     left_out: int = 0  # rows of histories that cannot be: without flux, error, time or band, or out of all bounds

@@ -83,8 +83,9 @@ def alerts(columns: Columns, message: NDArray[np.int64], sent_ms: NDArray[np.int
     good, poisons = sift(message, np.ones(len(message), np.bool_), checks)
     poisons |= bad_histories(checked(history.values, latest[owner]), message, owner, history.ends, good)
     contexts = nothing_known(len(message))
-    for field, name in CONTEXT_FIELDS.items():
-        contexts[field] = values[name]
+    with np.errstate(over="ignore"):  # what does not fit is refused
+        for field, name in CONTEXT_FIELDS.items():
+            contexts[field] = values[name]
     past = table(measured(history.values), history.values["detected"] > 0)
     found = alerts_of(
         message,

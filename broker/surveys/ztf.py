@@ -123,8 +123,8 @@ def forced(rows: Rows, latest: Floats) -> Past:
 
 def detections(values: Values) -> Measured:
     """The observations of candidates [n]."""
-    flux = linear(values["magpsf"].round(MAG_DECIMALS))
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):  # what does not fit is refused
+        flux = linear(values["magpsf"].round(MAG_DECIMALS))
         error = 0.4 * np.log(10) * flux * values["sigmapsf"].round(SIGMA_DECIMALS)
     return Measured(mjd_tai(values["jd"]), SIGNS[values["isdiffpos"]] * flux, error, band_of(values["fid"]))
 

@@ -72,7 +72,7 @@ class BadDay:
         admin = AdminClient(settings.kafka.client())
         crew = [self.service.worker() for _ in range(self.workers)]
         for worker in crew:
-            worker.await_ready()
+            worker.await_ready(180)
         sender = threading.Thread(target=self._send, args=(settings,), daemon=True)
         sender.start()
         day = Day(

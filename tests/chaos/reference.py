@@ -19,9 +19,10 @@ from broker.kafka import spans
 from broker.kafka.batch import Batch
 from broker.kafka.message import Message
 from broker.kafka.subscription import decode, source
+from broker.lightcurves.effort import TooMuchError
 from broker.lightcurves.entries import observations, source_of
 from broker.lightcurves.hashes import salts
-from broker.lightcurves.memory import Memory, TooMuchError
+from broker.lightcurves.memory import Memory
 from broker.lightcurves.recall import Log, curve_of, identity_of
 from broker.lightcurves.states import Shelf
 from broker.lightcurves.store import InMemoryLightCurves

@@ -57,7 +57,7 @@ def short(record: dict[str, Any]) -> dict[str, Any]:
 
 def boxes(schema: Any) -> list[Callable[[bytes], bytes]]:
     """A container's framings, by codec."""
-    text = json.dumps(schema, default=str).encode()
+    text = json.dumps(schema, sort_keys=True, default=str).encode()  # fastavro leaves keys in any order
     return [partial(boxed, text, codec) for codec in CODECS]
 
 

@@ -6,13 +6,15 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from broker.errors import PoisonMessage, Reason
 from tests.fuzz.campaign import MOST_KEPT, Report, judge, kept_value, run
 from tests.fuzz.mutations import KINDS, packet
-from tests.support.reading import MOST_S, READ
+from tests.fuzz.surveys import gone_wrong
+from tests.support.reading import MOST_S, READ, batch
 
 ROOT = Path(__file__).parents[2]
 
@@ -30,7 +32,7 @@ def test_a_run_reaches_every_kind_every_reason_and_alerts(tmp_path):
     assert set(report["kinds"]) == set(KINDS)
     assert set(report["reasons"]) == set(Reason) - {Reason.SET_ASIDE}  # which is of the store
     assert report["alerts"] > 100
-    assert report["packets"] == report["alerts"] + report["dead_letters"] == 3000
+    assert report["packets"] == report["alerts"] + report["declined"] + report["dead_letters"] == 3000
 
 
 def test_a_packet_follows_from_seed_and_number_alone():
@@ -114,3 +116,11 @@ def test_a_kept_packet_is_replayed_alone(tmp_path):
     path.write_text(json.dumps({"value": "AgEC"}))
     code, report = fuzz("--replay", str(path))
     assert (code, report["packets"], report["dead_letters"]) == (0, 1, 1)
+
+
+def test_packets_of_every_survey_go_wrong_and_some_are_still_good():
+    rng = Random(7)
+    values = [gone_wrong(rng) for _ in range(200)]
+    decoded = READ(batch(*values))
+    assert {name.split(b"/")[0] for name in decoded.alerts.objects} == {b"rubin", b"ztf", b"elasticc"}
+    assert {poison.reason for poison in decoded.poisons.values()} > {Reason.NOT_AVRO, Reason.INVALID_FIELD}

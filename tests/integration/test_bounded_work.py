@@ -5,7 +5,7 @@ import pytest
 
 from broker.config import Outputs as Topics
 from broker.kafka.batch import Batch
-from broker.lightcurves import memory as memories
+from broker.lightcurves import effort
 from broker.lightcurves.memory import Memory
 from broker.lightcurves.store import InMemoryLightCurves
 from broker.metrics import Metrics
@@ -45,7 +45,8 @@ class Health:
     def well(self, what):
         pass
 
-    turned = well
+    def turned(self):
+        pass
 
 
 def observation(i):
@@ -66,7 +67,7 @@ def records():
 
 @pytest.mark.parametrize("again", [False, True])
 def test_what_is_too_much_at_once_is_committed_in_parts_and_leaves_every_entry_once(monkeypatch, again):
-    monkeypatch.setattr(memories, "MOST_STEPS", 5 * HISTORY)
+    monkeypatch.setattr(effort, "MOST_STEPS", 5 * HISTORY)
     read = batch_of(records())
     batch = Batch.of([read.message(i) for i in range(len(read))], again=np.full(len(read), again))
     store, sink, classifier = InMemoryLightCurves(), Sink(), Classifier(untrained(), device="cpu")

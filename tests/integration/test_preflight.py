@@ -2,7 +2,6 @@
 
 import os
 import secrets
-import signal
 import socket
 import subprocess
 import sys
@@ -10,11 +9,9 @@ import sys
 import pytest
 import redis
 from confluent_kafka.admin import AclOperation, ResourceType
-from typer.testing import CliRunner
 
-from broker.commands.main import EXIT_CONFIGURATION, app
 from broker.embedded import EmbeddedValkey, free_port
-from broker.errors import StartupError
+from tests.support.refusals import refused_by_both, said
 from tests.support.secured import PASSWORD, SecuredKafka
 from tests.support.servers import Topics, running
 from tests.support.service import Service, eventually
@@ -29,7 +26,7 @@ LACKS = {
 TOLD = {
     "reads_nothing": "this user may not read the topic {prefix}alerts; give it the right READ",
     "writes_no_anomaly": "this user may not write to the topic {prefix}anomalies; give it the right WRITE",
-    "joins_nothing": "the group {prefix}group (Broker: Group authorization failed); give it the right",
+    "joins_nothing": "this user may not join the group {prefix}group (Commit failed: Broker: Group author",
     "transacts_nothing": "it takes WRITE on transactional ids that begin with the group's name and a dot",
 }
 
@@ -73,30 +70,8 @@ def as_user(valkey, user) -> str:
     return f"redis://{user}:{SECRET}@127.0.0.1:{valkey.port}/0"
 
 
-@pytest.fixture(autouse=True)
-def own_signals():
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
-
-
-def said(service, command, **changes) -> tuple[int, str]:
-    """The exit code of a command that ends by itself, and what it printed."""
-    own = {"MISWEEPER_HTTP__PORT": "0", "MISWEEPER_WORKER": f"{service.prefix}worker"}
-    done = CliRunner().invoke(app, [command], env=service.variables() | own | changes)
-    if isinstance(done.exception, StartupError):  # which `main` prints, and ends with 2
-        return EXIT_CONFIGURATION, f"misweeper: {done.exception}"
-    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
-    return done.exit_code, done.output
-
-
-def refused_by_both(service, words, **changes):
-    for command in ("check", "run"):
-        code, text = said(service, command, **changes)
-        assert code == 2, text
-        (line,) = (line for line in text.splitlines() if words in line and line.startswith(("✗", "misweeper: ")))
-        assert SECRET not in line
+def environment(service, **changes) -> dict[str, str]:
+    return service.variables() | {"MISWEEPER_WORKER": f"{service.prefix}worker"} | changes
 
 
 def test_the_process_itself_ends_with_two_and_one_sentence(service):
@@ -110,17 +85,17 @@ def test_the_process_itself_ends_with_two_and_one_sentence(service):
             timeout=200,
         )
         assert done.returncode == 2
-        said = done.stdout + done.stderr
-        assert "Traceback" not in said
-        assert f"{words}this user of Redis may not do SET on keys that begin with other:" in said
+        text = done.stdout + done.stderr
+        assert "Traceback" not in text
+        assert f"{words}this user of Redis may not do SET on keys that begin with other:" in text
 
 
 def test_with_all_rights_check_passes_and_run_serves(service):
-    code, text = said(service, "check")
+    code, text = said(environment(service), "check")
     assert code == 0, text
     assert "✗" not in text
-    worker = service.worker().await_ready()
-    code, text = said(service, "check", MISWEEPER_HTTP__PORT=worker.environment["MISWEEPER_HTTP__PORT"])
+    worker = service.worker().await_ready(200)
+    code, text = said(environment(service, MISWEEPER_HTTP__PORT=worker.environment["MISWEEPER_HTTP__PORT"]), "check")
     assert code == 0, text
     assert "a service answers on 127.0.0.1:" in text
     eventually(lambda: worker.ask("/readyz")[0] == 200)
@@ -134,8 +109,10 @@ def test_a_right_that_is_missing_in_kafka_is_named_by_both(service, server, user
     if user == "writes_no_anomaly":
         for topic in ("classifications", "dead-letters"):
             server.allow_one(user, f"{service.prefix}{topic}", kind, operation)
+    if user == "joins_nothing":
+        server.allow_one(user, f"{service.prefix}group", kind, AclOperation.DESCRIBE)
     changes = {"MISWEEPER_KAFKA__USERNAME": user}
-    refused_by_both(service, TOLD[user].format(prefix=service.prefix), **changes)
+    refused_by_both(environment(service, **changes), TOLD[user].format(prefix=service.prefix), SECRET)
 
 
 @pytest.mark.parametrize("command", ["set", "get", "rpush", "lrange", "expire", "eval", "rename", "unlink", "info"])
@@ -144,15 +121,21 @@ def test_a_command_that_is_missing_in_redis_is_named(service, valkey, command):
         allow(client, "limited", service.prefix, but=command)
     url = as_user(valkey, "limited")
     if command in ("set", "info"):
-        refused_by_both(service, f"this user of Redis may not do {command.upper()} on", MISWEEPER_REDIS__URL=url)
+        refused_by_both(
+            environment(service, MISWEEPER_REDIS__URL=url),
+            f"this user of Redis may not do {command.upper()} on",
+            SECRET,
+        )
     else:
-        code, text = said(service, "check", MISWEEPER_REDIS__URL=url)
+        code, text = said(environment(service, MISWEEPER_REDIS__URL=url), "check")
         assert code == 2, text
         assert "this user of Redis may not do " in text
 
 
 def test_keys_of_another_prefix_are_refused_by_both(service):
-    refused_by_both(service, "on keys that begin with elsewhere:", MISWEEPER_REDIS__PREFIX="elsewhere:")
+    refused_by_both(
+        environment(service, MISWEEPER_REDIS__PREFIX="elsewhere:"), "on keys that begin with elsewhere:", SECRET
+    )
 
 
 @pytest.mark.parametrize(
@@ -169,33 +152,13 @@ def test_an_output_topic_that_does_not_fit_is_refused_by_both(
     topic_names("alerts", "classifications", "dead-letters")
     topic_names("anomalies", **config)
     service = Service(kafka, valkey.url, topic_prefix, tmp_path)
-    refused_by_both(service, words)
+    refused_by_both(environment(service), words, SECRET)
 
 
 def test_a_compacted_topic_whose_settings_may_not_be_seen_is_found_by_writing_to_it(service, server):
     Topics(server.bootstrap_servers, service.prefix)("compact", cleanup_policy="compact")
-    refused_by_both(
-        service, "set its cleanup.policy to delete", MISWEEPER_OUTPUTS__ANOMALIES=f"{service.prefix}compact"
-    )
-
-
-def test_a_group_of_another_program_is_refused_by_both(kafka, topic_names, topic_prefix, valkey, tmp_path):
-    topic_names("alerts", "classifications", "anomalies", "dead-letters")
-    service = Service(kafka, valkey.url, topic_prefix, tmp_path)
-    code = (
-        "from confluent_kafka import Consumer; import sys\n"
-        f"c = Consumer({{'bootstrap.servers': '{kafka}', 'group.id': '{topic_prefix}group'}})\n"
-        f"c.subscribe(['{topic_prefix}alerts'])\n"
-        "while not c.assignment(): c.poll(0.1)\n"
-        "print('joined', flush=True)\n"
-        "while True: c.poll(0.1)\n"
-    )
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as other:
-        try:
-            assert other.stdout.readline()
-            refused_by_both(service, "has members that share partitions as range, not as cooperative-sticky")
-        finally:
-            other.kill()
+    variables = environment(service, MISWEEPER_OUTPUTS__ANOMALIES=f"{service.prefix}compact")
+    refused_by_both(variables, "set its cleanup.policy to delete", SECRET)
 
 
 def test_a_group_that_stands_behind_the_end_is_refused_by_both(kafka, topic_names, topic_prefix, valkey, tmp_path):
@@ -207,16 +170,16 @@ def test_a_group_that_stands_behind_the_end_is_refused_by_both(kafka, topic_name
         f"c.commit(offsets=[TopicPartition('{topic_prefix}alerts', 0, 7)], asynchronous=False)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
-    refused_by_both(service, "has the offsets 0 to 0, the group stands at 7; find out why")
+    refused_by_both(environment(service), "has the offsets 0 to 0, the group stands at 7; find out why", SECRET)
 
 
 def test_a_store_that_may_lose_light_curves_is_said_and_used(kafka, topic_names, topic_prefix, redis_url, tmp_path):
     topic_names("alerts", "classifications", "anomalies", "dead-letters")
     service = Service(kafka, redis_url, topic_prefix, tmp_path)
-    code, text = said(service, "check")
+    code, text = said(environment(service), "check")
     assert code == 0, text
     assert "! Redis' memory: Redis has no append-only file" in text
-    worker = service.worker().await_ready()
+    worker = service.worker().await_ready(200)
     assert "Redis has no append-only file" in worker.log()
     service.close()
 
@@ -229,7 +192,9 @@ def test_a_port_that_another_program_has_is_refused_by_both(kafka, topic_names, 
     with subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL, cwd=tmp_path) as other:
         try:
             eventually(lambda: answers(port))
-            refused_by_both(service, f"cannot listen on 127.0.0.1:{port}", MISWEEPER_HTTP__PORT=str(port))
+            refused_by_both(
+                environment(service, MISWEEPER_HTTP__PORT=str(port)), f"cannot listen on 127.0.0.1:{port}", SECRET
+            )
         finally:
             other.kill()
 
@@ -240,6 +205,6 @@ def answers(port) -> bool:
 
 
 def test_what_check_has_written_no_reader_sees(service, server):
-    assert said(service, "check")[0] == 0
+    assert said(environment(service), "check")[0] == 0
     found = service.collect(0, linger_s=0.5)
     assert not any(found.values())

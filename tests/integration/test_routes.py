@@ -1,11 +1,15 @@
 """Routes of a running service on a real Kafka: each reader finds what it looks for, and a recount finds every fault."""
 
+import re
+import signal
+from io import BytesIO
 from itertools import islice
 
+import fastavro
 import numpy as np
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, ConfigResource
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource
 
 from broker.accounts.reconcile import Wanted, reconcile
 from broker.accounts.reconciliation import sentences
@@ -25,6 +29,7 @@ from tests.support import readers
 from tests.support.alerts import record
 from tests.support.routed import read, verdicts_of
 from tests.support.service import Service, eventually
+from tests.support.surveys import ADAPTERS, Packet, body_of, real_packets, rubin_sample, rubin_schema
 
 WHERE = "class in {SN Ia, AGN} and probability > 0.5 and observations >= 3"
 
@@ -110,6 +115,84 @@ def test_each_alert_is_once_on_each_route_that_takes_it_and_every_reader_finds_i
         "fink": (len(wanted), len(wanted)),
         "bright": (len(bright), len(bright)),
     }
+
+
+def test_real_packets_of_every_survey_are_passed_on_to_fastdb_and_skyportal(service, monkeypatch):
+    service.environment["MISWEEPER_PACKETS__FORMATS"] = f'[{{"topics": "{service.input}", "ids": "rubin"}}]'
+    service.environment |= {f"MISWEEPER_OUTPUTS__ROUTES__{name}__WHERE": "" for name in ("FINK", "BRIGHT")}
+    service.create_topics(monkeypatch)
+    service.worker().await_ready(180)
+    sent = [(survey, one, framed(survey, one)) for survey in ADAPTERS for one in real_packets(survey)]
+    moving, sample = rubin_schema(11, 1), rubin_sample(11, 1)
+    sample["diaSource"] |= {"ssObjectId": 4242, "diaObjectId": 0}
+    declined = Packet("moving", moving, body_of(moving, sample), sample)
+    service.send((None, value) for _, _, value in [*sent, ("rubin", declined, wire(1101, declined.body))])
+    service.collect(len(sent) + 1, linger_s=0.5)
+    settings = service.settings(monkeypatch)
+
+    told = {one["candid"]: one for one in map(readers.container, values(everything(service, settings, "desc")))}
+    in_key = [readers.schema_in_key(m.key, m.value) for m in everything(service, settings, "fink")]
+    assert {one["candid"]: repr(one) for one in in_key} == {number: repr(one) for number, one in told.items()}
+    for survey, packet, _ in [*sent, ("declined", declined, b"")]:
+        got = next(one for one in told.values() if repr({n: one.get(n) for n in packet.record}) == repr(packet.record))
+        seen = readers.skyportal(got, survey)
+        assert seen["object"]
+        if survey == "rubin":
+            kept = readers.fastdb(got)
+            assert kept["object"] == packet.record["diaSource"]["diaObjectId"]
+            assert seen["points"]
+        if survey == "declined":
+            assert got["classifications"] == [{"classId": 300, "probability": 1.0}]
+    said = [decode(b"12345" + value, load("elasticc")) for value in values(everything(service, settings, "elasticc"))]
+    assert len(said) == len(told) == len(sent) + 1
+    assert all(sum(c["probability"] for c in one["classifications"]) == 1 for one in said)
+    assert len(everything(service, settings, "bright")) == len(sent)
+    summary = recounted(settings)
+    assert summary["clean"], list(sentences(summary))
+    assert (summary["totals"]["published"], summary["totals"]["declined"]) == (len(sent), 1)
+    counted = {one["topic"].removeprefix(service.prefix): (one["taken"], one["published"]) for one in summary["routes"]}
+    with_declined = (len(sent) + 1, len(sent) + 1)
+    assert counted == dict.fromkeys(("desc", "fink", "elasticc"), with_declined) | {"bright": (len(sent), len(sent))}
+
+
+def test_a_worker_that_is_killed_leaves_every_route_whole(service, monkeypatch):
+    service.create_topics(monkeypatch)
+    service.environment["MISWEEPER_BATCH__MAX_SIZE"] = "32"
+    settings = service.settings(monkeypatch)
+    records = list(islice(read_alerts(HELDOUT), 1_500))
+    for _ in range(2):
+        worker = service.worker().await_ready(180)
+        before = len(everything(service, settings, "elasticc"))
+        part, records = records[:750], records[750:]
+        service.send((r["objectId"], encode(r, "observation")) for r in part)
+        eventually(lambda before=before: len(everything(service, settings, "elasticc")) > before)
+        worker.stop(signal.SIGKILL)
+    service.worker().await_ready(180)
+    service.collect(1_500, linger_s=0.5)
+    summary = recounted(settings)
+    assert summary["clean"], list(sentences(summary))
+    assert summary["totals"]["published"] == 1_500
+    assert all(one["taken"] == one["published"] > 0 for one in summary["routes"])
+
+
+def values(messages: list) -> list[bytes]:
+    """Their bytes."""
+    return [message.value for message in messages]
+
+
+def wire(number: int, body: bytes) -> bytes:
+    """Confluent's framing."""
+    return b"\0" + number.to_bytes(4, "big") + body
+
+
+def framed(survey: str, packet: Packet) -> bytes:
+    """A real packet as its survey sends it."""
+    if survey == "rubin":
+        version = re.search(r"v([0-9]+)_([0-9]+)", packet.schema["name"])
+        return wire(100 * int(version[1]) + int(version[2]), packet.body)
+    stream = BytesIO()
+    fastavro.writer(stream, packet.schema, [packet.record])
+    return stream.getvalue()
 
 
 def best(record: dict) -> tuple[str, float]:
@@ -225,6 +308,20 @@ def test_topics_of_routes_are_made_with_room_for_packets_and_looked_for(service,
     wanted = ConfigResource(ConfigResource.Type.TOPIC, f"{service.prefix}desc")
     (config,) = [f.result(10) for f in admin.describe_configs([wanted]).values()]
     assert config["max.message.bytes"].value == str(LARGEST_PACKET)
+
+
+def test_a_topic_without_room_for_packets_is_refused_before_the_first_of_them(service, monkeypatch):
+    service.create_topics(monkeypatch)
+    admin = AdminClient(service.settings(monkeypatch).kafka.client())
+    topic = f"{service.prefix}desc"
+    entry = ConfigEntry("max.message.bytes", "1048588", incremental_operation=AlterConfigOpType.SET)
+    narrow = ConfigResource(ConfigResource.Type.TOPIC, topic, incremental_configs=[entry])
+    for future in admin.incremental_alter_configs([narrow]).values():
+        future.result(10)
+    done = run_command("check", environment=service.variables())
+    assert done.returncode == 2
+    told = f"topic {topic} takes 1,048,588 bytes at once, and a packet that is passed on may have more"
+    assert told in " ".join(done.stdout.split())
 
 
 def test_check_shows_routes_and_says_where_a_condition_is_wrong(service):

@@ -13,7 +13,8 @@ from broker.lightcurves.store import InMemoryLightCurves
 from broker.lightcurves.told import Messages
 from broker.metrics import Metrics
 from broker.outputs.messages import Outputs
-from broker.pipeline import Pipeline, Work
+from broker.pipeline import Pipeline
+from broker.work import Work
 from model.runs import Verdicts
 from tests.support.alerts import alerts_of, batch_of, record
 from tests.support.stores import store_at
@@ -79,5 +80,5 @@ def test_what_is_committed_is_done_even_if_its_states_cannot_be_saved():
         source=None, max_messages=1, read_alerts=None, memory=memory, classifier=None, outputs=None, sink=sink,
         metrics=Metrics(), health=None, now_ms=lambda: 0,
     )  # fmt: skip
-    pipeline.commit(Work(batch, [], states, plan, [], 0, 0))
+    pipeline.commit(Work(batch, plan, states=states))
     assert sink.batches == [batch]

@@ -1,22 +1,33 @@
 """`misweeper watch` beside a real Kafka: lines or a table, strangers passed over, and what is wrong said soon."""
 
 import contextlib
+import json
 import os
 import pty
 import signal
 import subprocess
 import sys
 import time
+from io import BytesIO
+from zlib import crc32
 
+import fastavro
+import numpy as np
 import pytest
 from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient
 
+from broker.connections import connect_redis
 from broker.embedded import EmbeddedKafka
+from broker.lightcurves.entries import cut_all, entries_of
 from broker.packets.framings import encode
+from model.observation import OBSERVATION
+from schemas.catalogue import load
 from tests.integration.test_service import run_command
 from tests.support.hostile_names import assert_harmless
 from tests.support.service import Service, eventually
 
+HEADERS = [("source_topic", b"alerts"), ("source_partition", b"0"), ("source_offset", b"7")]
 HOSTILE = "[/x][link=http://evil]\x1b[2J\u202e"
 
 
@@ -25,46 +36,53 @@ def service(kafka, redis_url, topic_prefix, tmp_path):
     return Service(kafka, redis_url, topic_prefix, tmp_path)
 
 
-def classification(name):
+def classification(name, **changes):
     classes = [{"classId": 90, "probability": 0.75}, {"classId": 42, "probability": 0.25}]
     told = {"alertId": 1, "objectId": name, "survey": "plasticc", "mjd": 60_000.5, "ra": None, "dec": None}
     found = {"observations": 3, "classifications": classes, "priors": "balanced", "p99": 0.0}
     flag = {"anomalyScore": 2.5, "anomaly": True, "classifierName": "none", "classifierVersion": "d"}
-    return encode(
-        told | found | flag | {"brokerVersion": "0", "ingestTimestamp": 0, "publishTimestamp": 0}, "classification"
-    )
+    times = {"brokerVersion": "0", "ingestTimestamp": 0, "publishTimestamp": 0}
+    return encode(told | found | flag | times | changes, "classification")
 
 
 def publish(service):
     """A classification, what strangers wrote to the topic, and another classification."""
     topic = f"{service.prefix}classifications"
-    headers = [("source_topic", b"alerts"), ("source_partition", b"0"), ("source_offset", b"7")]
     producer = Producer({"bootstrap.servers": service.kafka})
-    producer.produce(topic, classification(HOSTILE), headers=headers)
-    producer.produce(topic, b"who knows", headers=headers)
+    producer.produce(topic, classification(HOSTILE), headers=HEADERS)
+    producer.produce(topic, b"who knows", headers=HEADERS)
     producer.produce(topic, None)
     producer.produce(topic, classification("stranger without headers"))
-    producer.produce(topic, classification("the last"), headers=headers)
+    producer.produce(topic, classification("the last"), headers=HEADERS)
     producer.flush()
+
+
+def publish_all(service, values, timestamp_ms=0):
+    producer = Producer({"bootstrap.servers": service.kafka})
+    for value in values:
+        producer.produce(f"{service.prefix}classifications", value, "o", headers=HEADERS, timestamp=timestamp_ms)
+    assert producer.flush(30) == 0
 
 
 class Watching:
     """The command, with a terminal or a pipe for its output."""
 
-    def __init__(self, environment, path, term=None):
+    def __init__(self, environment, path, term=None, options=("--from-start",)):
         self.path = path
         self._ours = None
         if term:
             self._ours, output = pty.openpty()
         else:
             output = os.open(path, os.O_WRONLY | os.O_CREAT)
+        errors = os.open(path.with_suffix(".err"), os.O_WRONLY | os.O_CREAT)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "broker.commands.main", "watch", "--from-start"],
+            [sys.executable, "-m", "broker.commands.main", "watch", *options],
             env=os.environ | environment | {"COLUMNS": "200", "LINES": "40"} | ({"TERM": term} if term else {}),
             stdout=output,
-            stderr=subprocess.PIPE,
+            stderr=errors,
         )
         os.close(output)
+        os.close(errors)
         self._read = b""
 
     def shown(self):
@@ -73,11 +91,15 @@ class Watching:
         os.set_blocking(self._ours, False)
         with contextlib.suppress(BlockingIOError):
             self._read += os.read(self._ours, 1_000_000)
-        return self._read.decode()
+        return self._read.decode(errors="replace")  # a character may be cut
+
+    def errors(self):
+        return self.path.with_suffix(".err").read_text()
 
     def end(self):
         self.process.send_signal(signal.SIGINT)
-        errors = self.process.communicate(timeout=30)[1].decode()
+        self.process.wait(30)
+        errors = self.path.with_suffix(".err").read_text()
         if self._ours is not None:
             os.close(self._ours)
         return self.process.returncode, errors
@@ -122,5 +144,122 @@ def test_a_kafka_that_goes_away_is_told(redis_url, topic_prefix, tmp_path, monke
         eventually(lambda: "waiting for classifications" in watching.shown(), 60)
         kafka.kill()
         eventually(lambda: "refused" in watching.shown() or "Disconnected" in watching.shown(), 30)
+        kafka.start()
+        eventually(lambda: "Kafka answers again" in watching.shown(), 60)  # though no message has come
         code, errors = watching.end()
     assert (code, errors) == (0, ""), errors
+
+
+def test_a_kafka_that_hangs_is_told_though_no_message_is_due(redis_url, topic_prefix, tmp_path, monkeypatch):
+    with EmbeddedKafka() as kafka:
+        service = Service(kafka.bootstrap_servers, redis_url, topic_prefix, tmp_path)
+        service.create_topics(monkeypatch, partitions=1)
+        watching = Watching(service.variables(), tmp_path / "out", options=("--from-start", "--format", "jsonl"))
+        publish_all(service, [classification("a")])
+        eventually(watching.shown, 60)
+        kafka.pause()
+        try:
+            eventually(watching.errors, 30)
+        finally:
+            kafka.resume()
+        eventually(lambda: "Kafka answers again" in watching.errors(), 60)
+        assert watching.end()[0] == 0
+
+
+def test_a_topic_that_is_deleted_is_told(service, monkeypatch, tmp_path):
+    service.create_topics(monkeypatch, partitions=1)
+    watching = Watching(service.variables(), tmp_path / "out")
+    eventually(lambda: "waiting for classifications" in watching.shown(), 60)
+    topic = f"{service.prefix}classifications"
+    admin = AdminClient({"bootstrap.servers": service.kafka})
+    admin.delete_topics([topic])[topic].result(30)
+    eventually(lambda: f"there is no topic {topic} any more" in watching.shown(), 60)
+    assert watching.end() == (0, "")
+
+
+def test_json_lines_of_what_is_wanted_since_a_time(service, monkeypatch, tmp_path):
+    service.create_topics(monkeypatch, partitions=2)
+    publish_all(service, [classification("before")], timestamp_ms=1_000_000_000_000)
+    wanted = [classification(HOSTILE, survey="ztf", alertId=2**60), classification("other", survey="rubin")]
+    publish_all(service, wanted, timestamp_ms=1_700_000_000_000)
+    options = ("--since", "2020-01-01", "--survey", "ztf", "--class", "sn ia", "--probability", "0.7", "--anomalies")
+    watching = Watching(service.variables(), tmp_path / "out", options=(*options, "--format", "jsonl"))
+    eventually(lambda: watching.shown() or watching.process.poll() is not None, 60)
+    publish_all(service, [classification("the last", survey="ztf")], timestamp_ms=1_700_000_000_001)
+    eventually(lambda: watching.shown().count("\n") == 2 or watching.process.poll() is not None, 60)
+    assert watching.end() == (0, "")
+    first, last = map(json.loads, watching.shown().splitlines())
+    assert (first["objectId"], first["alertId"]) == (HOSTILE, str(2**60))
+    assert last["objectId"] == "the last"
+    assert_harmless(watching.shown(), "")
+
+
+def names_in(paths):
+    """The objects in container files, as far as they are written."""
+    found = []
+    for path in paths:
+        with contextlib.suppress(ValueError, EOFError, StopIteration), path.open("rb") as file:
+            found += [one["objectId"] for one in fastavro.reader(file)]
+    return found
+
+
+def test_an_avro_file_is_there_once_it_is_whole(service, monkeypatch, tmp_path):
+    service.create_topics(monkeypatch, partitions=1)
+    publish(service)
+    path = tmp_path / "all.avro"
+    options = ("--from-start", "--format", "avro", "--output", str(path))
+    watching = Watching(service.variables(), tmp_path / "out", options=options)
+    eventually(lambda: names_in(tmp_path.glob(".misweeper-*.part")) == [HOSTILE, "the last"], 60)
+    assert not path.exists()
+    assert watching.end() == (0, "2 classifications written\n")
+    assert names_in([path]) == [HOSTILE, "the last"]
+
+
+def test_an_objects_light_curve_is_drawn_with_its_last_classification(service, monkeypatch, tmp_path):
+    service.create_topics(monkeypatch, partitions=2)
+    settings = service.settings(monkeypatch)
+    key = b"ztf/a"
+    rows = np.array([(60_000 + i, 100 * i, 5, 1 + i % 2, i > 1) for i in range(4)], OBSERVATION)
+    numbers = np.arange(4)
+    entries = entries_of(
+        rows, alert_ids=numbers, offsets=numbers, sources=np.zeros(4, np.uint32), history=np.zeros(4, bool),
+        salts=np.full(4, crc32(key), np.uint64),
+    )  # fmt: skip
+    store = connect_redis(settings)
+    store.identities.begin()
+    store.append([(key, cut_all(entries))], [True])
+    values = [classification("a", survey="ztf", observations=i) for i in (3, 4)]
+    publish_all(service, [*values, classification("b", survey="ztf")])
+    done = run_command("watch", "--object", "ztf/a", environment=service.variables() | {"COLUMNS": "100"})
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    assert "light curve of ztf/a: 4 observations" in done.stdout
+    assert "g 1/2  r 1/2  (detected/all)" in done.stdout
+    assert "SN Ia  0.750" in done.stdout
+    assert "after 4 observations" in done.stdout
+    live = Watching(service.variables(), tmp_path / "out", "xterm", ("--object", "a", "--survey", "ztf"))
+    eventually(lambda: "after 4 observations" in live.shown() or live.process.poll() is not None, 60)
+    publish_all(service, [classification("a", survey="ztf", observations=5)])
+    eventually(lambda: "after 5 observations" in live.shown() or live.process.poll() is not None, 60)
+    assert live.end() == (0, "")
+
+
+@pytest.mark.parametrize("framing", ["container", "schemaless"])
+def test_what_a_route_publishes_is_read_by_the_routes_name(service, monkeypatch, tmp_path, framing):
+    service.environment = {
+        "MISWEEPER_OUTPUTS__ROUTES__TDES__TOPIC": f"{service.prefix}tdes",
+        "MISWEEPER_OUTPUTS__ROUTES__TDES__FRAMING": framing,
+    }
+    service.create_topics(monkeypatch, partitions=1)
+    body = classification(HOSTILE)[5:]
+    container = BytesIO()
+    schema = load("classification")
+    fastavro.writer(container, schema, [fastavro.schemaless_reader(BytesIO(body), schema, None)])
+    producer = Producer({"bootstrap.servers": service.kafka})
+    value = body if framing == "schemaless" else container.getvalue()
+    producer.produce(f"{service.prefix}tdes", value, headers=HEADERS)
+    assert producer.flush(30) == 0
+    options = ("--route", "tdes", "--from-start", "--format", "jsonl")
+    watching = Watching(service.variables(), tmp_path / "out", options=options)
+    eventually(lambda: watching.shown() or watching.process.poll() is not None, 60)
+    assert watching.end() == (0, "")
+    assert json.loads(watching.shown())["objectId"] == HOSTILE

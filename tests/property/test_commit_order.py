@@ -5,7 +5,7 @@ interleaved step by step while alerts come in: on two partitions, without a key,
 with history, or no alert at all. A batch is planned while the one before it is committed. At every step a worker may be
 killed, refused by Kafka or Redis (before the effect, after it, half way), expelled from its group and go on as a
 zombie, replaced while it still lives, its transaction aborted for taking too long; states are evicted, damaged or made
-by another artefact, keys hold what is not ours, entries are damaged, and the whole store is lost.
+by another artefact, keys hold what is not ours, entries are damaged, logs are evicted, and the whole store is lost.
 
 What is promised, and checked after each step:
 
@@ -188,6 +188,13 @@ class CommitOrder(RuleBasedStateMachine):
     def lose_the_store(self):
         self.remember_what_was()
         self.store.lose()
+
+    @precondition(lambda self: not self.damaged)
+    @rule(key=st.sampled_from(KEYS))
+    def evict_an_object(self, key):
+        """Its log goes too, which no batch shows."""
+        self.remember_what_was()
+        self.store.evict(key)
 
     @rule(key=st.sampled_from(KEYS), ours=st.booleans())
     def hold_what_is_not_ours(self, key, ours):

@@ -2,6 +2,8 @@
 histories and single alerts, in mixed schema versions; and in order they cost what is new of them (law 3).
 """
 
+from math import inf, nan
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,7 +14,11 @@ from broker.lightcurves.entries import observations, parse
 from broker.lightcurves.hashes import salts
 from broker.lightcurves.memory import Memory
 from broker.lightcurves.store import InMemoryLightCurves
-from model.observation import LightCurve
+from broker.packets.columns import DTYPES, Columns, Rows
+from broker.packets.fields import Field, Kind, Table
+from broker.surveys.known import SURVEYS
+from model.bounds import LATEST_MJD
+from model.observation import BANDS, LightCurve
 from tests.support.columns import Alert, Arrival, alert_at, columns_of
 from tests.support.echo import Echo, answers_of, expected
 from tests.support.surveys import (
@@ -143,3 +149,68 @@ def test_packets_in_order_with_all_of_their_history_cost_what_is_new_of_them(sur
         memory.save(memory.states_of(plan, bodies), plan)
         assert (plan.stepped, plan.recalled) == (1, 0)
         assert plan.observations.tolist() == [visit + 1]
+
+
+EXTREMES = {
+    Kind.LONG: [0, 1, -1, 2, 3, 2**53 + 1, 2**63 - 1, -(2**63)],
+    Kind.DOUBLE: [
+        0.0,
+        -0.0,
+        1.0,
+        20.0,
+        26.0,
+        60_000.5,
+        2_460_000.5,
+        nan,
+        inf,
+        -inf,
+        1e-45,
+        3.4e38,
+        -1e308,
+        1e308,
+        -99_999.0,
+    ],
+    Kind.BOOL: [-1, 0, 1],
+    Kind.TEXT: [b"", b"a", b"ztf", b"test", b"\x1b", "é".encode(), b"o" * 300],
+}
+
+
+USUAL = {"mjd": 60_000.5, "jd": 2_460_000.5, "withdrawn": nan, "solar": 0}  # else 1, or b"test"
+
+
+def said(name: str, field: Field, size: int, rng: np.random.Generator) -> np.ndarray:
+    """A column that says now and then the most extreme things."""
+    extreme = list(range(-1, len(field.choices))) if field.choices else EXTREMES[field.kind]
+    usual = b"test" if field.kind is Kind.TEXT and not field.choices else USUAL.get(name, 1)
+    column = np.empty(size, np.int8 if field.choices else DTYPES[field.kind])
+    column[:] = [extreme[rng.integers(len(extreme))] if rng.random() < 0.1 else usual for _ in range(size)]
+    return column
+
+
+def said_in_table(table: Table, size: int, rng: np.random.Generator) -> Rows:
+    ends = np.cumsum(rng.integers(4, size=size))
+    rows = int(ends[-1]) if size else 0
+    values = {name: said(name, field, rows, rng) for name, field in table.fields.items()}
+    return Rows(ends, values, {name: rng.random(rows) < 0.5 for name in values})
+
+
+@pytest.mark.parametrize("survey", SURVEYS, ids=lambda survey: survey.name)
+@pytest.mark.parametrize("seed", range(3))
+def test_whatever_packets_say_each_has_one_fate_and_no_row_is_absurd(survey, seed):
+    """Without a warning of numpy's either: they are errors in tests."""
+    rng, alerts = np.random.default_rng(seed), 0
+    for _ in range(50):
+        size = int(rng.integers(40))
+        wanted = survey.fields.items()
+        values = {name: said(name, field, size, rng) for name, field in wanted if isinstance(field, Field)}
+        tables = {name: said_in_table(table, size, rng) for name, table in wanted if isinstance(table, Table)}
+        columns = Columns(np.arange(size), values, {name: np.zeros(size, np.bool_) for name in values}, tables)
+        adapted = survey.alerts(columns, np.arange(size), rng.choice([0, -1, 10**12], size))
+        assert sorted([*adapted.alerts.message, *adapted.declined, *adapted.poisons]) == list(range(size))
+        rows, alerts = adapted.alerts.rows, alerts + len(adapted.alerts)
+        assert len(rows) == (adapted.alerts.ends[-1] if len(adapted.alerts) else 0)
+        assert all(np.isfinite(rows[name]).all() for name in ("mjd_tai", "flux_njy", "flux_err_njy"))
+        assert (rows["flux_err_njy"] > 0).all()
+        assert (rows["band"] < len(BANDS)).all()
+        assert ((rows["mjd_tai"] > 0) & (rows["mjd_tai"] < LATEST_MJD)).all()
+    assert alerts

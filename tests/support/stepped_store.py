@@ -20,6 +20,7 @@ class SharedStore(InMemoryLightCurves):
         self.number = 1  # of its identity; 0: it has none, since it was lost
         self.begun = 1
         self.strange: set[bytes] = set()  # keys that hold another kind of value
+        self.evicted = self.marked = 0  # keys: by now, and when the store was begun or rebuilt
 
     @property
     def identity(self) -> bytes:  # type: ignore[override]
@@ -31,11 +32,18 @@ class SharedStore(InMemoryLightCurves):
         self.saved.clear()
         self.number = 0
 
+    def evict(self, key: bytes) -> None:
+        """Memory is short: an object goes, its log and its state."""
+        self.logs.pop(key, None)
+        self.saved.pop(key, None)
+        self.evicted += 1
+
     def adopt(self) -> None:
         """It has its light curves again."""
         if not self.number:
             self.begun += 1
             self.number = self.begun
+            self.marked = self.evicted
 
 
 class SteppedStore:
@@ -64,6 +72,12 @@ class SteppedStore:
         self._store.adopt()
         self.identity = self._store.identity
         return True
+
+    def glance(self) -> None:
+        """See broker.lightcurves.lookout: who sees an eviction first makes it a loss for all."""
+        if self._store.evicted != self._store.marked:
+            self._store.number = 0
+            raise StoreLostError("evicted")
 
     def states(self, keys: Sequence[bytes]) -> list[bytes | Refused | None]:
         """See LightCurveStore."""

@@ -84,6 +84,7 @@ class SteppedWorker:
             health=Health(METRICS, lambda: 0.0),
             now_ms=lambda: 1,
             mend=self._store.mend,
+            glance=self._store.glance,
             committer=self._committer,
         )
         self._order, self._steps, self._until = GO, 1, ""

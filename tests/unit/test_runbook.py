@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from broker.accounts.ledger import DEFECTS
+from broker.accounts.routes import DEFECTS as ROUTES
 from broker.commands.main import app
 from broker.config import variables
 from broker.errors import Reason
@@ -45,4 +46,5 @@ def test_every_log_line_exists():
 
 def test_every_reason_and_every_defect_has_its_line():
     assert set(Reason) <= set(re.findall(r"`([a-z_]+)`", RUNBOOK))
-    assert {"gap", *DEFECTS} <= set(re.findall(r"`([a-z ]+)`", RUNBOOK))
+    routes = {part.strip() for name in ROUTES for part in name.split("{}") if part}
+    assert {"gap", *DEFECTS, *routes} <= set(re.findall(r"`([a-z ]+)`", RUNBOOK))

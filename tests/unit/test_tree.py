@@ -16,6 +16,52 @@ ROOT = Path(__file__).parents[2]
 ROOMS = ("broker", "model", "schemas", "training")
 LONGEST = 350
 
+# Modules without a unit test of their own name, and which tests hold them instead.
+HELD_BY = {
+    "broker/accounts/reconcile.py": "integration/test_reconcile.py",
+    "broker/accounts/resend.py": "integration/test_deadletters.py",
+    "broker/assembly.py": "integration/test_service.py",
+    "broker/commands/checkup.py": "integration/test_preflight.py",
+    "broker/commands/deadletters.py": "integration/test_deadletters.py",
+    "broker/commands/demo.py": "integration/test_demo.py",
+    "broker/commands/main.py": "integration/test_service.py",
+    "broker/complaints.py": "unit/broker/test_config.py",
+    "broker/embedded/guard.py": "unit/broker/embedded/test_server.py",
+    "broker/embedded/kafka.py": "integration/test_embedded.py",
+    "broker/embedded/relock.py": "unit/broker/embedded/test_jars.py",  # what it writes is read there
+    "broker/embedded/valkey.py": "integration/test_embedded.py",
+    "broker/errors.py": "unit/broker/test_pipeline.py",  # types alone: the fates are decided there
+    "broker/kafka/rights.py": "integration/test_preflight.py",
+    "broker/kafka/sink.py": "integration/test_exactly_once.py",
+    "broker/kafka/source.py": "integration/test_source.py",
+    "broker/kafka/topics.py": "integration/test_topics_and_replay.py",
+    "broker/lightcurves/identity.py": "integration/test_lost_store.py",
+    "broker/lightcurves/loss.py": "integration/test_lost_store.py",
+    "broker/packet_settings.py": "unit/broker/packets/test_formats.py",
+    "broker/packets/compiler.py": "unit/broker/packets/test_projection.py",  # one decoder in six files
+    "broker/packets/decoded.py": "unit/broker/packets/test_reader.py",
+    "broker/packets/fields.py": "unit/broker/packets/test_projection.py",
+    "broker/packets/layouts.py": "unit/broker/packets/test_projection.py",
+    "broker/packets/machine.py": "unit/broker/packets/test_projection.py",
+    "broker/packets/shapes.py": "unit/broker/packets/test_projection.py",
+    "broker/packets/tame.py": "unit/broker/packets/test_writers.py",
+    "broker/packets/slowly.py": "unit/broker/packets/test_projection.py",
+    "broker/packets/texts.py": "unit/broker/packets/test_projection.py",
+    "broker/section.py": "unit/broker/test_config.py",
+    "broker/surveys/adapted.py": "unit/broker/packets/test_reader.py",
+    "broker/surveys/known.py": "unit/broker/packets/test_writers.py",
+    "model/running.py": "unit/model/test_features.py",
+    "model/runs.py": "unit/model/test_classifier.py",
+    "training/calibrate.py": "unit/training/test_fit.py",  # one artefact is trained for all of these
+    "training/card.py": "unit/training/test_fit.py",
+    "training/comparison/comparing.py": "unit/training/test_cli.py",
+    "training/console.py": "unit/training/test_cli.py",
+    "training/evaluate.py": "unit/training/test_fit.py",
+    "training/options.py": "unit/training/test_cli.py",
+    "training/plots.py": "unit/training/test_fit.py",
+    "training/tables.py": "unit/training/test_fit.py",
+}
+
 # In pieces, so that this file does not hold what it looks for.
 MACHINE_PATHS = ("/wo" + "rk/", "/ro" + "ot/", "/opt/wh" + "eels", "/Us" + "ers/", "/tmp/bash" + "_jobs")
 REGISTRY_HOSTS = (
@@ -43,6 +89,14 @@ def python(code: str) -> str:
 def test_no_file_is_longer_than_350_lines():
     lengths = {f: len(f.read_text().splitlines()) for f in tracked_files() if f.suffix == ".py"}
     assert {str(f.relative_to(ROOT)): n for f, n in lengths.items() if n > LONGEST} == {}
+
+
+def test_every_module_has_its_unit_test_or_is_held_by_another():
+    modules = [f for room in ROOMS for f in (ROOT / room).rglob("*.py") if f.name != "__init__.py"]
+    names = {m.relative_to(ROOT).as_posix(): m.relative_to(ROOT).with_name(f"test_{m.name}") for m in modules}
+    without = {name for name, test in names.items() if not (ROOT / "tests" / "unit" / test).is_file()}
+    assert without == set(HELD_BY)
+    assert [test for test in HELD_BY.values() if not (ROOT / "tests" / test).is_file()] == []
 
 
 @pytest.mark.parametrize("room", ROOMS)

@@ -49,7 +49,7 @@ def leave_out(
     """
     training, validation, test = parts(objects, k, left_out)
     network, progress = train(recipe, training, validation, folder, on_epoch)
-    artefact = calibrate(network, f"{recipe.name}-without-{left_out}", training, validation)
+    artefact = calibrate(network, f"{recipe.name}-without-{left_out}", training, validation, recipe.views)
     balanced, _, scores = predict(artefact, test)
     p99 = anomaly.p99(torch.from_numpy(balanced[:, 0])).numpy()
     same = np.isin(test.labels, sorted(GALACTIC_CLASSES)) == (left_out in GALACTIC_CLASSES)

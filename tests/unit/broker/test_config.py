@@ -61,6 +61,7 @@ def test_the_client_settings_carry_the_password_only_where_it_is_used(monkeypatc
     monkeypatch.setenv("MISWEEPER_KAFKA__PASSWORD", "hunter2")
     assert "sasl.password" not in Settings.load().kafka.client()
     monkeypatch.setenv("MISWEEPER_KAFKA__SECURITY_PROTOCOL", "sasl_ssl")
+    monkeypatch.setenv("MISWEEPER_KAFKA__USERNAME", "sweeper")
     assert Settings.load().kafka.client()["sasl.password"] == "hunter2"
 
 

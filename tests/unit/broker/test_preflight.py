@@ -1,5 +1,8 @@
 """The port for probes, as it is tried before anything else."""
 
+import socket
+import threading
+
 import pytest
 
 from broker.config import Http, Settings
@@ -33,3 +36,22 @@ def test_a_service_that_does_not_live_is_one_all_the_same():
 def test_a_host_that_is_not_of_this_machine_names_both_settings():
     with pytest.raises(StartupError, match=r"cannot listen on 192\.0\.2\.1:9464 .*MISWEEPER_HTTP__HOST and"):
         http_port(Settings(http=Http(host="192.0.2.1")))
+
+
+@pytest.mark.parametrize(
+    "said", [b"", b"-ERR unknown command\r\n", b"HTTP/1.1 200 OK\r\n\r\n[1]", b"HTTP/1.1 500 No\r\n\r\n"]
+)
+def test_whatever_else_has_the_port_is_no_service(said):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+
+        def answer():
+            client, _ = other.accept()
+            with client:
+                client.recv(1000)
+                client.sendall(said)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(StartupError, match="set MISWEEPER_HTTP__PORT to a free port"):
+            http_port(Settings(http=Http(port=other.getsockname()[1])))
+        thread.join()

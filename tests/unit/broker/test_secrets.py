@@ -38,8 +38,15 @@ NOWHERE = {
     "MISWEEPER_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1",
     "MISWEEPER_KAFKA__SECURITY_PROTOCOL": "sasl_plaintext",
     "MISWEEPER_KAFKA__USERNAME": "sweeper",
+    "MISWEEPER_KAFKA__PASSWORD": "0ther-s3cret",
     "MISWEEPER_CLASSIFIER__ARTEFACT": "nowhere",
     "MISWEEPER_HTTP__PORT": "0",
+}
+OAUTH = {
+    "MISWEEPER_KAFKA__SASL_MECHANISM": "OAUTHBEARER",
+    "MISWEEPER_KAFKA__OAUTH_TOKEN_URL": "http://127.0.0.1:1/token",
+    "MISWEEPER_KAFKA__OAUTH_CLIENT_ID": "sweeper",
+    "MISWEEPER_KAFKA__OAUTH_CLIENT_SECRET": "0ther-s3cret",
 }
 
 
@@ -75,8 +82,11 @@ def everything_said(environment) -> str:
         lambda s: {"MISWEEPER_REDIS__URL": s},
         lambda s: {"MISWEEPER_KAFKA__BOOTSTRAP_SERVERS": f"user:{s}@127.0.0.1:1"},
         lambda s: {"MISWEEPER_KAFKA__PASWORD": s},
+        lambda s: {"MISWEEPER_REDIS__URL": "redis://127.0.0.1:1", "MISWEEPER_REDIS__PASSWORD": s},
+        lambda s: OAUTH | {"MISWEEPER_KAFKA__OAUTH_CLIENT_SECRET": s},
+        lambda s: OAUTH | {"MISWEEPER_KAFKA__OAUTH_TOKEN_URL": f"https://user:{s}@127.0.0.1:1/token"},
     ],
-    ids=["password", "url", "quoted url", "instead of a url", "servers", "a typo in the name"],
+    ids=["password", "url", "quoted url", "instead of a url", "servers", "a typo", "redis", "oauth", "token url"],
 )
 def test_an_odd_secret_is_seen_neither_in_check_nor_where_run_fails(place, secret):
     said = everything_said(place(secret))

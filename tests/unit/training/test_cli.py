@@ -92,6 +92,21 @@ def test_fit_then_evaluate(run, plasticc: Path, tmp_path: Path, fitted: Path) ->
     assert json.loads((tmp_path / "f.json").read_text()) == figures
 
 
+def test_the_test_part_is_evaluated_as_a_survey_would_show_it(
+    run, plasticc: Path, tmp_path: Path, fitted: Path
+) -> None:
+    common = ("--artefact", fitted, "--data", plasticc)
+    shown = run("evaluate", "--view", "rubin", *common, "--json", tmp_path / "f.json")
+    assert shown.exit_code == 0, shown.output
+    assert "Alerts of the view rubin, natural priors, by_days" in shown.output
+    figures = json.loads((tmp_path / "f.json").read_text())
+    assert figures["objects"] == 12
+    assert figures["split"].endswith("fold 1, test part, view rubin")
+    assert figures["alerts"]["by_points"]["1"]["objects"] == 12  # a first alert is one row
+    plain = json.loads(run("evaluate", "--view", "plasticc", *common, "--json", "-").stdout)
+    assert plain["wll"] == json.loads(run("evaluate", *common, "--json", "-").stdout)["wll"]
+
+
 def test_figures_computed_anew_are_kept_in_the_artefact_and_nothing_else_changes(
     run, plasticc: Path, fitted: Path
 ) -> None:
@@ -201,6 +216,8 @@ def test_old_bug_2_an_artefact_whose_columns_differ_is_refused(refused, tmp_path
         ("fit", "--data", "nowhere"),
         ("fetch", "--from", "nowhere", "--data", "cache"),
         ("folds", "--runs", "nowhere"),
+        ("evaluate", "--sky", "nowhere"),
+        ("evaluate", "--view", "nowhere"),
     ],
 )
 def test_what_the_user_can_mend_is_one_sentence_and_exit_code_2(

@@ -6,7 +6,8 @@ import torch
 from model.network import LightCurveLSTM, NetworkConfig
 from model.scores import class_columns, weighted_log_loss
 from tests.support.plasticc import objects
-from training.recipe import Augmentation, Network, Optimiser, Recipe, RecipeError, Sampling
+from training.calibrate import calibrate
+from training.recipe import Augmentation, Network, Optimiser, Recipe, RecipeError, Sampling, Views
 from training.train import best_temperature, cuts, read_out, schedule, set_scaler, train
 
 RECIPE = Recipe(
@@ -119,3 +120,17 @@ def test_an_epoch_is_judged_after_its_best_temperature() -> None:
     assert best_temperature(3 * logits, data.labels) == pytest.approx(
         3 * best_temperature(logits, data.labels), rel=1e-3
     )
+
+
+def test_views_are_trained_on_validated_and_calibrated_by(tmp_path: Path) -> None:
+    data = objects(per_class=4)
+    recipe = RECIPE.model_copy(update={"views": Views(rubin=0.3, ztf=0.3, ztf_versions=1)})
+    network, progress = train(recipe, data, data, tmp_path)
+    row = progress.history[-1]
+    views = ["plasticc", "rubin", "ztf", "ztf-matched"]
+    assert row["mean"] == pytest.approx(sum(row[name] for name in views) / len(views))
+    assert row["plasticc"] == pytest.approx(sum(row[cut] for cut in ("full", "d10", "d30", "d60")) / 4)
+    alone = calibrate(network, "alone", data, data)
+    both = calibrate(network, "both", data, data, recipe.views)
+    assert both.temperature != alone.temperature
+    assert both.anomaly.threshold != alone.anomaly.threshold

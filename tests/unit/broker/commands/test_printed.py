@@ -51,9 +51,9 @@ def test_hostile_names_are_escaped_and_read_back(name):
 
 def test_a_container_is_there_once_it_is_whole(tmp_path):
     path = tmp_path / "all.avro"
-    with avro_file(path) as write:
+    with avro_file(path) as sheet:
         for i in range(2_000):
-            write(record(alertId=i))
+            sheet.write(record(alertId=i))
         assert not path.exists()
     with path.open("rb") as file:
         reader = fastavro.reader(file)
@@ -67,9 +67,9 @@ def test_a_container_that_fails_leaves_what_was_there(tmp_path):
     path.write_text("before")
     with (
         pytest.raises(StartupError, match=r"no classification of ours \(no value .*\); take --format jsonl"),
-        avro_file(path) as write,
+        avro_file(path) as sheet,
     ):
-        list(map(write, [record(), {}]))
+        list(map(sheet.write, [record(), {}]))
     assert path.read_text() == "before"
     assert list(tmp_path.iterdir()) == [path]
 

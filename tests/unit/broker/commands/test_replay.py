@@ -141,7 +141,7 @@ class Kafka:
     def clock(self) -> float:
         return self.now_s
 
-    def produce(self, topic, value, key, on_delivery, headers):
+    def produce(self, topic, value, key, partition, on_delivery, timestamp, headers):
         if self._free == 0:
             raise BufferError("Local: Queue full")
         self._free -= 1
@@ -212,7 +212,7 @@ def test_a_refused_alert_ends_the_replay_with_what_to_do():
 
 def test_an_alert_that_is_too_large_is_named():
     class Small(Kafka):
-        def produce(self, topic, value, key, on_delivery, headers):
+        def produce(self, topic, value, key, partition, on_delivery, timestamp, headers):
             raise KafkaException(KafkaError(KafkaError.MSG_SIZE_TOO_LARGE, "message too large"))
 
     with pytest.raises(StartupError, match="alert 1 cannot be sent: message too large"):

@@ -1,10 +1,13 @@
 """What a subscriber reads of our messages, and what it says where nothing can come."""
 
+import json
 import time
+from io import BytesIO
 
+import fastavro
 import pytest
 
-from broker.kafka.subscription import Subscription, decode, source
+from broker.kafka.subscription import Subscription, decode, decoded, source
 from broker.packets.framings import encode
 from schemas.catalogue import load
 from tests.support.alerts import record
@@ -30,3 +33,22 @@ def test_the_headers_name_the_alert_that_is_answered(as_bytes):
     headers = {"source_topic": "alerts", "source_partition": "3", "source_offset": "9", "other": "x"}
     given = [(name, value.encode() if as_bytes else value) for name, value in headers.items()]
     assert source(given) == ("alerts", 3, 9)
+
+
+def test_a_message_is_decoded_in_every_framing_that_we_publish():
+    schema, told = load("observation"), record()
+    wire = encode(told, "observation")
+    container = BytesIO()
+    fastavro.writer(container, schema, [told])
+    key = json.dumps(schema).encode()
+    found = [
+        decode(wire, schema, b"plasticc/615"),
+        decode(container.getvalue(), load("classification")),
+        decode(wire[5:], load("classification"), key),
+        decode(wire[5:], schema, bare=True),
+    ]
+    assert all(one == found[0] for one in found)
+    assert found[0]["alertId"] == told["alertId"]
+    for strange in (b"", b"Obj\x01", b"who knows", b"\x00" * 5):
+        assert decoded(strange, schema) is None
+        assert decoded(strange, schema, b'{"fields') is None

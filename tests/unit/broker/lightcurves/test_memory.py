@@ -136,12 +136,15 @@ def test_what_another_worker_wrote_meanwhile_is_seen():
 
 
 @pytest.mark.parametrize("again", [False, True])
-def test_the_same_alert_at_another_offset_is_a_duplicate_and_leaves_nothing_behind(again):
+@pytest.mark.parametrize("says", [{}, {"flux_njy": 500.0, "flux_err_njy": 0.1}, {"detected": False}])
+def test_the_same_alert_at_another_offset_is_a_duplicate_and_leaves_nothing_behind(again, says):
+    """Whatever else it says of the same time and band: though its error is smaller, the curve does not change."""
     store = InMemoryLightCurves()
     first = arrival(1, 1.0)
     remember(store, first)
     before = (dict(store.saved), [*store.logs[KEY]])
-    plan = remember(store, Arrival(Message("alerts", 3, 77, 0), first.alert), again=again)
+    other = replace(first.alert, observation=first.alert.observation._replace(**says))
+    plan = remember(store, Arrival(Message("alerts", 3, 77, 0), other), again=again)
     assert plan.verdicts.tolist() == [DUPLICATE]
     assert len(plan.runs.rows) == 0
     assert (store.saved, store.logs[KEY]) == before

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from broker.kafka.message import Message
+from broker.lightcurves.effort import MOST_STEPS, TooMuchError, check_work
 from broker.lightcurves.hashes import salts
-from broker.lightcurves.memory import MOST_STEPS, Memory, TooMuchError, check_work
+from broker.lightcurves.memory import Memory
 from broker.lightcurves.plan import ASIDE, DUPLICATE
 from broker.lightcurves.states import Shelf
 from broker.lightcurves.store import InMemoryLightCurves

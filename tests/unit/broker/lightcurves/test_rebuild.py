@@ -178,7 +178,7 @@ class Away(InMemoryLightCurves):
 def test_a_store_that_comes_back_gets_everything_and_one_that_stays_away_is_said():
     back = Away(2)
     assert rebuilt(back, ARRIVALS[0], pauses_s=(0, 0)).added == 1
-    with pytest.raises(StartupError, match="redis: away; look whether Redis is well"):
+    with pytest.raises(StartupError, match="redis: away; look whether it is well"):
         rebuilt(Away(3), ARRIVALS[0], pauses_s=(0, 0))
 
 
@@ -191,3 +191,19 @@ def test_an_alert_that_was_set_aside_is_left_out_and_is_no_duplicate_when_it_com
     assert plan.verdicts[0] >= 0
     assert plan.observations[0] == 4
     assert plan.verdicts[1] == DUPLICATE
+
+
+def test_a_registry_that_is_away_is_waited_for():
+    read, left = reader(ARRIVALS), [2]
+
+    def read_alerts(batch):
+        if left[0]:
+            left[0] -= 1
+            raise TransientError("registry", "away")
+        return read(batch)
+
+    batches = [[one.message for one in ARRIVALS[:2]]]
+    assert rebuild(batches, read_alerts, InMemoryLightCurves(), pauses_s=(0.0, 0.0)).added == 2
+    left[0] = 4
+    with pytest.raises(StartupError, match=r"^registry: away; look whether it is well, then rebuild once more$"):
+        rebuild(batches, read_alerts, InMemoryLightCurves(), pauses_s=(0.0, 0.0))

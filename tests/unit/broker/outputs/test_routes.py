@@ -110,9 +110,8 @@ def test_real_packets_are_passed_on_byte_by_byte(survey, framing):
             assert one.body in out.value
             got = decoded_value(out, framing, None)
             assert {name: repr(got[name]) for name in one.record} == {n: repr(v) for n, v in one.record.items()}
-            assert (got["brokerName"], got["classifierName"], got["classifierVersion"]) == (
-                "misweeper", "default", DIGEST,
-            )  # fmt: skip
+            said = [got[name] for name in ("brokerName", "classifierName", "classifierVersion", "priors")]
+            assert said == ["misweeper", "default", DIGEST, "balanced"]
             assert sum(c["probability"] for c in got["classifications"]) == 1
             seen = readers.skyportal(got, survey)
             assert seen["object"]
@@ -228,7 +227,7 @@ def test_a_packet_that_another_broker_has_answered_keeps_that_answer_under_anoth
     assert got["classifications"] != first["classifications"]
     for name in ("objectId", "candid", "candidate", "prv_candidates", "fp_hists", "prv_nondetections", "history"):
         assert got[name] == first[name]
-    assert len(fastavro.reader(BytesIO(twice.value)).writer_schema["fields"]) == len(schema["fields"]) + 4
+    assert len(fastavro.reader(BytesIO(twice.value)).writer_schema["fields"]) == len(schema["fields"]) + 5
 
 
 def test_messages_with_their_schema_in_the_key_are_spread_and_an_objects_stay_together():

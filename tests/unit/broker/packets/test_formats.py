@@ -4,12 +4,12 @@ import json
 
 import pytest
 
-from broker.config import Settings
+from broker.config import Kafka, Settings
 from broker.errors import PoisonMessage, StartupError, TransientError
 from broker.kafka.batch import Batch
 from broker.kafka.message import Message
 from broker.packet_settings import RUBIN, Packets, Registry, TopicFormat
-from broker.packets.formats import formats_of
+from broker.packets.formats import check_ids, formats_of
 from broker.packets.reader import AlertReader
 from schemas.catalogue import load
 from tests.support.alerts import container, record, schemaless, wire
@@ -73,6 +73,21 @@ def test_the_first_format_that_names_a_topic_counts():
     both = reader(first, TopicFormat(topics="^al"))
     assert "no object container file" in said(both, "alerts", wire(record()))
     assert read(both, "alerts2", wire(record())).alert_id == 7
+
+
+@pytest.mark.parametrize("topics", ["lsst-alerts-v11", "^lsst-alerts-v[0-9]+", "^lsst-alerts"])
+def test_a_topic_whose_ids_nobody_knows_is_a_clear_end_before_any_alert_is_read(topics):
+    def check(*formats: TopicFormat, **registry) -> None:
+        check_ids(settings(*formats, **registry).model_copy(update={"kafka": Kafka(topics=topics)}))
+
+    check(RUBIN)  # of the package
+    check()
+    check(RUBIN.model_copy(update={"framing": "container"}), order="registry")
+    check(RUBIN, url="http://r", order="registry")
+    with pytest.raises(StartupError, match=r"name their schema by id.*REGISTRY__URL or install misweeper\[rubin\]"):
+        check(RUBIN, order="registry")
+    with pytest.raises(StartupError, match=r"set MISWEEPER_REGISTRY__URL$"):
+        check(TopicFormat(topics="^lsst", ids="registry"))
 
 
 FRAMES = {

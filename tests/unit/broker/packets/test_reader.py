@@ -111,3 +111,15 @@ def test_parts_of_several_schemas_become_one_batch_in_the_order_of_messages():
     assert merged.message.tolist() == list(range(7))
     assert said(merged) == said(whole)
     assert merged.sent_ms.tolist() == whole.sent_ms.tolist()
+
+
+def test_what_fastavro_has_to_read_is_counted_by_survey_and_gives_the_same_alerts():
+    union = ["null", "int", "string", "bytes", "boolean", "double", "float", "long"]
+    schema = {key: value for key, value in load("observation").items() if not key.startswith("__")}
+    wide = [{"name": f"w{i}", "type": union} for i in range(1200)]
+    more = fastavro.parse_schema(schema | {"fields": [*schema["fields"], *wide]})
+    slow = container(record() | {field["name"]: None for field in wide}, schema=more)
+    told = []
+    read = AlertReader(1_000_000, fell_back=lambda *what: told.append(what))
+    assert said(read(batch(slow, wire(record()), slow)).alerts) == said(READ(batch(*[wire(record())] * 3)).alerts)
+    assert told == [("native", 2)]

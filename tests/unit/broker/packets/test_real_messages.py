@@ -1,10 +1,12 @@
 """Every real packet as the message that it is in its stream: an alert, or a dead letter with the right reason."""
 
 import json
+import sys
 from io import BytesIO
 
 import fastavro
 import pytest
+from numba.core.dispatcher import Dispatcher
 
 from broker.config import Settings
 from broker.errors import PoisonMessage, Reason
@@ -12,13 +14,23 @@ from broker.kafka.batch import Batch
 from broker.kafka.message import Message
 from broker.packets.formats import formats_of
 from broker.packets.reader import AlertReader
-from tests.support.alerts import packets
+from tests.support.alerts import packets, record, wire
 from tests.support.columns import Alert, alert_at, read_alert
 from tests.support.hostile import CODECS, container
 from tests.support.surveys import RUBIN_VERSIONS, adapt, body_of, real_packets, rubin_sample, rubin_schema, timed
 
+EARLIER = {"mjd": 59000.0, "band": "g", "flux": 1.0, "fluxErr": 1.0, "detected": False}
 TOPICS = {"rubin": "lsst-alerts-v11", "ztf": "ztf_20261123_programid1", "elasticc": "elasticc-1"}
 READ = AlertReader(4 * 1024 * 1024, formats_of(Settings()))
+
+
+def compiled() -> dict[str, int]:
+    """How many versions of each compiled function of these rooms there are."""
+    named = {
+        name: module for name, module in sys.modules.items() if name.startswith(("broker.packets", "broker.surveys"))
+    }
+    found = {f"{name}.{key}": one for name, module in named.items() for key, one in vars(module).items()}
+    return {name: len(one.signatures) for name, one in found.items() if isinstance(one, Dispatcher)}
 
 
 def message(survey: str, value: bytes, offset: int = 0) -> Message:
@@ -151,3 +163,17 @@ def test_a_version_that_nobody_has_says_what_to_do():
     )
     assert poison.reason is Reason.UNKNOWN_SCHEMA
     assert poison.detail.startswith("schema id 1102 is not known to the package lsst-alert-packet; add it there")
+
+
+def test_no_survey_needs_anything_compiled_that_our_own_alerts_do_not():
+    """What the rehearsal compiles before a worker is ready is enough for all of them."""
+    AlertReader(10**6)(Batch.of([message("ztf", wire(record(history=[EARLIER])))]))
+    before = compiled()
+    values = [
+        *(message("rubin", path.read_bytes()) for path in packets("rubin")),
+        *(message("ztf", path.read_bytes()) for path in packets("ztf")),
+        *(message("elasticc", contained(packet.schema, packet.record)) for packet in real_packets("elasticc")),
+    ]
+    assert AlertReader(4 * 1024 * 1024, formats_of(Settings()))(Batch.of(values)).poisons == {}
+    assert compiled() == before
+    assert sum(before.values()) > 0

@@ -7,13 +7,15 @@ import pytest
 
 from broker.errors import PoisonMessage, Reason
 from broker.packets import writers as module
-from broker.packets.tame import DEEPEST, LONGEST_NAME, SCHEMA_BYTES, is_finite
+from broker.packets.tame import DEEPEST, LONGEST_NAME, SCHEMA_BYTES, is_bounded
 from broker.packets.writers import REMEMBERED, Writers
 from schemas.catalogue import load
 from tests.support.alerts import record, schemaless
 from tests.support.hostile import RECURSIVE_SCHEMA, names_schema
 
 NATIVE = {key: value for key, value in load("observation").items() if not key.startswith("__")}
+
+WIDE = 1200
 
 
 def text(schema) -> bytes:
@@ -34,8 +36,18 @@ def nested(depth: int) -> dict:
 
 def wide(*fields: dict) -> dict:
     """The native schema with so much more that its program would be too long."""
-    union = ["null", "int", "string", "bytes", "boolean", "double"]
-    return grown(*fields, *({"name": f"wide{i}", "type": union} for i in range(1600)))
+    union = ["null", "int", "string", "bytes", "boolean", "double", "float", "long"]
+    return grown(*fields, *({"name": f"w{i}", "type": union} for i in range(WIDE)))
+
+
+def doubling(depth: int, kind: str) -> list[dict]:
+    """Fields with a record, one of two of it, one of two of that, and so on: of few words, any number of values."""
+    first = {"type": "record", "name": "d0", "fields": [{"name": "a", "type": kind}]}
+    more = [
+        {"type": "record", "name": f"d{i}", "fields": [{"name": name, "type": f"d{i - 1}"} for name in "ab"]}
+        for i in range(1, depth)
+    ]
+    return [{"name": f"doubling{i}", "type": one} for i, one in enumerate([first, *more])]
 
 
 def reason(schema: bytes) -> str:
@@ -97,7 +109,7 @@ def test_a_version_with_fields_more_is_read_and_one_with_fields_less_says_which(
         (b"", "is no JSON"),
         (b"\xff\xfe", "is no JSON"),
         (b"{" * 20_000, "is no JSON"),
-        (b"[" * 200_000, "is no JSON"),
+        (b"[" * 100_000, "is no JSON"),
         (b"null", "is not one of a record"),
         (b"{}", "is not one of a record"),
         (b'"long"', "is not one of a record"),
@@ -123,7 +135,7 @@ def test_what_is_no_schema_of_a_survey_says_why(schema, said):
 def test_a_schema_that_no_projection_covers_is_read_by_fastavro():
     writer = Writers().of(text(wide({"name": "a", "type": {"type": "array", "items": "long"}})))
     assert writer.slow
-    columns, errors = writer.projection.read([schemaless(record()) + bytes(1 + 1600), b"\x02"], 10)
+    columns, errors = writer.projection.read([schemaless(record()) + bytes(1 + WIDE), b"\x02"], 10)
     assert columns.values["alertId"].tolist() == [7]
     assert errors[1].reason is Reason.NOT_AVRO
 
@@ -131,12 +143,20 @@ def test_a_schema_that_no_projection_covers_is_read_by_fastavro():
 @pytest.mark.parametrize(
     "endless",
     [
-        {"type": "array", "items": "null"},
-        {"type": "record", "name": "chain", "fields": [{"name": "next", "type": ["null", "chain"]}]},
-        {"type": "array", "items": {"type": "record", "name": "empty", "fields": []}},
+        [{"name": "a", "type": {"type": "array", "items": "null"}}],
+        [{"name": "a", "type": {"type": "record", "name": "c", "fields": [{"name": "next", "type": ["null", "c"]}]}}],
+        [{"name": "a", "type": {"type": "array", "items": {"type": "record", "name": "empty", "fields": []}}}],
+        [*doubling(10, "null"), {"name": "a", "type": {"type": "map", "values": "d9"}}],
+        doubling(60, "null"),
     ],
-    ids=["items without bytes", "within itself", "records without bytes"],
+    ids=["items without bytes", "within itself", "records without bytes", "a thousand nulls an item", "2^60 nulls"],
 )
-def test_but_not_if_its_bodies_could_take_any_memory(endless):
-    assert not is_finite(grown({"name": "a", "type": endless}))
-    assert "nor bounded" in reason(text(wide({"name": "a", "type": endless})))
+def test_but_not_if_its_bodies_could_take_any_memory_or_time(endless):
+    assert not is_bounded(grown(*endless))
+    assert "nor is it bounded" in reason(text(wide(*endless)))
+
+
+def test_looking_whether_a_schema_is_bounded_takes_a_look_at_each_type():
+    """To walk over the values of such a schema would never end."""
+    assert not is_bounded(grown(*doubling(400, "string")))
+    assert is_bounded(grown(*doubling(10, "string")))

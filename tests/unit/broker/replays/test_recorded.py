@@ -54,7 +54,7 @@ def test_native_containers_are_light_curves(tmp_path):
 
 
 def test_real_packets_are_not_made_into_anothers():
-    with pytest.raises(StartupError, match="holds a survey's packets, which are sent as they are; leave --survey out"):
+    with pytest.raises(StartupError, match="holds real packets, sent as they are; leave --survey and --framing out"):
         list(packets_of([REAL[0]], "ztf"))
 
 

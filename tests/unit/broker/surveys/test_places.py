@@ -28,3 +28,8 @@ def test_right_ascension_narrows_toward_the_pole():
 
 def test_no_places():
     assert deep(np.empty((0, 2))).tolist() == []
+
+
+def test_an_infinite_place_is_in_no_field_and_no_warning():
+    places = np.array([[np.inf, 0.0], [10.0, -np.inf], [np.inf, np.inf]])
+    assert deep(places).tolist() == [0, 0, 0]

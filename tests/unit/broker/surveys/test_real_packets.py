@@ -10,9 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from broker.errors import Reason
 from model.observation import BANDS
+from tests.support.alerts import packets
 from tests.support.by_hand import READ_BY_HAND
 from tests.support.columns import Alert, alert_at
+from tests.support.reading import READ, batch
 from tests.support.surveys import ADAPTERS, adapt, real_packets
 
 GOLDEN = Path(__file__).parents[3] / "golden" / "packets.json"
@@ -101,3 +104,28 @@ def test_one_packet_of_each_survey_from_its_bytes_to_its_rows():
     assert tuple(elasticc.observation) == (60966.1521, np.float32(5081.618), np.float32(271.75314), 2, True)
     assert (elasticc.context.host_photoz, elasticc.context.mwebv) == (np.float32(0.34609428), np.float32(0.07684255))
     assert len(elasticc.history) == 18
+
+
+@pytest.mark.parametrize("survey", ["rubin", "ztf"])
+def test_from_the_messages_bytes_they_are_the_same(survey):
+    """All of a survey in one batch, versions mixed, as they stand in a topic."""
+    paths = packets(survey)
+    decoded = READ(batch(*(path.read_bytes() for path in paths)))
+    known = {name.partition("[")[0]: alert for name, (alert, _) in alerts_of_real_packets(survey).items()}
+    assert decoded.poisons == {}
+    assert [summary(alert_at(decoded.alerts, i)) for i in range(len(paths))] == [summary(known[p.stem]) for p in paths]
+
+
+NEGATIVES = {
+    "winter_3608694": (Reason.UNKNOWN_SCHEMA, "no survey read here has packets of the schema winter.alert"),
+    "ztf_bad_sync_516401801315010009": (Reason.NOT_AVRO, "the container ends within a sync marker"),
+    "ztf_index_error_516434762915010006": (Reason.NOT_AVRO, "the container ends within a sync marker"),
+    "ztf_schema_mismatch_121540793515135009": (Reason.NOT_AVRO, "the container ends within a sync marker"),
+}
+
+
+def test_packets_that_cannot_be_read_are_dead_letters_with_a_reason():
+    paths = packets("negative")
+    decoded = READ(batch(*(path.read_bytes() for path in paths)))
+    letters = {path.stem: (decoded.poisons[i].reason, decoded.poisons[i].detail) for i, path in enumerate(paths)}
+    assert letters == NEGATIVES

@@ -1,0 +1,31 @@
+"""What the demo sends."""
+
+from itertools import islice, pairwise
+
+import pytest
+
+from broker.commands.demostream import HELDOUT, TOPICS, chosen, demo_packets, packet_count
+from broker.commands.replay import read_alerts
+from broker.errors import StartupError
+from broker.replays.makers import MAKERS
+
+
+def test_surveys_are_chosen_once_each_and_all_are_all():
+    assert chosen(["ztf", "native", "ztf"]) == ["ztf", "native"]
+    assert chosen(["ztf", "all"]) == list(MAKERS) == list(TOPICS)
+    with pytest.raises(StartupError, match=r"no survey \[/x\]\\x1b in the demo; give one of native, rubin, ztf"):
+        chosen(["[/x]\x1b"])
+
+
+@pytest.mark.parametrize("survey", ["native", "rubin", "ztf"])
+def test_packets_are_counted_without_being_made(survey):
+    assert packet_count([survey]) == sum(1 for _ in MAKERS[survey](read_alerts(HELDOUT)))
+
+
+def test_the_packets_of_all_surveys_come_in_one_order_of_time():
+    sent = list(islice(demo_packets(list(MAKERS)), 3_000))
+    assert {topic for topic, _ in sent} == set(TOPICS.values())
+    assert all(a.mjd_tai <= b.mjd_tai for (_, a), (_, b) in pairwise(sent))
+    assert [packet for _, packet in demo_packets(["native"], 5)] == list(
+        islice(MAKERS["native"](read_alerts(HELDOUT)), 5)
+    )
