@@ -65,9 +65,7 @@ def packets_of(paths: Iterable[Path], survey: str | None = None, framing: str | 
         if not recorded:
             yield from make(read_alerts(path))
         elif survey or framing:
-            raise StartupError(
-                f"{path} holds a survey's packets, which are sent as they are; leave --survey and --framing out"
-            )
+            raise StartupError(f"{path} holds real packets, sent as they are; leave --survey and --framing out")
         else:
             with naming(path):
                 yield from recorded_packets(path)

@@ -84,7 +84,7 @@ def elasticc_packets(
             value, key = framed(schema, packet)
             yield Packet(
                 value, key, "elasticc", str(row["diaObjectId"]), record["alertId"],
-                made_of=record["objectId"], mjd_tai=record["mjd"],
+                made_of=record["objectId"],
             )  # fmt: skip
             curve.sources.append(own)
         curve.rows.append(row)

@@ -11,6 +11,4 @@ def native_packets(records: Iterable[Record]) -> Iterator[Packet]:
     for record in records:
         name, alert_id = record["objectId"], record["alertId"]
         survey = record["survey"]
-        yield Packet(
-            encode(record, "observation"), name.encode(), survey, name, alert_id, made_of=name, mjd_tai=record["mjd"]
-        )
+        yield Packet(encode(record, "observation"), name.encode(), survey, name, alert_id, made_of=name)

@@ -40,7 +40,6 @@ class Packet(NamedTuple):
     alert_id: int = 0
     stamped: bool = False  # whether the survey's header says when it was sent
     made_of: str = ""  # the object's name in the file
-    mjd_tai: float = 0.0  # of the observation that made it
     headers: Sequence[tuple[str, bytes | None]] = ()
     partition: int = -1  # any
     timestamp_ms: int = 0  # now

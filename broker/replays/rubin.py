@@ -119,7 +119,6 @@ def rubin_packets(records: Iterable[Record]) -> Iterator[Packet]:
             alert_id=row["diaSourceId"],
             stamped=True,
             made_of=name,
-            mjd_tai=mjd,
         )
 
 

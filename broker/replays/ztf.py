@@ -101,7 +101,7 @@ def ztf_packets(records: Iterable[Record], framed: Callable[[Schema, Record], Fr
             value, key = framed(schema, packet | rows)
             yield Packet(
                 value, key or name.encode(), "ztf", name, found["candid"],
-                made_of=record["objectId"], mjd_tai=record["mjd"],
+                made_of=record["objectId"],
             )  # fmt: skip
         past.sources.append(nothing | visit | rounded(found))
         past.forced.append(visit | forced_row(record, visit["magzpsci"]))

@@ -1,5 +1,6 @@
 """`misweeper demo` ends whole: whatever ends it, no process and no data stay behind."""
 
+import json
 import os
 import signal
 import subprocess
@@ -62,7 +63,11 @@ def test_a_folder_with_commas_and_accents_leaves_no_data_behind_and_the_shells_s
         timeout=280,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    assert '"published": 200' in out.read_text()
+    summary = json.loads(out.read_text())
+    assert (summary["published"], summary["dead_letters"], summary["clean"]) == (200, 0, True)
+    assert set(summary["surveys"]) == {"plasticc", "ztf"}
+    assert sum(its["published"] for its in summary["surveys"].values()) == 200
+    assert "every offset has one fate" in done.stdout
     assert list(folder.iterdir()) == []
     eventually(lambda: not processes_of(folder))
 

@@ -38,6 +38,12 @@ HELD_BY = {
     "broker/lightcurves/identity.py": "integration/test_lost_store.py",
     "broker/lightcurves/loss.py": "integration/test_lost_store.py",
     "broker/packet_settings.py": "unit/broker/packets/test_formats.py",
+    "broker/outputs/elasticc.py": "unit/broker/outputs/test_routes.py",
+    "broker/outputs/frames.py": "unit/broker/outputs/test_routes.py",
+    "broker/outputs/identities.py": "unit/broker/outputs/test_routes.py",
+    "broker/outputs/passed_on.py": "unit/broker/outputs/test_routes.py",
+    "broker/outputs/router.py": "unit/broker/outputs/test_routes.py",
+    "broker/outputs/template.py": "unit/broker/outputs/test_classification.py",
     "broker/packets/compiler.py": "unit/broker/packets/test_projection.py",  # one decoder in six files
     "broker/packets/decoded.py": "unit/broker/packets/test_reader.py",
     "broker/packets/fields.py": "unit/broker/packets/test_projection.py",
@@ -50,6 +56,7 @@ HELD_BY = {
     "broker/section.py": "unit/broker/test_config.py",
     "broker/surveys/adapted.py": "unit/broker/packets/test_reader.py",
     "broker/surveys/known.py": "unit/broker/packets/test_writers.py",
+    "broker/routes.py": "unit/broker/test_config.py",
     "model/running.py": "unit/model/test_features.py",
     "model/runs.py": "unit/model/test_classifier.py",
     "training/calibrate.py": "unit/training/test_fit.py",  # one artefact is trained for all of these

@@ -22,10 +22,13 @@ def test_packets_are_counted_without_being_made(survey):
     assert packet_count([survey]) == sum(1 for _ in MAKERS[survey](read_alerts(HELDOUT)))
 
 
-def test_the_packets_of_all_surveys_come_in_one_order_of_time():
-    sent = list(islice(demo_packets(list(MAKERS)), 3_000))
-    assert {topic for topic, _ in sent} == set(TOPICS.values())
-    assert all(a.mjd_tai <= b.mjd_tai for (_, a), (_, b) in pairwise(sent))
+def test_all_surveys_are_sent_at_once_each_in_order_of_time():
+    sent = list(demo_packets(list(MAKERS), 300))
+    assert len(sent) == 300
+    for topic in TOPICS.values():
+        rows = [packet.alert_id for to, packet in sent if to == topic]  # numbered in the file's order of time
+        assert len(rows) > 10
+        assert all(a < b for a, b in pairwise(rows))
     assert [packet for _, packet in demo_packets(["native"], 5)] == list(
         islice(MAKERS["native"](read_alerts(HELDOUT)), 5)
     )

@@ -39,6 +39,20 @@ def test_what_came_back_is_counted_and_compared_with_the_truth():
     assert (label, text.plain) == ("anomaly 1", "object plasticc/a: score 7.0, nearest SN Ia")
 
 
+def test_each_survey_is_counted_and_scored_by_itself():
+    tally = Tally({"a": 90})
+    for survey, name, alert_id in (("plasticc", "a", 1), ("plasticc", "a", 2), ("ztf", "ZTF18aaaaaaa", 1)):
+        tally.note(Packet(b"", None, survey, name, alert_id, made_of="a"))
+    tally.add("classifications", classification(1, "a", 90))
+    tally.add("classifications", classification(1, "ZTF18aaaaaaa", 42, survey="ztf"))
+    tally.add("classifications", classification(2, "a", 90))
+    found = asdict(tally.summary(3, 1.0))["surveys"]
+    assert {name: (its["sent"], its["published"], its["objects"], its["accuracy"]) for name, its in found.items()} == {
+        "plasticc": (2, 2, 1, 1.0),
+        "ztf": (1, 1, 1, 0.0),
+    }
+
+
 def test_no_other_servers_of_the_shell_are_taken(monkeypatch):
     shell = {
         "MISWEEPER_KAFKA__USERNAME": "someone",
