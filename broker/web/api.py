@@ -9,23 +9,22 @@ from fastapi import APIRouter, HTTPException, Query, Request, Response
 
 from broker.errors import TransientError
 from broker.web import queries
-from broker.web.lightcurve import rise_sigma
-from broker.web.queries import LONGEST_PAGE, PAGE, Filters
+from broker.web.asking import Cursor, Limit, Whole, asked
+from broker.web.queries import PAGE, Filters
 from broker.web.shapes import Answers, Object, Summaries
 from broker.web.views import answer, observed, summary
 from schemas.catalogue import load
 
 router = APIRouter()
 
-Limit = Annotated[int, Query(ge=1, le=LONGEST_PAGE, description="Rows of a page.")]
-Cursor = Annotated[str | None, Query(max_length=20, description="Of the page before.")]
+LONGEST_NAME = 120  # of a file to be saved
 
 
 @router.get("/api/objects", tags=["objects"])
 def objects(
     request: Request,
-    survey: str | None = None,
-    best: Annotated[int | None, Query(description="PLAsTiCC class number of the most probable class.")] = None,
+    survey: Annotated[str | None, Query(max_length=100)] = None,
+    best: Annotated[Whole | None, Query(description="PLAsTiCC class number of the most probable class.")] = None,
     probability: Annotated[float, Query(ge=0, le=1, description="Of that class, at least.")] = 0.0,
     cursor: Cursor = None,
     limit: Limit = PAGE,
@@ -114,7 +113,7 @@ def cone(
 @router.get("/api/anomalies", tags=["lists"])
 def anomalies(
     request: Request,
-    since_ms: Annotated[int, Query(ge=0, description="Published since then [ms since 1970].")] = 0,
+    since_ms: Annotated[int, Query(ge=0, lt=2**63, description="Published since then [ms since 1970].")] = 0,
     cursor: Cursor = None,
     limit: Limit = PAGE,
 ) -> Answers:
@@ -124,31 +123,9 @@ def anomalies(
     return Answers(answers=[answer(row) for row in found.rows], cursor=found.cursor)
 
 
-def asked(question: Any) -> Any:  # noqa: ANN401
-    """An answer of the index; a question that makes no sense is the asker's error."""
-    try:
-        return question()
-    except ValueError as error:
-        raise HTTPException(422, str(error)) from None
-
-
 def attached(content: bytes, kind: str, name: str) -> Response:
-    """A file to be saved."""
-    plain = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "_" for c in name)
+    """A file to be saved, under a name that no shell, header or file system takes for anything else."""
+    stem, dot, kind_of_file = name.rpartition(".")
+    safe = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "_" for c in stem)
+    plain = safe[:LONGEST_NAME].lstrip(".-") + dot + kind_of_file
     return Response(content, media_type=kind, headers={"Content-Disposition": f'attachment; filename="{plain}"'})
-
-
-RISERS_OF, RISERS = 300, 30
-
-
-def risen(request: Request) -> dict[str, Any]:
-    """Which of the objects seen last brighten fastest: rows with object, sigma a day; and why there are none."""
-    parts = request.app.state.parts
-    with parts.index.reading() as index:
-        rows = queries.newest(index, Filters(), None, RISERS_OF).rows
-    try:
-        curves = parts.curves.of([f"{row['survey']}/{row['object']}" for row in rows]) if rows else []
-    except TransientError as error:
-        return {"risers": [], "trouble": str(error)}
-    speeds = sorted(((rise_sigma(c), i) for i, c in enumerate(curves)), reverse=True)[:RISERS]
-    return {"risers": [(summary(rows[i]), speed) for speed, i in speeds if speed > 0], "trouble": ""}

@@ -4,6 +4,7 @@ It is in no group: where it goes on stands in the index, so a page that is start
 nothing twice. Of a flood it keeps the anomalies and every so many of the rest, and counts all.
 """
 
+import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -73,7 +74,7 @@ class Feed:
         while not self._stop.is_set():
             try:
                 self._follow()
-            except (KafkaException, StartupError) as error:
+            except (KafkaException, StartupError, sqlite3.Error) as error:
                 self.trouble = str(error.args[0])
                 log.warning("the page does not follow", error=self.trouble)
                 self._stop.wait(PAUSE_S)
@@ -134,8 +135,8 @@ class Feed:
             except (*NOT_OURS, SystemError):  # the client's own, for a header's name that is no UTF-8
                 self.strangers += 1
         columns = self._reader.read(values)
-        self.strangers += len(values) - len(columns.which)
         found = rows(columns, [places[i] for i in columns.which.tolist()])
+        self.strangers += len(values) - len(found)
         self._count(found)
         every = max(1, round(len(found) / WAIT_S / KEPT_A_SECOND)) if len(messages) == READ else 1
         kept = [row for i, row in enumerate(found) if row["anomaly"] or i % every == 0]

@@ -23,6 +23,7 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
+WAIT = {"Retry-After": "10"}
 A_MINUTE = 60.0
 MOST_CLIENTS = 4_096
 
@@ -52,16 +53,25 @@ class Guard:
         app: what it stands before.
         password: "user:password" for basic authentication; None where everybody may see it.
         trusted_header: a header that a proxy sets for who has signed in, such as X-Forwarded-User; None for no proxy.
-        searches_a_minute: of one client.
+        searches_a_minute: of one client; guesses of the password count too.
+        hosts: names under which the page is asked for, where it is open to whoever reaches it; none for any name. A
+            page elsewhere may give its own name the address of this machine, and would read along.
     """
 
     def __init__(
-        self, app: ASGIApp, password: str | None, trusted_header: str | None, searches_a_minute: int = 240
+        self,
+        app: ASGIApp,
+        password: str | None,
+        trusted_header: str | None,
+        searches_a_minute: int = 240,
+        hosts: frozenset[str] = frozenset(),
     ) -> None:
         self._app = app
         self._expected = password and "Basic " + base64.b64encode(password.encode()).decode()
         self._header = trusted_header
+        self._hosts = hosts if password is None and trusted_header is None else frozenset()
         self._limit = Limit(searches_a_minute)
+        self._guesses = Limit(searches_a_minute)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The answer, or why there is none."""
@@ -78,22 +88,31 @@ class Guard:
         await answer(scope, receive, with_headers)
 
     def _refusal(self, request: Request) -> Response | None:
+        if self._hosts and host_of(request) not in self._hosts:
+            return PlainTextResponse("ask for it as localhost\n", HTTPStatus.MISDIRECTED_REQUEST)
         if self._expected is not None:
             given = request.headers.get("authorization", "")
             if not hmac.compare_digest(given.encode(), self._expected.encode()):
+                if given and not self._guesses.takes(client_of(request)):
+                    return PlainTextResponse("too many guesses; wait\n", HTTPStatus.TOO_MANY_REQUESTS, WAIT)
                 realm = {"WWW-Authenticate": 'Basic realm="misweeper", charset="UTF-8"'}
                 return PlainTextResponse("sign in\n", HTTPStatus.UNAUTHORIZED, realm)
         if self._header is not None and not request.headers.get(self._header):
             return PlainTextResponse("come by way of the proxy\n", HTTPStatus.FORBIDDEN)
         if request.url.path.startswith(SEARCHES) and not self._limit.takes(client_of(request)):
-            wait = {"Retry-After": "10"}
-            return PlainTextResponse("too many searches; wait a little\n", HTTPStatus.TOO_MANY_REQUESTS, wait)
+            return PlainTextResponse("too many searches; wait a little\n", HTTPStatus.TOO_MANY_REQUESTS, WAIT)
         return None
 
 
-SEARCHES = ("/search", "/api/", "/alerts")
+SEARCHES = ("/search", "/api/", "/alerts", "/lists/", "/objects/")
 
 
 def client_of(request: Request) -> str:
     """Who asks."""
     return request.client.host if request.client else ""
+
+
+def host_of(request: Request) -> str:
+    """The name it was asked under, without a port."""
+    host = request.headers.get("host", "").lower()
+    return host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
-LAYOUT = 1  # of the tables; a file of another layout is begun anew
+LAYOUT = 2  # of the tables; a file of another layout is begun anew
 MOST_ANSWERS = 5_000_000  # some 250 bytes each
 CUT_AT_ONCE = 20_000
 
@@ -27,6 +28,7 @@ CREATE TABLE answers (
   topic TEXT NOT NULL, partition INTEGER NOT NULL, offset INTEGER NOT NULL
 );
 CREATE INDEX answers_of_object ON answers (survey, object, mjd, id);
+CREATE INDEX answers_of_alert ON answers (alert);
 CREATE INDEX anomalous_answers ON answers (id) WHERE anomaly;
 CREATE TABLE objects (
   survey TEXT NOT NULL, object TEXT NOT NULL,
@@ -132,7 +134,7 @@ class Index:
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """A connection that can only read, for the thread that asks."""
-        with closing(sqlite3.connect(f"file:{self.path}?mode=ro", uri=True)) as connection:
+        with closing(sqlite3.connect(f"file:{quote(str(self.path))}?mode=ro", uri=True)) as connection:
             connection.row_factory = named
             yield connection
 

@@ -21,14 +21,14 @@ class LightCurves:
     def __init__(self, store: LightCurveStore) -> None:
         self._store = store
 
-    def of(self, names: Sequence[str]) -> list[NDArray[np.void]]:
+    def of(self, names: Sequence[str], most: int | None = None) -> list[NDArray[np.void]]:
         """The light curves of objects, "survey/object" each: [T] of dtype OBSERVATION, by time.
 
-        Raises TransientError where Redis does not answer.
+        Of each the newest entries are read, `most` or 20,000. Raises TransientError where Redis does not answer.
         """
         keys = [name.encode() for name in names]
         found = []
-        for key, log in zip(keys, self._store.read(keys, MOST), strict=True):
+        for key, log in zip(keys, self._store.read(keys, most or MOST), strict=True):
             if isinstance(log, Refused) or not log:
                 found.append(np.empty(0, OBSERVATION))
                 continue

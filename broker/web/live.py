@@ -1,36 +1,59 @@
 """The news: what the live page shows, of the pulse and of the crew."""
 
-from typing import TYPE_CHECKING, Any
+import threading
+from collections.abc import Callable
+from time import monotonic
+from typing import Any
 
+from broker.web.crew import Crew
+from broker.web.pulse import Pulse
 from model.taxonomy import CLASS_NAMES
-
-if TYPE_CHECKING:
-    from broker.web.app import Parts
 
 RATE_S = 5
 LATENCY_S = 60
 HOUR_S = 3600
 SPARK_S = 300
+EVERY_S = 0.8  # made anew, however many pages listen
 
 
-def news(parts: "Parts") -> dict[str, Any]:
-    """All that moves: rates [1/s], latencies [s], lag, classes of the last hour, workers, troubles."""
-    now, minute, hour = (parts.pulse.last(seconds) for seconds in (RATE_S, LATENCY_S, HOUR_S))
-    crew = parts.lookout.crew
+class News:
+    """Made at most about once a second for all who ask; safe to ask from several threads.
+
+    Args:
+        make: what is told.
+    """
+
+    def __init__(self, make: Callable[[], dict[str, Any]]) -> None:
+        self._make = make
+        self._lock = threading.Lock()
+        self._made: dict[str, Any] = {}
+        self._at = -EVERY_S
+
+    def latest(self) -> dict[str, Any]:
+        """The news, not to be changed."""
+        with self._lock:
+            if monotonic() - self._at >= EVERY_S:
+                self._made, self._at = self._make(), monotonic()
+            return self._made
+
+
+def news(pulse: Pulse, crew: Crew, trouble: str, line_s: float) -> dict[str, Any]:
+    """All that moves: rates [1/s], latencies [s] and their line, lag, classes of the last hour, workers, troubles."""
+    now, minute, hour = (pulse.last(seconds) for seconds in (RATE_S, LATENCY_S, HOUR_S))
     surveys: dict[str, list[dict[str, Any]]] = {}
     for (survey, best), count in hour.classes.most_common():
         surveys.setdefault(survey, []).append({"name": CLASS_NAMES[best], "count": count})
     return {
         "rate": round(now.rate, 1),
-        "total": parts.pulse.total,
-        "rates": parts.pulse.rates(SPARK_S),
+        "total": pulse.total,
+        "rates": pulse.rates(SPARK_S),
         "p50": minute.latency_s(0.50),
         "p99": minute.latency_s(0.99),
-        "late": parts.latency_line_s,
+        "late": line_s,
         "lag": crew.lag,
         "anomalies_hour": hour.anomalies,
         "alerts_hour": hour.alerts,
         "surveys": surveys,
         "workers": [{"name": w.name, "host": w.host, "partitions": w.partitions} for w in crew.workers],
-        "trouble": parts.feed.trouble or crew.trouble,
+        "trouble": trouble or crew.trouble,
     }

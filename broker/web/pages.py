@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,12 +13,14 @@ from fastapi.exceptions import RequestValidationError
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from broker.text import calendar, printable
 from broker.web import api, queries
+from broker.web.asking import asked
+from broker.web.guard import client_of
 from broker.web.index import Row
 from broker.web.links import links_of
-from broker.web.live import news
 from broker.web.queries import PAGE, Filters
 from broker.web.shapes import Answer
 from broker.web.views import answer, summary
@@ -69,7 +71,7 @@ def live(request: Request) -> Response:
     return page(
         request,
         "live.html",
-        news=news(parts),
+        news=parts.news.latest(),
         anomalies=[answer(row) for row in latest.rows],
         nights=nights,
         models=models,
@@ -77,25 +79,37 @@ def live(request: Request) -> Response:
     )
 
 
+class Listening(StreamingResponse):
+    """Events for a page that listens; its place is free again however the listening ends, also before it begins."""
+
+    def __init__(self, content: AsyncIterator[str], done: Callable[[], None]) -> None:
+        super().__init__(content, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+        self._done = done
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The stream."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._done()
+
+
 @router.get("/events")
 async def events(request: Request) -> Response:
     """What changes on the live page, once a second, as server-sent events."""
-    parts = request.app.state.parts
-    if not parts.listeners.acquire(blocking=False):
-        return Response("too many pages listen\n", 503)
+    parts, client = request.app.state.parts, client_of(request)
+    if not parts.listeners.enter(client):
+        return Response("too many pages listen\n", 503, headers={"Retry-After": "30"})
 
     async def told() -> AsyncIterator[str]:
         _, seen = parts.recent.since(2**62)
-        try:
-            while not await request.is_disconnected():
-                rows, seen = parts.recent.since(seen)
-                anomalies = [brief(row) for row in rows[-10:]]
-                yield f"data: {json.dumps(news(parts) | {'anomalies': anomalies})}\n\n"
-                await asyncio.sleep(EVERY_S)
-        finally:
-            parts.listeners.release()
+        while not await request.is_disconnected():
+            rows, seen = parts.recent.since(seen)
+            anomalies = [brief(row) for row in rows[-10:]]
+            yield f"data: {json.dumps(parts.news.latest() | {'anomalies': anomalies})}\n\n"
+            await asyncio.sleep(EVERY_S)
 
-    return StreamingResponse(told(), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+    return Listening(told(), lambda: parts.listeners.leave(client))
 
 
 @router.get("/objects/{survey}/{name:path}")
@@ -114,18 +128,18 @@ def search(
     radius: Annotated[str, Query(max_length=30)] = "",
 ) -> Response:
     """By id or by place."""
-    asked = {"text": text, "ra": ra, "dec": dec, "radius": radius}
+    given = {"text": text, "ra": ra, "dec": dec, "radius": radius}
     if not text and not ra:
-        return page(request, "search.html", objects=None, wrong="", asked=asked)
+        return page(request, "search.html", objects=None, wrong="", asked=given)
     try:
         with request.app.state.parts.index.reading() as index:
             if text:
                 rows = queries.named(index, text.strip())
             else:
-                rows = queries.within(index, *place_of(ra, dec), float(radius or 10) / 3600)
+                rows = queries.within(index, *place_of(ra, dec), radius_of(radius))
     except ValueError as error:
-        return page(request, "search.html", 422, objects=None, wrong=str(error), asked=asked)
-    return page(request, "search.html", objects=[summary(row) for row in rows], wrong="", asked=asked)
+        return page(request, "search.html", 422, objects=None, wrong=str(error), asked=given)
+    return page(request, "search.html", objects=[summary(row) for row in rows], wrong="", asked=given)
 
 
 @router.get("/lists/anomalies")
@@ -133,7 +147,7 @@ def anomalies(request: Request, cursor: str | None = None, days: Annotated[int, 
     """Anomalies of the last night, or of more."""
     since_ms = int((datetime.now(UTC) - days * DAY).timestamp() * 1000)
     with request.app.state.parts.index.reading() as index:
-        found = api.asked(lambda: queries.anomalies(index, since_ms, cursor, PAGE))
+        found = asked(lambda: queries.anomalies(index, since_ms, cursor, PAGE))
     rows = [answer(row) for row in found.rows]
     return page(request, "anomalies.html", answers=rows, cursor=found.cursor, days=days)
 
@@ -149,7 +163,7 @@ def newest(
     """Objects by their latest alert, of a class or a survey where one is named."""
     wanted = Filters(survey or None, int(best) if best.isdecimal() and len(best) < 9 else None, probability)
     with request.app.state.parts.index.reading() as index:
-        found = api.asked(lambda: queries.newest(index, wanted, cursor, PAGE))
+        found = asked(lambda: queries.newest(index, wanted, cursor, PAGE))
     rows = [summary(row) for row in found.rows]
     return page(request, "newest.html", objects=rows, cursor=found.cursor, wanted=wanted)
 
@@ -157,7 +171,7 @@ def newest(
 @router.get("/lists/risers")
 def risers(request: Request) -> Response:
     """Which of the objects seen last brighten fastest."""
-    return page(request, "risers.html", **api.risen(request))
+    return page(request, "risers.html", **request.app.state.parts.risers.found()._asdict())
 
 
 @router.get("/docs")
@@ -201,6 +215,14 @@ def place_of(ra: str, dec: str) -> tuple[float, float]:
     if not (0 <= found[0] <= 360 and -90 <= found[1] <= 90):
         raise ValueError("right ascension is 0 to 360 and declination -90 to 90 degrees")
     return found
+
+
+def radius_of(text: str) -> float:
+    """A radius from what somebody typed [arcsec], in degrees. Raises ValueError."""
+    try:
+        return float(text or 10) / 3600
+    except ValueError:
+        raise ValueError("a radius is a number of arc seconds, such as 10") from None
 
 
 def add_errors(app: FastAPI) -> None:

@@ -12,8 +12,9 @@ LARGEST_CONE_DEG = 2.0  # some 4,000 pixels
 
 
 def pixels(places_deg: NDArray[np.float64]) -> NDArray[np.int64]:
-    """The pixel of each place [n, 2], right ascension and declination [deg]; -1 where it is unknown. [n]."""
-    known = np.isfinite(places_deg).all(axis=1)
+    """The pixel of each place [n, 2], right ascension and declination [deg]; -1 where there is no such place. [n]."""
+    ra, dec = places_deg.T
+    known = (ra >= 0) & (ra <= 360) & (np.abs(dec) <= 90)  # false for NaN
     found = np.full(len(places_deg), -1, np.int64)
     if known.any():
         found[known] = angle_to_pixel(NSIDE, places_deg[known, 0], places_deg[known, 1], degrees=True)

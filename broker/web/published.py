@@ -28,6 +28,7 @@ FIELDS: Fields = {
     ),
 }  # fmt: skip
 CLASSES = np.array(CLASS_IDS)
+LATEST_MS = 253_402_300_800_000  # the year 10000
 
 
 class Place(NamedTuple):
@@ -66,7 +67,7 @@ def probabilities(columns: Columns) -> NDArray[np.float32]:
 
 
 def rows(columns: Columns, places: Sequence[Place]) -> list[Row]:
-    """Rows of the index for classifications [n], each with its place [n]."""
+    """Rows of the index for classifications [n], each with its place [n]; what no page could show is left out."""
     values, chances = columns.values, probabilities(columns)
     best = chances.argmax(axis=1) if len(chances) else np.empty(0, np.int64)
     where = np.stack([values["ra"], values["dec"]], axis=1)
@@ -84,8 +85,18 @@ def rows(columns: Columns, places: Sequence[Place]) -> list[Row]:
             "ra": known(where[i, 0]), "dec": known(where[i, 1]), "pixel": int(pixel[i]) if pixel[i] >= 0 else None,
             **places[i]._asdict(),
         }
-        for i in range(len(chances))
+        for i in np.flatnonzero(sane(columns, chances)).tolist()
     ]  # fmt: skip
+
+
+def sane(columns: Columns, chances: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which of n classifications have numbers where there must be some, and times within a calendar. [n]."""
+    finite: NDArray[np.bool_] = np.isfinite(chances).all(axis=1)
+    for name in ("mjd", "p99", "anomalyScore"):
+        finite = finite & np.isfinite(columns.values[name])
+    for name in ("ingestTimestamp", "publishTimestamp"):
+        finite = finite & (columns.values[name] >= 0) & (columns.values[name] < LATEST_MS)
+    return finite
 
 
 def known(number: float) -> float | None:

@@ -49,6 +49,23 @@ def named(index: sqlite3.Connection, text: str, limit: int = PAGE) -> list[Row]:
     return rows
 
 
+def of_id(index: sqlite3.Connection, text: str, limit: int = PAGE) -> list[Row]:
+    """Objects of any survey whose id is a text, or the one that survey/id names."""
+    survey, slash, name = text.partition("/")
+    if slash and (found := object_of(index, survey, name)):
+        return [found]
+    query = f"SELECT {OBJECT} FROM objects WHERE object = ? ORDER BY survey LIMIT ?"  # noqa: S608
+    rows: list[Row] = index.execute(query, (text, limit)).fetchall()
+    return rows
+
+
+def of_alert(index: sqlite3.Connection, number: int, limit: int = PAGE) -> list[Row]:
+    """Objects that an alert of a number belongs to, one of each survey at most."""
+    query = "SELECT DISTINCT survey, object FROM answers WHERE alert = ? LIMIT ?"
+    found = [object_of(index, row["survey"], row["object"]) for row in index.execute(query, (number, limit))]
+    return [row for row in found if row is not None]
+
+
 def within(index: sqlite3.Connection, ra_deg: float, dec_deg: float, radius_deg: float, limit: int = PAGE) -> list[Row]:
     """Objects within a cone, the nearest first, each with `separation_deg`. Raises ValueError for too large a cone."""
     pixels = cone(ra_deg, dec_deg, radius_deg).tolist()

@@ -12,14 +12,16 @@ from broker.config import Settings
 from broker.errors import StartupError
 from broker.lightcurves.store import LightCurveStore
 from broker.probes import listener
-from broker.web.app import Parts, Recent, application
+from broker.web.app import Parts, application
 from broker.web.crew import Lookout
 from broker.web.feed import Feed
 from broker.web.index import Index
 from broker.web.lightcurve import LightCurves
 from broker.web.pulse import Pulse
+from broker.web.recent import Recent
 
 OPEN = 200  # connections at once
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 PATIENCE_S = 3  # for pages that listen, at the end
 
 
@@ -47,12 +49,13 @@ def serve(
         recent, pulse = Recent(), Pulse()
         feed = Feed(settings, index, pulse, since_ms, lambda rows: recent.add(list(rows)))
         parts = Parts(index, pulse, feed, Lookout(settings), LightCurves(store), recent)
-        app = application(parts, password, proxy_header)
+        app = application(parts, password, proxy_header, hosts=LOOPBACK if host in LOOPBACK else frozenset())
         config = uvicorn.Config(
             app,
             log_level="warning",
             access_log=False,
             server_header=False,
+            proxy_headers=proxy_header is not None,
             limit_concurrency=OPEN,
             timeout_graceful_shutdown=PATIENCE_S,
             timeout_keep_alive=10,

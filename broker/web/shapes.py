@@ -88,3 +88,39 @@ class Answers(BaseModel):
 
     answers: list[Answer]
     cursor: str | None = None
+
+
+class SkyPoint(BaseModel):
+    """An observation as SkyPortal reads it."""
+
+    jd: Annotated[float, Field(description="Mid-exposure time, Julian date, TAI [days].")]
+    band: str
+    psfFlux: Annotated[float, Field(description="Difference flux [nJy], zero point 31.4 mag AB, of every survey.")]  # noqa: N815
+    psfFluxErr: float  # noqa: N815
+
+
+class SkyCandidate(BaseModel):
+    """The observation that an alert is about, and where its object is."""
+
+    ra: Degrees
+    dec: Degrees
+    candid: int
+    jd: float
+    band: str | None = None
+    psfFlux: float | None = None  # noqa: N815
+    psfFluxErr: float | None = None  # noqa: N815
+
+
+class SkyAlert(BaseModel):
+    """An object's latest alert as SkyPortal reads it."""
+
+    objectId: str  # noqa: N815
+    candid: int
+    survey: Annotated[str, Field(description="As SkyPortal calls it: ZTF, LSST.")]
+    candidate: SkyCandidate
+    prv_candidates: Annotated[list[SkyPoint], Field(description="Detections, the alert's own among them.")]
+    fp_hists: Annotated[list[SkyPoint], Field(description="Other points: forced photometry.")]
+    prv_nondetections: Annotated[list[SkyPoint], Field(description="Empty: limits are forced points here.")]
+    classifications: list[Named]
+    classifierName: str  # noqa: N815
+    classifierVersion: str  # noqa: N815
