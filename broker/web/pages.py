@@ -22,7 +22,7 @@ from broker.web.guard import client_of
 from broker.web.index import Row
 from broker.web.links import links_of
 from broker.web.queries import PAGE, Filters
-from broker.web.shapes import Answer
+from broker.web.steps import known, steps, versions
 from broker.web.views import answer, summary
 from model.taxonomy import CLASS_NAMES, CLASSES
 
@@ -116,7 +116,15 @@ async def events(request: Request) -> Response:
 def object_page(request: Request, survey: str, name: str) -> Response:
     """One object, all that was said of it and why."""
     found = api.object_(request, survey, name)
-    return page(request, "object.html", found=found, links=links_of(found.summary), steps=steps(found.answers))
+    return page(
+        request,
+        "object.html",
+        found=found,
+        links=links_of(found.summary),
+        steps=steps(found.answers),
+        versions=versions(found.answers),
+        known=known(found.light_curve),
+    )
 
 
 @router.get("/search")
@@ -178,19 +186,6 @@ def risers(request: Request) -> Response:
 def docs(request: Request) -> Response:
     """The interface for programs."""
     return page(request, "docs.html", api=request.app.openapi())
-
-
-def steps(answers: list[Answer]) -> list[dict[str, Any]]:
-    """What each alert changed: the class whose probability moved most, and by how much."""
-    found = []
-    before: dict[int, float] = {}
-    for said in answers:
-        now = {c.class_id: c.probability for c in said.classes}
-        moved = max(now, key=lambda c: abs(now[c] - before.get(c, 0.0)))
-        change = now[moved] - before[moved] if before else None
-        found.append({"answer": said, "moved": CLASS_NAMES[moved], "change": change})
-        before = now
-    return found
 
 
 def brief(row: Row) -> dict[str, Any]:

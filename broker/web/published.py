@@ -91,17 +91,16 @@ def rows(columns: Columns, places: Sequence[Place]) -> list[Row]:
 
 def sane(columns: Columns, chances: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Which of n classifications have numbers where there must be some, and times within a calendar. [n]."""
-    finite: NDArray[np.bool_] = np.isfinite(chances).all(axis=1)
-    for name in ("mjd", "p99", "anomalyScore"):
-        finite = finite & np.isfinite(columns.values[name])
-    for name in ("ingestTimestamp", "publishTimestamp"):
-        finite = finite & (columns.values[name] >= 0) & (columns.values[name] < LATEST_MS)
-    return finite
+    numbers = [columns.values[name] for name in ("mjd", "p99", "anomalyScore")]
+    times = [columns.values[name] for name in ("ingestTimestamp", "publishTimestamp")]
+    tests = [np.isfinite(chances).all(axis=1), *map(np.isfinite, numbers), *((t >= 0) & (t < LATEST_MS) for t in times)]
+    found: NDArray[np.bool_] = np.logical_and.reduce(tests)
+    return found
 
 
 def known(number: float) -> float | None:
-    """A number, or None for NaN."""
-    return None if np.isnan(number) else float(number)
+    """A number, or None for NaN and infinity."""
+    return float(number) if np.isfinite(number) else None
 
 
 def night_of(ms: int) -> str:

@@ -61,7 +61,7 @@ def serve(
             timeout_keep_alive=10,
         )
         shown = f"[{host}]" if ":" in host else host
-        console.print(f"http://{shown}:{socket.getsockname()[1]}", highlight=False)
+        console.print(f"the page: http://{shown}:{socket.getsockname()[1]}", highlight=False)
         signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn raises it once more when all is over
         try:
             uvicorn.Server(config).run(sockets=[socket])

@@ -58,15 +58,16 @@ function anomaly(a) {
   while (body.rows.length > 30) body.deleteRow(-1);
 }
 
-function axis(size) {
+function axis(size, values) {
   const line = { stroke: style("--line"), width: 1 };
-  return { stroke: style("--quiet"), font: "12px system-ui", grid: line, ticks: line, size };
+  return { stroke: style("--quiet"), font: "12px system-ui", grid: line, ticks: line, size, values };
 }
 
+const clock = (_, times) => times.map((t) => new Date(1000 * t).toISOString().slice(11, 19));
 const chart = at("chart");
 const spark = new uPlot({
   width: chart.clientWidth - 12, height: 150, legend: { show: false }, cursor: { show: false },
-  axes: [axis(36), axis(64)],
+  axes: [axis(28, clock), axis(64)],
   series: [{}, { stroke: style("--accent"), width: 2, fill: `${style("--accent")}22` }],
 }, [[], []], chart);
 addEventListener("resize", () => spark.setSize({ width: chart.clientWidth - 12, height: 150 }));

@@ -2,12 +2,14 @@
 "use strict";
 const BANDS = "ugrizy";
 const COLOURS = ["#4477aa", "#ee6677", "#228833", "#b8962e", "#66a8c8", "#aa3377", "#888888", "#cc5500", "#7a5cc8", "#2a9d8f", "#d1495b", "#6b8e23", "#8a5a44", "#1f78b4"];
+const DASHES = [undefined, [6, 4], [2, 3]];
 const at = (id) => document.getElementById(id);
 const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const shown = new Set(BANDS);
 const plots = [];
 const sync = uPlot.sync("time");
 let object;
+let chosen = null; // the answer whose changes are shown
 
 function made(tag, text) {
   const element = document.createElement(tag);
@@ -32,7 +34,7 @@ function options(target, height, label, series, extra = {}) {
     cursor: { sync: { key: sync.key }, drag: { x: true, y: false } },
     legend: { show: false },
     axes: [axis(extra.last ? (time() === "days" ? "days since the first detection" : "MJD, TAI") : undefined, 28), axis(label, 58)],
-    series: [{}, ...series], hooks: extra.hooks ?? {},
+    series: [{}, ...series], hooks: { draw: [...(extra.draw ?? []), mark] },
   };
 }
 
@@ -83,7 +85,15 @@ function curve() {
   const label = magnitude ? "AB magnitude of |flux|" : "difference flux, nJy";
   const series = [{ stroke: "transparent", points: { show: false } }];
   const times = rows.map((o) => x(o.mjd));
-  plot("curve", 340, label, series, [times, rows.map((o) => value(o)[0])], { scales, hooks: { draw } });
+  plot("curve", 340, label, series, [times, rows.map((o) => value(o)[0])], { scales, draw });
+}
+
+const model = (a) => `${a.model} ${a.model_version}`;
+
+// The models that are compared: those ticked, or the only one.
+function compared() {
+  const boxes = [...document.querySelectorAll("#versions input")];
+  return boxes.length ? boxes.filter((b) => b.checked).map((b) => b.value) : [model(object.answers[0])];
 }
 
 function chances() {
@@ -93,21 +103,78 @@ function chances() {
   const seen = all.filter((name) => names.get(name) >= 0.05).sort((a, b) => names.get(b) - names.get(a));
   const of = (said, name) => said.classes.find((c) => c.name === name)?.probability ?? 0;
   const colour = (name) => COLOURS[all.indexOf(name) % COLOURS.length];
-  const series = seen.map((name) => ({ label: name, stroke: colour(name), width: 2, points: { show: object.answers.length < 60 } }));
-  plot("chances", 260, "class probability", series, [object.answers.map((a) => x(a.mjd)), ...seen.map((name) => object.answers.map((a) => of(a, name)))], { scales: { y: { range: [0, 1] } } });
-  at("legend").replaceChildren(...seen.map((name) => {
+  const lines = compared().flatMap((version, k) => seen.map((name) => ({ version, k, name })));
+  const series = lines.map(({ k, name }) => ({ label: name, stroke: colour(name), width: 2, dash: DASHES[k % DASHES.length], spanGaps: true, points: { show: object.answers.length < 60 } }));
+  const values = lines.map(({ version, name }) => object.answers.map((a) => (model(a) === version ? of(a, name) : null)));
+  plot("chances", 260, "class probability", series, [object.answers.map((a) => x(a.mjd)), ...values], { scales: { y: { range: [0, 1] } } });
+  const items = seen.map((name) => {
     const item = made("li");
-    const mark = made("i");
-    mark.style.background = colour(name);
-    item.append(mark, name);
+    const key = made("i");
+    key.style.background = colour(name);
+    item.append(key, name);
     return item;
-  }));
+  });
+  if (compared().length > 1) items.push(made("li", `solid ${compared()[0].slice(0, 24)}, dashed the others`));
+  at("legend").replaceChildren(...items);
 }
 
 function scores() {
   const flagged = object.answers.map((a) => (a.anomaly ? a.anomaly_score : null));
-  const series = [{ label: "anomaly score", stroke: style("--quiet"), width: 2 }, { label: "flagged", stroke: style("--bad"), width: 0, points: { show: true, size: 8, fill: style("--bad") } }];
-  plot("scores", 170, "anomaly score", series, [object.answers.map((a) => x(a.mjd)), object.answers.map((a) => a.anomaly_score), flagged], { last: true });
+  const versions = compared();
+  const lines = versions.map((_, k) => ({ label: "anomaly score", stroke: style("--quiet"), width: 2, dash: DASHES[k % DASHES.length], spanGaps: true }));
+  const values = versions.map((version) => object.answers.map((a) => (model(a) === version ? a.anomaly_score : null)));
+  const series = [...lines, { label: "flagged", stroke: style("--bad"), width: 0, points: { show: true, size: 8, fill: style("--bad") } }];
+  plot("scores", 170, "anomaly score", series, [object.answers.map((a) => x(a.mjd)), ...values, flagged], { last: true });
+}
+
+// A line across every chart at the answer that is looked at.
+function mark(u) {
+  if (!chosen) return;
+  const { ctx } = u;
+  const px = u.valToPos(x(chosen.mjd), "x", true);
+  if (px < u.bbox.left || px > u.bbox.left + u.bbox.width) return;
+  ctx.save();
+  ctx.strokeStyle = style("--accent");
+  ctx.setLineDash([4 * devicePixelRatio, 3 * devicePixelRatio]);
+  ctx.beginPath();
+  ctx.moveTo(px, u.bbox.top);
+  ctx.lineTo(px, u.bbox.top + u.bbox.height);
+  ctx.stroke();
+  ctx.restore();
+}
+
+// Every class before and after one alert, what moved most first.
+function why(number) {
+  const place = object.answers.findIndex((a) => a.number === number);
+  const said = object.answers[place];
+  if (!said) return;
+  const before = object.answers.slice(0, place).findLast((a) => model(a) === model(said));
+  chosen = said;
+  const was = new Map(before?.classes.map((c) => [c.name, c.probability]) ?? []);
+  const rows = said.classes.map((c) => ({ ...c, was: was.get(c.name), change: before ? c.probability - was.get(c.name) : 0 }));
+  rows.sort((a, b) => Math.abs(b.change) - Math.abs(a.change) || b.probability - a.probability);
+  const points = object.light_curve.filter((o) => Math.abs(o.mjd - said.mjd) < 1e-6);
+  const what = points.map((o) => `${o.band} ${Math.round(o.flux).toLocaleString("en")} ± ${Math.round(o.flux_err).toLocaleString("en")} nJy${o.detected ? "" : ", forced"}`);
+  const title = made("h3", `MJD ${said.mjd.toFixed(4)}: ${what.join("; ") || "an observation that the light curve no longer has"}`);
+  const table = made("table");
+  const head = made("tr");
+  for (const text of ["Class", "Before", "After", "Change"]) {
+    const cell = made("th", text);
+    cell.scope = "col";
+    head.append(cell);
+  }
+  table.createTHead().append(head);
+  const body = table.createTBody();
+  for (const row of rows) {
+    const line = body.insertRow();
+    const name = made("th", row.name);
+    name.scope = "row";
+    line.append(name, made("td", before ? row.was.toFixed(3) : "–"), made("td", row.probability.toFixed(3)), made("td", before ? `${row.change < 0 ? "−" : "+"}${Math.abs(row.change).toFixed(3)}` : "–"));
+  }
+  at("why").replaceChildren(title, table);
+  at("why").hidden = false;
+  document.querySelectorAll(".step").forEach((b) => b.setAttribute("aria-pressed", String(+b.dataset.number === number)));
+  plots.forEach((p) => p.redraw(false));
 }
 
 function plot(id, height, label, series, data, extra = {}) {
@@ -169,6 +236,8 @@ fetch(at("tools").dataset.source).then((answer) => answer.json()).then((found) =
   bandTools();
   draw();
   document.querySelectorAll("input[type=radio]").forEach((input) => input.addEventListener("change", draw));
+  document.querySelectorAll("#versions input").forEach((input) => input.addEventListener("change", draw));
+  document.querySelectorAll(".step").forEach((b) => b.addEventListener("click", () => why(+b.dataset.number)));
   at("png").addEventListener("click", picture);
   addEventListener("resize", draw);
 });

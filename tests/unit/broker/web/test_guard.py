@@ -56,3 +56,22 @@ def test_clients_are_not_remembered_for_ever():
     for i in range(guard.MOST_CLIENTS + 50):
         limit.takes(str(i))
     assert len(limit._left) == guard.MOST_CLIENTS
+
+
+def test_a_page_elsewhere_that_takes_this_machines_address_is_not_answered():
+    made = client(hosts=frozenset({"127.0.0.1", "localhost", "::1"}))
+    for host, status in (
+        ("127.0.0.1:8480", 200), ("localhost", 200), ("[::1]:8480", 200), ("LOCALHOST:1", 200),
+        ("evil.example:8480", 421),
+        ("127.0.0.1.evil.example", 421), ("", 421), ("[::1", 200), ("[", 421),
+    ):  # fmt: skip
+        assert made.get("/search", headers={"Host": host}).status_code == status, host
+
+
+def test_behind_a_password_or_a_proxy_any_name_will_do():
+    assert client(password="a:b", hosts=frozenset({"localhost"})).get("/search", auth=("a", "b")).status_code == 200
+
+
+def test_guesses_of_a_password_are_bounded():
+    made = client(password="ada:secret", searches_a_minute=3)
+    assert [made.get("/search", auth=("ada", str(i))).status_code for i in range(4)] == [401, 401, 401, 429]

@@ -53,3 +53,11 @@ def test_a_file_of_another_layout_is_begun_anew(path):
 def test_a_reader_cannot_write(path):
     with Index(path).reading() as reading, pytest.raises(sqlite3.OperationalError, match="readonly"):
         reading.execute("DELETE FROM answers")
+
+
+def test_a_file_of_any_name_can_be_read(tmp_path):
+    index = Index(tmp_path / "a?b#c%41.sqlite")
+    written(index, said("a"))
+    with index.reading() as reading:
+        assert len(reading.execute("SELECT * FROM objects").fetchall()) == 1
+    index.close()

@@ -1,29 +1,9 @@
 import numpy as np
 import pytest
 
-from broker.lightcurves.entries import cut_all, entries_of
-from broker.lightcurves.hashes import salts
 from broker.lightcurves.store import InMemoryLightCurves
 from broker.web.lightcurve import LightCurves, magnitudes, rise_sigma
-from model.observation import OBSERVATION
-
-
-def rows_of(*observations):
-    return np.array(list(observations), OBSERVATION)
-
-
-def log_of(key, rows):
-    n = len(rows)
-    none = np.zeros(n, np.int64)
-    made = entries_of(
-        rows,
-        alert_ids=none,
-        offsets=none,
-        sources=none.astype(np.uint32),
-        history=none > 0,
-        salts=np.repeat(salts([key]), n),
-    )
-    return cut_all(made)
+from tests.support.webpage import log_of, rows_of
 
 
 def test_a_light_curve_is_what_the_log_holds_as_a_set_without_what_is_damaged():
@@ -55,3 +35,10 @@ def test_a_rise_is_the_fastest_of_a_band_in_the_last_days():
     assert rise_sigma(rows) == pytest.approx(50 / 2 / 5)
     assert rise_sigma(rows[:1]) == 0.0
     assert rise_sigma(rows[:0]) == 0.0
+
+
+def test_of_a_long_log_the_newest_entries_are_read():
+    store = InMemoryLightCurves()
+    store.logs[b"ztf/a"] = log_of(b"ztf/a", rows_of(*((float(i), 1.0, 1.0, 1, True) for i in range(9))))
+    (found,) = LightCurves(store).of(["ztf/a"], 2)
+    assert found["mjd_tai"].tolist() == [7.0, 8.0]

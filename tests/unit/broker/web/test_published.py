@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 
@@ -60,3 +62,27 @@ def test_classes_stand_at_their_places_in_any_order_and_strangers_nowhere():
 
 def test_a_night_is_a_day_of_utc():
     assert night_of(1_795_000_000_000) == "2026-11-18"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"mjd": math.nan},
+        {"mjd": math.inf},
+        {"anomalyScore": math.nan},
+        {"p99": math.inf},
+        {"publishTimestamp": 2**62},
+        {"ingestTimestamp": -1},
+        {"classifications": [{"classId": 90, "probability": math.nan}]},
+    ],
+)
+def test_what_no_page_could_show_is_left_out(changes):
+    columns = Classifications().read([classification(**changes), classification(alertId=5)])
+    assert [row["alert"] for row in rows(columns, [PLACE, PLACE])] == [5]
+
+
+@pytest.mark.parametrize("place", [(400.0, 0.0), (-1.0, 0.0), (10.0, 91.0), (math.inf, 0.0)])
+def test_a_place_that_is_none_on_the_sky_has_no_pixel(place):
+    (row,) = rows(Classifications().read([classification(ra=place[0], dec=place[1])]), [PLACE])
+    assert row["pixel"] is None
+    assert row["ra"] is None or math.isfinite(row["ra"])

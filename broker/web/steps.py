@@ -1,0 +1,57 @@
+"""Steps: what each alert changed, and what was known of an object. What moved an answer is seen between two of them."""
+
+from collections import Counter
+from typing import Any, NamedTuple
+
+from broker.web.shapes import Answer, Observed
+from model.observation import BANDS
+from model.taxonomy import CLASS_NAMES
+
+
+def steps(answers: list[Answer]) -> list[dict[str, Any]]:
+    """Each answer, oldest first, with the class whose probability moved most since the one before of the same model."""
+    found = []
+    before: dict[tuple[str, str], dict[int, float]] = {}
+    for said in answers:
+        model = said.model, said.model_version
+        now = {c.class_id: c.probability for c in said.classes}
+        then = before.get(model)
+        moved = max(now, key=lambda c, then=then: abs(now[c] - (then[c] if then else 0.0)))  # type: ignore[misc]
+        found.append(
+            {"answer": said, "moved": CLASS_NAMES[moved], "change": now[moved] - then[moved] if then else None}
+        )
+        before[model] = now
+    return found
+
+
+class Version(NamedTuple):
+    """An artefact that answered, and how often."""
+
+    model: str
+    version: str
+    answers: int
+
+
+def versions(answers: list[Answer]) -> list[Version]:
+    """The artefacts that answered, that of the latest answer first."""
+    counts = Counter((a.model, a.model_version) for a in answers)
+    latest = dict.fromkeys((a.model, a.model_version) for a in reversed(answers))
+    return [Version(*model, counts[model]) for model in latest]
+
+
+class Known(NamedTuple):
+    """What the light curve holds."""
+
+    detections: int
+    others: int
+    bands: list[tuple[str, int]]  # those that have points, and how many
+    days: float
+
+
+def known(rows: list[Observed]) -> Known:
+    """What is known of an object: of its light curve; the records name no photo-z and no threshold."""
+    counts = Counter(row.band for row in rows)
+    seen = sum(row.detected for row in rows)
+    times = [row.mjd for row in rows]
+    days = max(times) - min(times) if times else 0.0
+    return Known(seen, len(rows) - seen, [(band, counts[band]) for band in BANDS if counts[band]], days)
