@@ -12,7 +12,7 @@ from starlette.staticfiles import StaticFiles
 from broker.web import api, pages, skyportal
 from broker.web.crew import Lookout
 from broker.web.feed import Feed
-from broker.web.guard import Guard
+from broker.web.guard import SEARCHES_A_MINUTE, Guard
 from broker.web.index import Index
 from broker.web.lightcurve import LightCurves
 from broker.web.listeners import Listeners
@@ -46,7 +46,12 @@ class Parts:
 
 
 def application(
-    parts: Parts, password: str | None = None, trusted_header: str | None = None, hosts: frozenset[str] = frozenset()
+    parts: Parts,
+    password: str | None = None,
+    trusted_header: str | None = None,
+    *,
+    searches_a_minute: int = SEARCHES_A_MINUTE,
+    hosts: frozenset[str] = frozenset(),
 ) -> FastAPI:
     """The page; following begins and ends with it. The arguments are those of `Guard`."""
 
@@ -68,7 +73,9 @@ def application(
         lifespan=following,
     )
     app.state.parts = parts
-    app.add_middleware(Guard, password=password, trusted_header=trusted_header, hosts=hosts)
+    app.add_middleware(
+        Guard, password=password, trusted_header=trusted_header, searches_a_minute=searches_a_minute, hosts=hosts
+    )
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     app.include_router(api.router)
     app.include_router(skyportal.router)

@@ -137,7 +137,7 @@ class Feed:
         columns = self._reader.read(values)
         found = rows(columns, [places[i] for i in columns.which.tolist()])
         self.strangers += len(values) - len(found)
-        self._count(found)
+        self.count(found)
         every = max(1, round(len(found) / WAIT_S / KEPT_A_SECOND)) if len(messages) == READ else 1
         kept = [row for i, row in enumerate(found) if row["anomaly"] or i % every == 0]
         nights = Counter((night_of(row["published_ms"]), row["topic"]) for row in found)
@@ -145,7 +145,8 @@ class Feed:
         if flagged := [row for row in found if row["anomaly"]]:
             self._anomalies(flagged)
 
-    def _count(self, found: list[Row]) -> None:
+    def count(self, found: list[Row]) -> None:
+        """Tell the pulse of what has come."""
         best = np.array([row["best"] for row in found], np.int64)
         late = np.array([max(0, row["published_ms"] - row["read_ms"]) for row in found]) / 1000
         self._pulse.beat([row["survey"] for row in found], best, sum(row["anomaly"] for row in found), late)

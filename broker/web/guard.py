@@ -25,6 +25,7 @@ HEADERS = {
 }
 WAIT = {"Retry-After": "10"}
 A_MINUTE = 60.0
+SEARCHES_A_MINUTE = 240  # of one client
 MOST_CLIENTS = 4_096
 
 
@@ -63,7 +64,7 @@ class Guard:
         app: ASGIApp,
         password: str | None,
         trusted_header: str | None,
-        searches_a_minute: int = 240,
+        searches_a_minute: int = SEARCHES_A_MINUTE,
         hosts: frozenset[str] = frozenset(),
     ) -> None:
         self._app = app

@@ -3,6 +3,8 @@
 import signal
 import sqlite3
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import uvicorn
@@ -38,14 +40,14 @@ def serve(
     proxy_header: str | None,
 ) -> None:
     """Answer until told to stop. Raises StartupError where it cannot listen, or the index cannot be written."""
-    with tempfile.TemporaryDirectory(prefix="misweeper-web-") as folder:
+    with nullcontext(index_path) if index_path else temporary() as path:
         try:
             socket = listener(host, port)
         except OSError as error:
             raise StartupError(
                 f"port {port} of {host} cannot be had: {error.strerror}; give another by --port"
             ) from None
-        index = opened(index_path or Path(folder) / "index.sqlite")
+        index = opened(path)
         recent, pulse = Recent(), Pulse()
         feed = Feed(settings, index, pulse, since_ms, lambda rows: recent.add(list(rows)))
         parts = Parts(index, pulse, feed, Lookout(settings), LightCurves(store), recent)
@@ -67,6 +69,13 @@ def serve(
             uvicorn.Server(config).run(sockets=[socket])
         finally:
             index.close()
+
+
+@contextmanager
+def temporary() -> Iterator[Path]:
+    """A file that is gone in the end."""
+    with tempfile.TemporaryDirectory(prefix="misweeper-web-") as folder:
+        yield Path(folder) / "index.sqlite"
 
 
 def opened(path: Path) -> Index:

@@ -55,11 +55,11 @@ class Site:
 
 
 @contextmanager
-def site(folder: Path) -> Iterator[Site]:
+def site(folder: Path, searches_a_minute: int = 10_000) -> Iterator[Site]:
     """A page that follows nothing: no thread is started."""
     index, store, settings, pulse = Index(folder / "index.sqlite"), InMemoryLightCurves(), Settings(), Pulse()
     parts = Parts(index, pulse, Feed(settings, index, pulse, 0), Lookout(settings), LightCurves(store), Recent())
     try:
-        yield Site(index, store, parts, TestClient(application(parts)))
+        yield Site(index, store, parts, TestClient(application(parts, searches_a_minute=searches_a_minute)))
     finally:
         index.close()
