@@ -22,7 +22,7 @@ FOLDER = Path(__file__).parents[1] / "deploy" / "screenshots"
 ALERTS = 9_000
 RATE = 150
 DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
-COLOURS = 128
+COLOURS = 256  # where a picture is too large otherwise
 LARGEST = 150_000  # bytes of a picture
 
 
@@ -94,14 +94,16 @@ def look(opened: Browser, home: str, path: str, size: dict[str, int], scheme: st
 
 
 def take(page: Page, name: str, *, full: bool = False) -> None:
-    """A picture, with few colours so that it is small."""
+    """A picture."""
     path = FOLDER / f"{name}.png"
     page.wait_for_timeout(500)
     page.screenshot(path=path, full_page=full)
     picture = Image.open(path).convert("RGB")
     if full:
         picture = picture.crop((0, 0, picture.width, min(picture.height, 1_900)))
-    picture.quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+    picture.save(path, optimize=True)
+    if path.stat().st_size > LARGEST:
+        picture.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(path, optimize=True)
     page.close()
 
 

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
@@ -16,7 +17,7 @@ from broker.web.guard import SEARCHES_A_MINUTE, Guard
 from broker.web.index import Index
 from broker.web.lightcurve import LightCurves
 from broker.web.listeners import Listeners
-from broker.web.live import News, news
+from broker.web.live import News, account, news
 from broker.web.pulse import Pulse
 from broker.web.recent import Recent
 from broker.web.risers import Risers
@@ -41,8 +42,12 @@ class Parts:
 
     def __post_init__(self) -> None:
         """What is made of the rest."""
-        self.news = News(lambda: news(self.pulse, self.lookout.crew, self.feed.trouble, self.latency_line_s))
+        self.news = News(self._news)
         self.risers = Risers(self.index, self.curves)
+
+    def _news(self) -> dict[str, Any]:
+        told = news(self.pulse, self.lookout.crew, self.feed.trouble, self.latency_line_s)
+        return told | account(self.index)
 
 
 def application(

@@ -6,7 +6,6 @@ nothing twice. Of a flood it keeps the anomalies and every so many of the rest, 
 
 import sqlite3
 import threading
-from collections import Counter
 from collections.abc import Callable, Sequence
 from time import monotonic
 
@@ -22,7 +21,7 @@ from broker.kafka import spans
 from broker.kafka.subscription import NOT_OURS, source
 from broker.kafka.troubles import Troubles
 from broker.web.index import Batch, Index, Row
-from broker.web.published import Classifications, Place, night_of, rows
+from broker.web.published import Classifications, Place, Shown, rows, shown
 from broker.web.pulse import Pulse
 
 log = structlog.get_logger(__name__)
@@ -122,31 +121,30 @@ class Feed:
 
     def _take(self, messages: Sequence[KafkaMessage]) -> None:
         """Count all, keep some, and write where to go on."""
-        values, places = [], []
-        following: dict[tuple[str, int], int] = {}
         for message in messages:
-            topic, partition, offset = message.topic() or "", message.partition() or 0, message.offset() or 0
             if error := message.error():
                 raise KafkaException(error)
-            following[topic, partition] = offset + 1
+        following = {(m.topic() or "", m.partition() or 0): (m.offset() or 0) + 1 for m in messages}
+        columns = self._reader.read([message.value() or b"" for message in messages])
+        found = shown(columns)
+        self.count(found)
+        every = max(1, round(len(found.which) / WAIT_S / KEPT_A_SECOND)) if len(messages) == READ else 1
+        keep = found.which[found.anomaly | (np.arange(len(found.which)) % every == 0)]
+        places, which = [], []
+        for i, message in zip(keep.tolist(), (messages[j] for j in columns.which[keep].tolist()), strict=True):
+            here = message.topic() or "", message.partition() or 0, message.offset() or 0
             try:
-                places.append(Place(topic, partition, offset, *source(message.headers() or ())))
-                values.append(message.value() or b"")
+                places.append(Place(*here, *source(message.headers() or ())))
+                which.append(i)
             except (*NOT_OURS, SystemError):  # the client's own, for a header's name that is no UTF-8
                 self.strangers += 1
-        columns = self._reader.read(values)
-        found = rows(columns, [places[i] for i in columns.which.tolist()])
-        self.strangers += len(values) - len(found)
-        self.count(found)
-        every = max(1, round(len(found) / WAIT_S / KEPT_A_SECOND)) if len(messages) == READ else 1
-        kept = [row for i, row in enumerate(found) if row["anomaly"] or i % every == 0]
-        nights = Counter((night_of(row["published_ms"]), row["topic"]) for row in found)
+        self.strangers += len(messages) - len(found.which)
+        kept = rows(columns, which, places)
+        nights = {(night, self._settings.outputs.classifications): count for night, count in found.nights.items()}
         self._index.write(Batch(kept, nights, following))
-        if flagged := [row for row in found if row["anomaly"]]:
+        if flagged := [row for row in kept if row["anomaly"]]:
             self._anomalies(flagged)
 
-    def count(self, found: list[Row]) -> None:
-        """Tell the pulse of what has come."""
-        best = np.array([row["best"] for row in found], np.int64)
-        late = np.array([max(0, row["published_ms"] - row["read_ms"]) for row in found]) / 1000
-        self._pulse.beat([row["survey"] for row in found], best, sum(row["anomaly"] for row in found), late)
+    def count(self, found: Shown) -> None:
+        """Tell the pulse of all that has come."""
+        self._pulse.beat(found.surveys, found.best, int(found.anomaly.sum()), found.late_s)

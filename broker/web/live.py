@@ -5,7 +5,10 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
+from broker.text import printable
+from broker.web import queries
 from broker.web.crew import Crew
+from broker.web.index import Index
 from broker.web.pulse import Pulse
 from model.taxonomy import CLASS_NAMES
 
@@ -35,6 +38,19 @@ class News:
             if monotonic() - self._at >= EVERY_S:
                 self._made, self._at = self._make(), monotonic()
             return self._made
+
+
+def account(index: Index) -> dict[str, Any]:
+    """What the index says of the latest answers: their models, and the messages of each night and topic."""
+    with index.reading() as reading:
+        models, nights = queries.models(reading), queries.nights(reading)
+    return {
+        "models": [
+            {"model": printable(m["model"]), "version": printable(m["version"][:12]), "priors": printable(m["priors"])}
+            for m in models
+        ],
+        "nights": [n | {"topic": printable(n["topic"])} for n in nights],
+    }
 
 
 def news(pulse: Pulse, crew: Crew, trouble: str, line_s: float) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from broker.web.drawing import light_curve
 from broker.web.index import Row
 from broker.web.lightcurve import LightCurves
 from broker.web.pages import TEMPLATES
-from broker.web.published import Classifications, Place, rows
+from broker.web.published import Classifications, Place, rows, shown
 from broker.web.shapes import Answer
 from broker.web.views import answer
 from model.taxonomy import CLASS_NAMES
@@ -132,7 +132,8 @@ def read(settings: Settings, some: list[Span], expect: Told, advanced: Told) -> 
             except NOT_OURS:
                 continue
         columns = reader.read(values)
-        yield from rows(columns, [places[i] for i in columns.which.tolist()])
+        which = shown(columns).which
+        yield from rows(columns, which.tolist(), [places[i] for i in columns.which[which].tolist()])
 
 
 def top(strangest: dict[str, Row]) -> list[tuple[str, Row]]:

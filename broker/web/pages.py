@@ -67,14 +67,11 @@ def live(request: Request) -> Response:
     parts = request.app.state.parts
     with parts.index.reading() as index:
         latest = queries.anomalies(index, 0, None, 15)
-        nights, models = queries.nights(index), queries.models(index)
     return page(
         request,
         "live.html",
         news=parts.news.latest(),
         anomalies=[answer(row) for row in latest.rows],
-        nights=nights,
-        models=models,
         line_s=parts.latency_line_s,
     )
 

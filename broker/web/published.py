@@ -1,5 +1,6 @@
 """Classifications as columns: what a page needs of thousands of messages at once."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -28,6 +29,7 @@ FIELDS: Fields = {
     ),
 }  # fmt: skip
 CLASSES = np.array(CLASS_IDS)
+DAY_MS = 86_400_000
 LATEST_MS = 253_402_300_800_000  # the year 10000
 
 
@@ -66,36 +68,63 @@ def probabilities(columns: Columns) -> NDArray[np.float32]:
     return found
 
 
-def rows(columns: Columns, places: Sequence[Place]) -> list[Row]:
-    """Rows of the index for classifications [n], each with its place [n]; what no page could show is left out."""
+class Shown(NamedTuple):
+    """What is counted of n classifications, of which k can be shown."""
+
+    which: NDArray[np.int64]  # [k], of the n
+    surveys: list[str]  # [k]
+    best: NDArray[np.int64]  # [k], PLAsTiCC class numbers
+    anomaly: NDArray[np.bool_]  # [k]
+    late_s: NDArray[np.float64]  # [k], from read to published
+    nights: Counter[str]
+
+
+def shown(columns: Columns) -> Shown:
+    """What a page can show of classifications [n]: they have numbers where there must be some, and a time."""
+    values, chances = columns.values, probabilities(columns)
+    numbers = [values[name] for name in ("mjd", "p99", "anomalyScore")]
+    times = [values[name] for name in ("ingestTimestamp", "publishTimestamp")]
+    tests = [np.isfinite(chances).all(axis=1), *map(np.isfinite, numbers), *((t >= 0) & (t < LATEST_MS) for t in times)]
+    which = np.flatnonzero(np.logical_and.reduce(tests))
+    published = values["publishTimestamp"][which]
+    days, counts = np.unique(published // DAY_MS, return_counts=True)
+    return Shown(
+        which,
+        [text(values["survey"][i]) for i in which.tolist()],
+        CLASSES[chances[which].argmax(axis=1)] if len(which) else np.empty(0, np.int64),
+        values["anomaly"][which] > 0,
+        np.maximum(0, published - values["ingestTimestamp"][which]) / 1000,
+        Counter({night_of(int(day) * DAY_MS): int(count) for day, count in zip(days, counts, strict=True)}),
+    )
+
+
+def rows(columns: Columns, which: Sequence[int], places: Sequence[Place]) -> list[Row]:
+    """Rows of the index for some of n classifications [k], each with its place [k]."""
     values, chances = columns.values, probabilities(columns)
     best = chances.argmax(axis=1) if len(chances) else np.empty(0, np.int64)
     where = np.stack([values["ra"], values["dec"]], axis=1)
     pixel = pixels(where)
-    texts = {name: [text.decode(errors="replace") for text in values[name]] for name in TEXTS}
     return [
         {
-            "survey": texts["survey"][i], "object": texts["objectId"][i], "alert": int(values["alertId"][i]),
-            "mjd": float(values["mjd"][i]), "observations": int(values["observations"][i]),
+            "survey": text(values["survey"][i]), "object": text(values["objectId"][i]),
+            "alert": int(values["alertId"][i]), "mjd": float(values["mjd"][i]),
+            "observations": int(values["observations"][i]),
             "best": CLASS_IDS[best[i]], "probability": float(chances[i, best[i]]),
             "probabilities": chances[i].tobytes(), "p99": float(values["p99"][i]),
             "score": float(values["anomalyScore"][i]), "anomaly": int(values["anomaly"][i] > 0),
-            "priors": texts["priors"][i], "model": texts["classifierName"][i], "version": texts["classifierVersion"][i],
+            "priors": text(values["priors"][i]), "model": text(values["classifierName"][i]),
+            "version": text(values["classifierVersion"][i]),
             "read_ms": int(values["ingestTimestamp"][i]), "published_ms": int(values["publishTimestamp"][i]),
             "ra": known(where[i, 0]), "dec": known(where[i, 1]), "pixel": int(pixel[i]) if pixel[i] >= 0 else None,
-            **places[i]._asdict(),
+            **place._asdict(),
         }
-        for i in np.flatnonzero(sane(columns, chances)).tolist()
+        for i, place in zip(which, places, strict=True)
     ]  # fmt: skip
 
 
-def sane(columns: Columns, chances: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Which of n classifications have numbers where there must be some, and times within a calendar. [n]."""
-    numbers = [columns.values[name] for name in ("mjd", "p99", "anomalyScore")]
-    times = [columns.values[name] for name in ("ingestTimestamp", "publishTimestamp")]
-    tests = [np.isfinite(chances).all(axis=1), *map(np.isfinite, numbers), *((t >= 0) & (t < LATEST_MS) for t in times)]
-    found: NDArray[np.bool_] = np.logical_and.reduce(tests)
-    return found
+def text(value: bytes) -> str:
+    """A text, whatever its bytes are."""
+    return value.decode(errors="replace")
 
 
 def known(number: float) -> float | None:

@@ -41,6 +41,22 @@ function workers(some) {
   at("workers").replaceChildren(...(items.length ? items : [made("li", "no worker is in the group", "none")]));
 }
 
+function models(some) {
+  at("models").replaceChildren(...some.map((m) => {
+    const item = made("li");
+    item.append(made("b", m.model), ` ${m.version}, ${m.priors} priors`);
+    return item;
+  }));
+}
+
+function nights(some) {
+  at("nights").replaceChildren(...some.map((n) => {
+    const row = made("tr");
+    row.append(made("td", n.night), made("td", n.topic), made("td", number(n.messages), "n"));
+    return row;
+  }));
+}
+
 function anomaly(a) {
   const row = made("tr");
   const name = made("th");
@@ -60,7 +76,7 @@ function anomaly(a) {
 
 function axis(size, values) {
   const line = { stroke: style("--line"), width: 1 };
-  return { stroke: style("--quiet"), font: "12px system-ui", grid: line, ticks: line, size, values };
+  return { stroke: style("--quiet"), font: "12px system-ui", grid: line, ticks: line, size, values, space: values ? 90 : 30 };
 }
 
 const clock = (_, times) => times.map((t) => new Date(1000 * t).toISOString().slice(11, 19));
@@ -84,6 +100,8 @@ function show(news) {
   at("trouble").hidden = !news.trouble;
   classes(news.surveys);
   workers(news.workers);
+  if (news.models.length) models(news.models);
+  if (news.nights.length) nights(news.nights);
   news.anomalies.forEach(anomaly);
   const now = Math.floor(Date.now() / 1000);
   spark.setData([news.rates.map((_, i) => now - news.rates.length + i), news.rates]);

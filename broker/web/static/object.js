@@ -1,7 +1,7 @@
 // One object: light curve, class probabilities and anomaly score under one axis of time.
 "use strict";
 const BANDS = "ugrizy";
-const COLOURS = ["#4477aa", "#ee6677", "#228833", "#b8962e", "#66a8c8", "#aa3377", "#888888", "#cc5500", "#7a5cc8", "#2a9d8f", "#d1495b", "#6b8e23", "#8a5a44", "#1f78b4"];
+const COLOURS = ["#888888", "#ee6677", "#228833", "#b8962e", "#66a8c8", "#aa3377", "#4477aa", "#cc5500", "#7a5cc8", "#2a9d8f", "#d1495b", "#6b8e23", "#8a5a44", "#1f78b4"];
 const DASHES = [undefined, [6, 4], [2, 3]];
 const at = (id) => document.getElementById(id);
 const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -165,13 +165,15 @@ function why(number) {
   }
   table.createTHead().append(head);
   const body = table.createTBody();
-  for (const row of rows) {
+  const told = rows.filter((row) => Math.abs(row.change) >= 0.0005 || row.probability >= 0.005);
+  for (const row of told) {
     const line = body.insertRow();
     const name = made("th", row.name);
     name.scope = "row";
     line.append(name, made("td", before ? row.was.toFixed(3) : "–"), made("td", row.probability.toFixed(3)), made("td", before ? `${row.change < 0 ? "−" : "+"}${Math.abs(row.change).toFixed(3)}` : "–"));
   }
-  at("why").replaceChildren(title, table);
+  const rest = rows.length - told.length;
+  at("why").replaceChildren(title, table, ...(rest ? [made("p", `${rest} others stay below 0.005.`)] : []));
   at("why").hidden = false;
   document.querySelectorAll(".step").forEach((b) => b.setAttribute("aria-pressed", String(+b.dataset.number === number)));
   plots.forEach((p) => p.redraw(false));

@@ -3,8 +3,11 @@ import pytest
 
 from broker.web import live, pulse
 from broker.web.crew import Crew, Worker
-from broker.web.live import News, news
+from broker.web.index import Batch
+from broker.web.live import News, account, news
 from broker.web.pulse import Pulse
+from tests.support.said import said
+from tests.support.webpage import site
 
 
 @pytest.fixture
@@ -38,3 +41,12 @@ def test_however_many_listen_the_news_are_made_once_a_while(clock):
     assert [told.latest()["n"] for _ in range(100)] == [1] * 100
     clock[0] += 1
     assert told.latest()["n"] == 2
+
+
+def test_models_and_nights_are_those_of_the_index_as_text(tmp_path):
+    with site(tmp_path) as page:
+        some = [said("a", version="v1"), said("a", 1, model="<b>\u202e", version="0123456789abcdef")]
+        page.index.write(Batch(some, {("2026-11-25", "c"): 2}, {}))
+        told = account(page.index)
+    assert [(m["model"], m["version"]) for m in told["models"]] == [("<b>\\u202e", "0123456789ab"), ("default", "v1")]
+    assert told["nights"] == [{"night": "2026-11-25", "topic": "c", "messages": 2}]
