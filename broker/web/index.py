@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 LAYOUT = 2  # of the tables; a file of another layout is begun anew
+OURS = int.from_bytes(b"misw")  # tells our files from those of other programs
 MOST_ANSWERS = 5_000_000  # some 250 bytes each
 CUT_AT_ONCE = 20_000
 
@@ -75,22 +76,35 @@ class Index:
     Args:
         path: of the file; its folder exists.
         most_answers: kept; the oldest go.
+
+    Raises sqlite3.Error where the file is no database, or another program's.
     """
 
     def __init__(self, path: Path, most_answers: int = MOST_ANSWERS) -> None:
         self.path = path
         self._most = most_answers
         self._writer = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        if self._writer.execute("PRAGMA user_version").fetchone()[0] != LAYOUT:
+        if self._layout() != LAYOUT:
             self._begin_anew()
         self._writer.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA temp_store = MEMORY;")
+
+    def _layout(self) -> int:
+        """The layout of the file's tables, 0 where it has none. Raises sqlite3.DatabaseError where it is not ours."""
+        (tables,), (whose,), (layout,) = (
+            self._writer.execute(question).fetchone()
+            for question in ("SELECT count(*) FROM sqlite_schema", "PRAGMA application_id", "PRAGMA user_version")
+        )
+        if tables and whose != OURS:
+            self._writer.close()
+            raise sqlite3.DatabaseError("it is another program's database")
+        return int(layout)
 
     def _begin_anew(self) -> None:
         self._writer.close()
         for name in (self.path, *(self.path.with_name(self.path.name + end) for end in ("-wal", "-shm"))):
             name.unlink(missing_ok=True)
         self._writer = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
-        self._writer.executescript(f"{TABLES} PRAGMA user_version = {LAYOUT};")
+        self._writer.executescript(f"{TABLES} PRAGMA application_id = {OURS}; PRAGMA user_version = {LAYOUT};")
 
     def close(self) -> None:
         """Give the file back."""

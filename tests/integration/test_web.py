@@ -7,10 +7,12 @@ import subprocess
 import sys
 import time
 import urllib.request
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from confluent_kafka import Producer
 from playwright.sync_api import expect
 
 from broker.commands.demo import HELDOUT
@@ -109,6 +111,53 @@ def test_an_objects_page_draws_its_bands_and_its_probabilities(night, watched):
     watched.assert_clean()
 
 
+def test_an_alert_that_is_clicked_shows_how_each_class_changed(night, watched):
+    found = busiest(night)
+    page = watched.goto(f"/objects/{found['survey']}/{found['object_id']}")
+    page.locator("#chances canvas").wait_for()
+    page.locator(".step").first.click()
+    expect(page.locator("#why")).to_be_visible()
+    answers = api(night, f"/api/objects/{found['survey']}/{found['object_id']}")["answers"]
+    last, before = ({c["name"]: c["probability"] for c in a["classes"]} for a in (answers[-1], answers[-2]))
+    for row in page.locator("#why tbody tr").all():
+        name, was, now, change = row.locator("th, td").all_inner_texts()
+        assert abs(float(was) - before[name]) < 0.001
+        assert abs(float(now) - last[name]) < 0.001
+        assert abs(float(change.replace("−", "-")) - (last[name] - before[name])) < 0.001
+    expect(page.locator(".step").first).to_have_attribute("aria-pressed", "true")
+    watched.assert_clean()
+
+
+def test_skyportal_finds_an_object_by_its_id_and_by_its_alert(night):
+    found = busiest(night)
+    alert = api(night, f"/alerts/{found['object_id']}")
+    assert alert["objectId"] == found["object_id"]
+    curve = api(night, f"/api/objects/{found['survey']}/{found['object_id']}")["light_curve"]
+    assert len(alert["prv_candidates"]) + len(alert["fp_hists"]) == len(curve)
+    assert alert["candidate"]["psfFlux"] is not None
+    assert any(a["objectId"] == found["object_id"] for a in api(night, f"/alerts?candid={alert['candid']}"))
+
+
+def test_the_report_of_a_night_is_one_file_that_reconciles(night, chromium, tmp_path):
+    date = (datetime.now(UTC) - timedelta(hours=12)).date().isoformat()  # a night begins at noon
+    path = tmp_path / "night.html"
+    command = [sys.executable, "-m", "broker.commands.main", "report", "--night", date, "--output", str(path)]
+    done = subprocess.run(
+        command, env=os.environ | night.variables(), capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    page = chromium.new_page()
+    watched = Watched(page, path.as_uri())
+    page.goto(path.as_uri())
+    headings = page.locator("h2").all_inner_texts()
+    assert "Every offset has one fate" in headings, headings
+    assert page.locator("svg circle").count() > 10
+    violations = Axe().run(page).response["violations"]
+    assert [v["id"] for v in violations if v["impact"] in ("serious", "critical")] == []
+    watched.assert_clean()
+    page.close()
+
+
 def test_what_an_object_is_can_be_taken_along(night, watched):
     found = busiest(night)
     page = watched.goto(f"/objects/{found['survey']}/{found['object_id']}")
@@ -171,6 +220,9 @@ def test_axe_finds_nothing_serious(chromium, night, path, scheme):
     watched = Watched(page, night.home)
     found = busiest(night)
     watched.goto(f"/objects/{found['survey']}/{found['object_id']}" if path == "object" else path)
+    if path == "object":
+        page.locator("#chances canvas").wait_for()
+        page.locator(".step").first.click()
     page.wait_for_timeout(300)
     violations = Axe().run(page).response["violations"]
     serious = [(v["id"], v["nodes"][0]["html"][:150]) for v in violations if v["impact"] in ("serious", "critical")]
@@ -208,3 +260,28 @@ def test_a_page_that_is_started_again_goes_on_where_it_was(night, tmp_path):
             page.terminate()
             assert page.wait(20) == 0
     assert counts[0] == counts[1] >= ALERTS
+
+
+def test_what_another_model_said_is_drawn_beside_it(night, watched):
+    found = busiest(night)
+    path = f"/objects/{found['survey']}/{found['object_id']}"
+    mine = [p for p in night.collect(ALERTS)["classifications"] if p.record["objectId"] == found["object_id"]]
+    producer = Producer({"bootstrap.servers": night.kafka})
+    for one in mine:
+        other = one.record | {"classifierVersion": "f" * 12, "anomaly": False}
+        headers = [(f"source_{k}", str(v)) for k, v in zip(("topic", "partition", "offset"), one.source, strict=True)]
+        producer.produce(night.prefix + "classifications", encode(other, "classification"), headers=headers)
+    producer.flush(30)
+    eventually(lambda: len(api(night, "/api" + path)["answers"]) >= 2 * len(mine), 60)
+    page = watched.goto(path)
+    page.locator("#chances canvas").wait_for()
+    boxes = page.locator("#versions input")
+    expect(boxes).to_have_count(2)
+    drawn = "() => document.querySelector('#chances canvas').toDataURL()"
+    alone = page.evaluate(drawn)
+    boxes.nth(1).check()
+    assert page.evaluate(drawn) != alone
+    expect(page.locator("#legend li").last).to_contain_text("dashed")
+    boxes.nth(0).uncheck()
+    boxes.nth(1).uncheck()
+    watched.assert_clean()

@@ -25,6 +25,7 @@ HELD_BY = {
     "broker/commands/deadletters.py": "integration/test_deadletters.py",
     "broker/commands/demo.py": "integration/test_demo.py",
     "broker/commands/main.py": "integration/test_service.py",
+    "broker/commands/report.py": "integration/test_web.py",
     "broker/complaints.py": "unit/broker/test_config.py",
     "broker/embedded/guard.py": "unit/broker/embedded/test_server.py",
     "broker/embedded/kafka.py": "integration/test_embedded.py",
@@ -57,6 +58,8 @@ HELD_BY = {
     "broker/surveys/adapted.py": "unit/broker/packets/test_reader.py",
     "broker/surveys/known.py": "unit/broker/packets/test_writers.py",
     "broker/routes.py": "unit/broker/test_config.py",
+    "broker/web/crew.py": "integration/test_web.py",
+    "broker/web/shapes.py": "unit/broker/web/test_views.py",
     "model/running.py": "unit/model/test_features.py",
     "model/runs.py": "unit/model/test_classifier.py",
     "training/calibrate.py": "unit/training/test_fit.py",  # one artefact is trained for all of these

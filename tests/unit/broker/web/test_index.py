@@ -61,3 +61,14 @@ def test_a_file_of_any_name_can_be_read(tmp_path):
     with index.reading() as reading:
         assert len(reading.execute("SELECT * FROM objects").fetchall()) == 1
     index.close()
+
+
+def test_another_programs_database_is_left_alone(path):
+    with sqlite3.connect(path) as theirs:
+        theirs.execute("CREATE TABLE theirs (x)")
+    theirs.close()
+    with pytest.raises(sqlite3.DatabaseError, match="another program"):
+        Index(path)
+    with sqlite3.connect(path) as theirs:
+        assert theirs.execute("SELECT name FROM sqlite_schema").fetchall() == [("theirs",)]
+    theirs.close()
