@@ -8,10 +8,10 @@ LOCK   := deploy/requirements.lock
 SOURCE := broker model schemas training
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench profile fuzz chaos train fmt lock clean
+.PHONY: help demo test check bench profile screenshots fuzz chaos train fmt lock clean
 
 help: ## print this help
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 demo: $(READY) ## everything at work on this machine: real Kafka, real Valkey, two surveys in one service
 	$(BIN)/misweeper demo
@@ -36,6 +36,9 @@ bench: $(READY) ## how fast it is here: one table, and bench.json; SHORT=1: minu
 
 profile: $(READY) ## a flame graph of a worker under load: profile.svg
 	$(BIN)/python -m tests.benchmark.profile --out profile.svg
+
+screenshots: $(READY) ## pictures of the page from the demo, for the README: deploy/screenshots
+	$(BIN)/python -m tests.screenshots
 
 fuzz: $(READY) ## a million hostile packets through decode and adapt; SHORT=1: 50,000
 	$(BIN)/pytest tests/fuzz

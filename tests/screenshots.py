@@ -64,7 +64,8 @@ def pictures(opened: Browser, log: Path, demo: "subprocess.Popen[bytes]") -> Non
         page.locator("#chances canvas").wait_for()
         page.locator("input[value=days]").check()
         if name == "object":
-            page.locator(".step").nth(2).click()
+            changes = [text.rpartition(" ")[2] for text in page.locator(".step").all_inner_texts()[:-1]]
+            page.locator(".step").nth(max(range(len(changes)), key=lambda i: abs(float(changes[i])))).click()
         take(page, name, full=name == "object")
     take(look(opened, home, "/lists/anomalies", DESK), "anomalies")
     take(look(opened, home, f"/search?ra={chosen['ra']}&dec={chosen['dec']}&radius=600", DESK), "search")

@@ -76,7 +76,7 @@ function anomaly(a) {
 
 function axis(size, values) {
   const line = { stroke: style("--line"), width: 1 };
-  return { stroke: style("--quiet"), font: "12px system-ui", grid: line, ticks: line, size, values, space: values ? 90 : 30 };
+  return { stroke: style("--quiet"), font: "12px system-ui", grid: line, ticks: line, size, values, space: values ? 70 : 30 };
 }
 
 const clock = (_, times) => times.map((t) => new Date(1000 * t).toISOString().slice(11, 19));

@@ -2,7 +2,7 @@ import sqlite3
 
 import pytest
 
-from broker.web.index import Batch, Index
+from broker.web.index import OURS, Batch, Index
 from tests.support.said import said, written
 
 
@@ -45,6 +45,7 @@ def test_the_oldest_answers_go_and_objects_that_have_none_left(path):
 def test_a_file_of_another_layout_is_begun_anew(path):
     with sqlite3.connect(path) as old:
         old.execute("CREATE TABLE answers (something)")
+        old.execute(f"PRAGMA application_id = {OURS}")
         old.execute("PRAGMA user_version = 999")
     old.close()
     assert Index(path).places() == {}
