@@ -5,14 +5,18 @@ import io
 from typing import Annotated, Any
 
 import fastavro
+import numpy as np
 from fastapi import APIRouter, HTTPException, Query, Request, Response
+from numpy.typing import NDArray
 
 from broker.errors import TransientError
 from broker.web import queries
 from broker.web.asking import Cursor, Limit, Whole, asked
-from broker.web.queries import PAGE, Filters
+from broker.web.index import Row
+from broker.web.queries import MOST_ANSWERS, PAGE, Filters
 from broker.web.shapes import Answers, Object, Summaries
 from broker.web.views import answer, observed, summary
+from model.observation import OBSERVATION
 from schemas.catalogue import load
 
 router = APIRouter()
@@ -75,17 +79,25 @@ def alert_avro(request: Request, survey: str, name: str) -> Response:
 @router.get("/api/objects/{survey}/{name:path}", tags=["objects"])
 def object_(request: Request, survey: str, name: str) -> Object:
     """One object: its classifications, oldest first, and its light curve."""
+    row, said, curve, trouble = looked_up(request, survey, name, MOST_ANSWERS)
+    return Object(summary=summary(row), answers=[answer(a) for a in said], light_curve=observed(curve), trouble=trouble)
+
+
+def looked_up(request: Request, survey: str, name: str, most: int) -> tuple[Row, list[Row], NDArray[np.void], str]:
+    """An object, its newest answers, its light curve [T] of dtype OBSERVATION, and why that is missing.
+
+    Raises HTTPException 404 for an object that the index does not know.
+    """
     parts = request.app.state.parts
     with parts.index.reading() as index:
         row = queries.object_of(index, survey, name)
-        said = queries.answers(index, survey, name) if row else []
+        said = queries.answers(index, survey, name, most) if row else []
     if row is None:
         raise HTTPException(404, f"nothing was said of {survey}/{name} as far as this index reaches")
     try:
-        curve, trouble = observed(parts.curves.of([f"{survey}/{name}"])[0]), ""
+        return row, said, parts.curves.of([f"{survey}/{name}"])[0], ""
     except TransientError as error:
-        curve, trouble = [], str(error)
-    return Object(summary=summary(row), answers=[answer(a) for a in said], light_curve=curve, trouble=trouble)
+        return row, said, np.empty(0, OBSERVATION), str(error)
 
 
 @router.get("/api/search", tags=["lists"])

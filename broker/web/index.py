@@ -39,9 +39,9 @@ CREATE TABLE objects (
   answer INTEGER NOT NULL,
   PRIMARY KEY (survey, object)
 ) WITHOUT ROWID;
-CREATE INDEX objects_by_time ON objects (answer);
+CREATE INDEX objects_by_time ON objects (answer, probability);
 CREATE INDEX objects_by_name ON objects (object);
-CREATE INDEX objects_by_class ON objects (best, probability);
+CREATE INDEX objects_by_class ON objects (best, answer, probability);
 CREATE INDEX objects_by_place ON objects (pixel) WHERE pixel IS NOT NULL;
 CREATE TABLE nights (night TEXT NOT NULL, topic TEXT NOT NULL, messages INTEGER NOT NULL, PRIMARY KEY (night, topic));
 CREATE TABLE places (

@@ -30,6 +30,7 @@ router = APIRouter(include_in_schema=False)
 
 EVERY_S = 1.0  # a page that listens is told
 DAY = timedelta(days=1)
+MOST_STEPS = 300  # rows of an object's table
 
 
 def address(survey: str, name: str) -> str:
@@ -112,15 +113,17 @@ async def events(request: Request) -> Response:
 @router.get("/objects/{survey}/{name:path}")
 def object_page(request: Request, survey: str, name: str) -> Response:
     """One object, all that was said of it and why."""
-    found = api.object_(request, survey, name)
+    row, said, curve, trouble = api.looked_up(request, survey, name, MOST_STEPS)
+    found, answers = summary(row), [answer(one) for one in said]
     return page(
         request,
         "object.html",
-        found=found,
-        links=links_of(found.summary),
-        steps=steps(found.answers),
-        versions=versions(found.answers),
-        known=known(found.light_curve),
+        o=found,
+        trouble=trouble,
+        links=links_of(found),
+        steps=steps(answers),
+        versions=versions(answers),
+        known=known(curve),
     )
 
 

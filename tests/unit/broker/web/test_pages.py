@@ -4,7 +4,7 @@ from urllib.parse import quote
 import pytest
 from starlette.requests import ClientDisconnect
 
-from broker.web.pages import Listening, place_of, radius_of
+from broker.web.pages import MOST_STEPS, Listening, place_of, radius_of
 from tests.support.said import said, written
 from tests.support.webpage import site
 
@@ -113,3 +113,10 @@ def test_a_radius_is_arc_seconds():
 def test_an_error_is_a_page_for_people_and_json_for_programs(page):
     assert "There is no such page" in page.client.get("/objects/ztf/none").text
     assert page.client.get("/api/objects/ztf/none").json()["detail"].startswith("nothing was said")
+
+
+def test_an_object_with_very_many_answers_shows_the_newest(page):
+    written(page.index, *(said("a", i) for i in range(MOST_STEPS + 5)))
+    text = page.client.get("/objects/plasticc/a").text
+    assert text.count('class="step"') == MOST_STEPS
+    assert f"The newest {MOST_STEPS} of {MOST_STEPS + 5}" in text

@@ -75,3 +75,16 @@ def test_anomalies_come_newest_first_since_a_time(index):
 def test_a_cursor_is_a_number_of_ours():
     with pytest.raises(ValueError, match="is no cursor"):
         queries.whole("1; DROP TABLE answers")
+
+
+@pytest.mark.parametrize("wanted", [Filters(), Filters(probability=0.9), Filters(best=90), Filters("ztf", 90, 0.5)])
+def test_which_objects_are_wanted_is_read_from_an_index_without_the_table_and_in_order(index, wanted):
+    conditions, values = queries.conditions_of(wanted)
+    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+    with index.reading() as reading:
+        plan = reading.execute(
+            f"EXPLAIN QUERY PLAN SELECT survey, object FROM objects {where} ORDER BY answer DESC LIMIT 9", values
+        ).fetchall()
+    told = [step["detail"] for step in plan]
+    assert not any("TEMP B-TREE" in step for step in told) or wanted.survey, told
+    assert all("COVERING INDEX" in step or "PRIMARY KEY" in step or "TEMP" in step for step in told), told

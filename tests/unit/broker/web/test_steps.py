@@ -1,9 +1,9 @@
 import pytest
 
-from broker.web.shapes import Observed
 from broker.web.steps import known, steps, versions
 from broker.web.views import answer
 from tests.support.said import said
+from tests.support.webpage import rows_of
 
 
 def told(*some):
@@ -29,11 +29,6 @@ def test_the_models_that_answered_the_latest_first():
 
 
 def test_what_is_known_is_points_by_band_and_their_time():
-    def observed(mjd, band, detected):
-        return Observed(
-            mjd=mjd, band=band, flux=1.0, flux_err=1.0, magnitude=None, magnitude_err=None, detected=detected
-        )
-
-    found = known([observed(1.0, "r", False), observed(2.5, "g", True), observed(4.0, "r", True)])
-    assert found == (2, 1, [("g", 1), ("r", 2)], 3.0)
-    assert known([]) == (0, 0, [], 0.0)
+    rows = rows_of((1.0, 1.0, 1.0, 2, False), (2.5, 1.0, 1.0, 1, True), (4.0, 1.0, 1.0, 2, True))
+    assert known(rows) == (2, 1, [("g", 1), ("r", 2)], 3.0)
+    assert known(rows_of()) == (0, 0, [], 0.0)
