@@ -17,6 +17,7 @@ from broker.accounts.aside import set_aside
 from broker.config import Settings
 from broker.connections import connect_kafka, connect_redis
 from broker.errors import NotYetError, StartupError, TransientError
+from broker.interfaces import Model
 from broker.kafka import spans
 from broker.kafka.batch import Place
 from broker.kafka.fresh import commit_first
@@ -102,20 +103,20 @@ def serve(settings: Settings, stop: threading.Event, first: Mapping[Place, int] 
         )
         try:
             sink = build_sink(settings, state)
+            memory = Memory(
+                store,
+                classifier.fingerprint,
+                classifier.start_state,
+                curve_ttl_s=settings.redis.curve_ttl_days * DAY_S,
+                most_observations=settings.limits.max_observations,
+                saver=saver,
+            )
+            model = Model(classifier, memory, outputs)
             pipeline = Pipeline(
                 source=source,
                 max_messages=settings.batch.max_size,
                 read_alerts=reader,
-                memory=Memory(
-                    store,
-                    classifier.fingerprint,
-                    classifier.start_state,
-                    curve_ttl_s=settings.redis.curve_ttl_days * DAY_S,
-                    most_observations=settings.limits.max_observations,
-                    saver=saver,
-                ),
-                classifier=classifier,
-                outputs=outputs,
+                model=lambda: model,
                 sink=sink,
                 metrics=metrics,
                 health=state,

@@ -18,13 +18,13 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
-from broker.complaints import PREFIX, invalid, stranger, strangers
 from broker.errors import StartupError
-from broker.packet_settings import Packets, Registry
 from broker.patterns import check_pattern, matching
-from broker.routes import Route, Topic, as_json, named
-from broker.section import Section
-from broker.security import KafkaSecurity, WebLogin, group_rule
+from broker.settings.complaints import PREFIX, invalid, stranger, strangers
+from broker.settings.packets import Packets, Registry
+from broker.settings.routes import Route, Topic, as_json, named
+from broker.settings.section import Section
+from broker.settings.security import KafkaSecurity, WebLogin, group_rule
 from broker.text import hide
 
 LONGEST_NAME = 200

@@ -14,7 +14,7 @@ from broker.kafka.troubles import Troubles
 from broker.lightcurves.redis_store import DAY_S, RedisLightCurves
 from broker.lightcurves.resp import Wire
 from broker.lightcurves.routing import Address, Cluster, OneServer, Servers
-from broker.security import plain
+from broker.settings.security import plain
 from broker.text import host_and_port
 
 CONNECT_S, FIRST_S = 10.0, 2.0

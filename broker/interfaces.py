@@ -1,6 +1,7 @@
 """What the pipeline is handed, as it sees it."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -8,6 +9,8 @@ from numpy.typing import NDArray
 
 from broker.kafka.batch import Batch, Place
 from broker.kafka.message import Record
+from broker.lightcurves.memory import Memory
+from broker.outputs.messages import Outputs
 from model.runs import Runs, Verdicts
 
 
@@ -36,6 +39,21 @@ class Classifier(Protocol):
 
     def classify(self, runs: Runs) -> tuple[Verdicts, NDArray[np.uint8]]:
         """Verdicts [R] at the readouts and states [B, state_bytes] after the runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What a batch is remembered, classified and answered with; asked for once a batch, so that all of it agrees.
+
+    Args:
+        classifier: an artefact at work, with the priors that its probabilities assume.
+        memory: light curves, and the states that this classifier has made.
+        outputs: writes messages that name the artefact, its digest and the priors.
+    """
+
+    classifier: Classifier
+    memory: Memory
+    outputs: Outputs
 
 
 class Sink(Protocol):

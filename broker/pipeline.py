@@ -17,13 +17,11 @@ import structlog
 
 from broker.errors import TooLargeError, TransientError
 from broker.health import Health
-from broker.interfaces import Classifier, Sink, Source
+from broker.interfaces import Model, Sink, Source
 from broker.kafka.batch import Batch
 from broker.lightcurves.effort import TooMuchError
-from broker.lightcurves.memory import Memory
 from broker.lightcurves.told import Messages
 from broker.metrics import Metrics
-from broker.outputs.messages import Outputs
 from broker.packets.decoded import Decoded
 from broker.trouble import Trouble
 from broker.work import Work, work_of
@@ -42,9 +40,7 @@ class Pipeline:
     source: Source
     max_messages: int
     read_alerts: Callable[[Batch], Decoded]  # decode and adapt
-    memory: Memory
-    classifier: Classifier
-    outputs: Outputs
+    model: Callable[[], Model]  # what remembers, classifies and writes
     sink: Sink
     metrics: Metrics
     health: Health
@@ -84,7 +80,7 @@ class Pipeline:
 
     def process(self, batch: Batch) -> None:
         """One batch, from bytes to commit, in bounded parts. Raises TransientError where it must be done again."""
-        turned = monotonic()
+        turned, model = monotonic(), self.model()
         for part in parts(batch):
             while len(part):
                 if monotonic() - turned > TURN_S:
@@ -93,14 +89,14 @@ class Pipeline:
                     turned = monotonic()
                 if batch.epoch != self.source.epoch:
                     return  # its partitions are another's, or it is read again
-                work = self.prepare(part)
+                work = self.prepare(part, model)
                 self.glance()
                 self.land()
-                self.memory.took_off(work.states)
+                model.memory.took_off(work.states)
                 self._flight = work, self.committer.submit(self.commit, work)
                 part = part.part(len(work.batch), len(part))  # noqa: PLW2901 - what is left of it
 
-    def prepare(self, batch: Batch) -> Work:
+    def prepare(self, batch: Batch, model: Model) -> Work:
         """Everything before the commit, of as much of a batch as is not too much at once."""
         read_ms, stage = self.now_ms(), self.metrics.stage
         with stage("decode"):
@@ -109,16 +105,16 @@ class Pipeline:
             alerts = decoded.alerts
         with stage("remember"):
             try:
-                plan = self.memory.remember(alerts, Messages.of(batch, alerts))  # 1
+                plan = model.memory.remember(alerts, Messages.of(batch, alerts))  # 1
             except TooMuchError as too_much:
                 batch.again[:] = True  # what of it is written by now is looked for, not written once more
-                return self.prepare(batch.part(0, int(alerts.message[too_much.alerts])))
+                return self.prepare(batch.part(0, int(alerts.message[too_much.alerts])), model)
         with stage("classify"):
-            verdicts, bodies = self.classifier.classify(plan.runs)
+            verdicts, bodies = model.classifier.classify(plan.runs)
             plan.set_aside_what_is_not_finite(verdicts)
         with stage("publish"):
-            work = work_of(self.outputs, batch, decoded, plan, verdicts, read_ms, self.now_ms())
-            work.states = self.memory.states_of(plan, bodies)
+            work = work_of(model, batch, decoded, plan, verdicts, read_ms, self.now_ms())
+            work.states = model.memory.states_of(plan, bodies)
         return work
 
     def commit(self, work: Work) -> None:
@@ -127,7 +123,7 @@ class Pipeline:
             self.sink.commit(work.records, work.batch)  # 2 to 5
         with self.metrics.stage("save"):
             try:
-                self.memory.save(work.states, work.plan)  # 6
+                work.model.memory.save(work.states, work.plan)  # 6
             except TransientError as error:  # what is committed is done; without a state a light curve is read again
                 log.warning("states not saved", objects=len(work.states), error=str(error))
 
@@ -142,19 +138,19 @@ class Pipeline:
             raise
         except TransientError:
             self._flight = None
-            self.memory.landed()
+            work.model.memory.landed()
             self._trouble.refuse(work.batch)
             raise
         self._flight = None
-        self.memory.landed()
+        work.model.memory.landed()
         self._trouble.committed()
-        self.outputs.grow()
+        work.model.outputs.grow()
         work.count(self.metrics, self.now_ms())
 
     def rest(self) -> None:
         """Nothing has come: finish what is on its way, and look whether the servers are well."""
         self.land()
-        self.memory.ping()
+        self.model().memory.ping()
         self._trouble.look()
 
     def settle(self, timeout_s: float) -> bool:
@@ -172,7 +168,7 @@ class Pipeline:
     def _retreat(self, batch: Batch | None, error: TransientError) -> None:
         """Give up what is not committed, wait, and read it again."""
         self._trouble.note(error)
-        if isinstance(error, TooLargeError) and not self.outputs.shrink():
+        if isinstance(error, TooLargeError) and not self.model().outputs.shrink():
             raise error
         try:
             self.land()  # it may succeed; what comes after it is read again

@@ -6,11 +6,11 @@ import numpy as np
 import structlog
 
 from broker.errors import PoisonMessage, Reason
+from broker.interfaces import Model
 from broker.kafka.batch import Batch
 from broker.kafka.message import Record
 from broker.lightcurves.plan import DUPLICATE, Plan
 from broker.metrics import Metrics
-from broker.outputs.messages import Outputs
 from broker.packets.decoded import Decoded
 from broker.surveys.adapted import Poisons
 from model.runs import Verdicts
@@ -23,6 +23,7 @@ class Work:
     """A part of a batch that is ready to be committed, and what is to be done and counted then."""
 
     batch: Batch
+    model: Model
     plan: Plan
     records: list[Record] = field(default_factory=list)  # to be published
     states: list[tuple[bytes, bytes]] = field(default_factory=list)  # to be saved
@@ -49,10 +50,10 @@ class Work:
 
 
 def work_of(
-    outputs: Outputs, batch: Batch, decoded: Decoded, plan: Plan, verdicts: Verdicts, read_ms: int, publish_ms: int
+    model: Model, batch: Batch, decoded: Decoded, plan: Plan, verdicts: Verdicts, read_ms: int, publish_ms: int
 ) -> Work:
     """The fate of each message: published, duplicate, declined or dead letter. For times see ClassificationEncoder."""
-    alerts, poisons = decoded.alerts, decoded.poisons
+    alerts, poisons, outputs = decoded.alerts, decoded.poisons, model.outputs
     for i, why in plan.aside.items():
         poisons[int(alerts.message[i])] = PoisonMessage(Reason.SET_ASIDE, why)
     answered = np.flatnonzero(plan.verdicts >= 0)
@@ -67,6 +68,7 @@ def work_of(
     tell_of(batch, poisons)
     return Work(
         batch,
+        model,
         plan,
         [*published, *letters],
         reasons=[str(poison.reason) for poison in poisons.values()],

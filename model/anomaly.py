@@ -5,18 +5,30 @@ chance. The last hidden layer keeps what tells the known classes apart and drops
 distance is taken before it, in what the head is given (pooled output of the LSTM and running statistics) and its first
 layer: principal directions, made of variance 1 within the classes, and the nearest of a few prototypes of each class.
 Both need one read-out: O(1) an alert.
+
+How far a known object may be depends on how much is known of it: a curve of one point lies near the middle of all, and
+scatters most between its third and its sixteenth detection. So the flag's threshold is a table, by what a light curve's
+running statistics say of it at that moment, and the share of the alerts of known classes that are flagged is the same
+at every age.
 """
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
 import torch
 from torch import Tensor
 
+from model.features import STATISTICS
+
 LEAST_DOUBT = 2.0**-25  # half of what a float32 below 1 can still tell from 1; so class 99 is never 0 (old bug 3)
 DIRECTIONS = 32  # principal ones that are kept
 PROTOTYPES = 32  # of each class
 ROUNDS = 10  # of k-means
+DETECTIONS = (1, 2, 4, 8, 16, 32)  # upper ends of the table's rows, so far; more are in the last one
+DAYS = (3, 10, 30, 100)  # upper ends of its columns, since the first detection; more are in the last one
+TABLE = (2, len(DETECTIONS) + 1, len(DAYS) + 1)  # without and with the host's redshift, then the rows and the columns
 SHRINKAGE = 1e-2  # of the covariance towards a multiple of the identity: keeps directions without variance finite
 
 
@@ -26,12 +38,13 @@ class AnomalyConstants:
 
     projection: Tensor  # [E, D]: from features to where distances are taken
     prototypes: Tensor  # [P, D]: of the classes that were trained on
-    threshold: float  # scores above it are flagged
-    false_alarm_rate: float  # share of validation read-outs of known classes above the threshold
+    thresholds: Tensor  # of shape TABLE: scores above them are flagged
+    false_alarm_rate: float  # share of the alerts of known classes above the thresholds, at any age
 
     def to(self, device: torch.device) -> Self:
         """The same constants on a device."""
-        return replace(self, projection=self.projection.to(device), prototypes=self.prototypes.to(device))
+        moved = {name: getattr(self, name).to(device) for name in ("projection", "prototypes", "thresholds")}
+        return replace(self, **moved)
 
 
 def p99(probabilities: Tensor) -> Tensor:
@@ -95,6 +108,31 @@ def score(features: Tensor, constants: AnomalyConstants) -> Tensor:
     return (placed - prototypes[nearest]).square_().sum(dim=1).sqrt_()
 
 
-def threshold_at(scores: Tensor, false_alarm_rate: float) -> float:
-    """The score that a share `false_alarm_rate` of known objects' scores [N] exceeds."""
-    return float(scores.double().quantile(1 - false_alarm_rate))
+def flagged(scores: Tensor, statistics: Tensor, constants: AnomalyConstants) -> Tensor:
+    """Which of B scores are above the threshold for what was known then.
+
+    Args:
+        scores: [B].
+        statistics: [B, S], the running statistics with which they were computed.
+        constants: with the table.
+    """
+    return scores > constants.thresholds.flatten()[cell(statistics)]
+
+
+def cell(statistics: Tensor) -> Tensor:
+    """The cell [B] of the table, row after row, for running statistics [B, S] of any value."""
+    known = (statistics[:, STATISTICS.index("photoz_missing")] < 0.5).long()
+    row = bin_of(statistics[:, STATISTICS.index("log_detections")], [n + 0.5 for n in DETECTIONS])
+    column = bin_of(statistics[:, STATISTICS.index("log_since_detection")], DAYS)
+    return (known * TABLE[1] + row) * TABLE[2] + column
+
+
+def bin_of(logs: Tensor, ends: Sequence[float]) -> Tensor:
+    """In which bin [B] values lie, of which ln(1 + value) [B] is given; the bins' upper ends belong to them."""
+    edges = torch.tensor([math.log1p(end) for end in ends], dtype=logs.dtype, device=logs.device)
+    return torch.bucketize(logs.contiguous(), edges)
+
+
+def everywhere(threshold: float) -> Tensor:
+    """The table of one threshold for all."""
+    return torch.full(TABLE, threshold)

@@ -1,7 +1,7 @@
 """An artefact: weights and all that goes with them, in one directory of two files that mean something only together.
 
 `weights.safetensors` holds the tensors: the network with its scaler, and the anomaly constants. `artefact.json` holds
-the rest: columns, classes, sizes, temperature, class frequencies, the threshold of the anomaly flag, the digest of the
+the rest: columns, classes, sizes, temperature, class frequencies, the thresholds of the anomaly flag, the digest of the
 weights, and the record of where it all came from. MODEL_CARD.md is for people. No pickle: loading runs no code.
 Scaler and constants are saved, never fitted again on the data to classify (old bug 4), and columns are compared by
 name and place (old bug 2).
@@ -19,7 +19,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from model.anomaly import AnomalyConstants
+from model.anomaly import DAYS, DETECTIONS, AnomalyConstants
 from model.features import INPUTS, STATISTICS
 from model.manifest import FORMAT, ArtefactError, parse
 from model.network import LightCurveLSTM, NetworkConfig
@@ -67,7 +67,12 @@ def save(folder: Path, artefact: Artefact) -> Artefact:
         "network": asdict(network.config),
         "temperature": artefact.temperature,
         "class_frequencies": [round(float(f), 8) for f in artefact.class_frequencies],
-        "anomaly": {"threshold": anomaly.threshold, "false_alarm_rate": anomaly.false_alarm_rate},
+        "anomaly": {
+            "detections": DETECTIONS,
+            "days": DAYS,
+            "thresholds": [round(float(t), 4) for t in anomaly.thresholds.flatten()],
+            "false_alarm_rate": anomaly.false_alarm_rate,
+        },
         "record": dict(artefact.record),
     }
     try:
@@ -116,7 +121,7 @@ def load(folder: Path) -> Artefact:
         anomaly=AnomalyConstants(
             tensors["anomaly.projection"],
             tensors["anomaly.prototypes"],
-            threshold=manifest.threshold,
+            thresholds=manifest.thresholds,
             false_alarm_rate=manifest.false_alarm_rate,
         ),
         record=manifest.record,

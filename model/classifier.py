@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model.anomaly import p99, score
+from model.anomaly import flagged, p99, score
 from model.artefact import Artefact
 from model.calibration import natural_prior_log_ratio, probabilities
 from model.features import follow, start_carry
@@ -73,11 +73,6 @@ class Classifier:
         self.fingerprint = sha256(artefact.digest.encode() + of_code()).digest()[:8]
 
     @property
-    def anomaly_threshold(self) -> float:
-        """Scores above it are flagged."""
-        return self._anomaly.threshold
-
-    @property
     def state_bytes(self) -> int:
         """Size of a state."""
         return state_bytes(*self._sizes)
@@ -102,7 +97,8 @@ class Classifier:
                     self._step(task, group)
                 else:
                     self._forward(task, group)
-            verdicts, ended = self._verdicts(task.logits, task.scores), task.states
+            read = statistics[torch.from_numpy(np.array(task.readouts)).to(self.device)]
+            verdicts, ended = self._verdicts(task.logits, task.scores, read), task.states
         return verdicts, pack(carry, ended.cpu().numpy(), *self._sizes)
 
     def warm_up(self) -> None:
@@ -114,7 +110,7 @@ class Classifier:
     def _one_each(self, inputs: Tensor, statistics: Tensor, states: Tensor) -> tuple[Verdicts, Tensor]:
         """Verdicts after one observation of each run [B], and the network's states after it."""
         output = self._network.step(inputs, statistics, states)
-        return self._verdicts(output.logits, score(output.features, self._anomaly)), output.state
+        return self._verdicts(output.logits, score(output.features, self._anomaly), statistics), output.state
 
     @torch.inference_mode()
     def _step(self, task: "Task", group: NDArray[np.int64]) -> None:
@@ -154,9 +150,10 @@ class Classifier:
         task.logits[at], task.scores[at] = logits, score(features, self._anomaly)
 
     @torch.inference_mode()
-    def _verdicts(self, logits: Tensor, scores: Tensor) -> Verdicts:
+    def _verdicts(self, logits: Tensor, scores: Tensor, statistics: Tensor) -> Verdicts:
+        """Verdicts [R] of logits, scores and running statistics after the same observations."""
         chances = probabilities(logits, self._temperature, self._prior_log_ratio)
-        flags = scores > self._anomaly.threshold
+        flags = flagged(scores, statistics, self._anomaly)
         return Verdicts(*(v.cpu().numpy() for v in (chances, p99(chances), scores, flags)))
 
 

@@ -5,17 +5,23 @@ finite observations overflows, and no size asks for more memory than the weights
 """
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from reprlib import repr as shortened
 from typing import Any
 
+import torch
+from torch import Tensor
+
+from model import anomaly
 from model.features import INPUTS, STATISTICS
 from model.network import NetworkConfig
 from model.taxonomy import CLASS_IDS
 
-FORMAT = 2
+FORMAT = 3
+BEFORE = 2  # is read too: it has one threshold in place of the table
 LONGEST_NAME = 256  # letters
 LEAST_FREQUENCY = 1e-9
 SIZES: dict[str, tuple[float, float]] = {  # of the network: the least and the most
@@ -27,7 +33,7 @@ SIZES: dict[str, tuple[float, float]] = {  # of the network: the least and the m
     "embedding": (1, 8192),
 }
 SHARES: dict[str, tuple[float, float]] = {"dropout": (0, 1), "head_dropout": (0, 1)}
-ANOMALY: dict[str, tuple[float, float]] = {"threshold": (0, 1e6), "false_alarm_rate": (0, 1)}
+THRESHOLD = (0.0, 1e6)
 TEMPERATURE = (0.01, 100.0)
 
 
@@ -44,7 +50,7 @@ class Manifest:
     network: NetworkConfig
     temperature: float
     class_frequencies: tuple[float, ...]  # [14], sum to 1
-    threshold: float  # of the anomaly flag
+    thresholds: Tensor  # of shape anomaly.TABLE: of the anomaly flag
     false_alarm_rate: float
     record: Mapping[str, Any]
 
@@ -71,7 +77,7 @@ def parse(raw: bytes, path: Path) -> Manifest:
     for key, kind in kinds.items():
         if not isinstance(found.get(key), kind):
             raise ArtefactError(f"{path} has no usable {key!r}; copy the artefact again, or train it again")
-    if found["format"] != FORMAT:
+    if found["format"] not in (BEFORE, FORMAT):
         raise ArtefactError(
             f"{path} has format {shortened(found['format'])}, this misweeper reads {FORMAT}; train it again"
         )
@@ -84,17 +90,40 @@ def parse(raw: bytes, path: Path) -> Manifest:
             f"{path}: the name is {shortened(name)}, it must be 1 to {LONGEST_NAME} letters that can be printed; "
             "train it again"
         )
-    anomaly = numbers(found["anomaly"], ANOMALY, f"{path}: the anomaly flag's")
+    thresholds, rate = flag(found["anomaly"], path, old=found["format"] == BEFORE)
     return Manifest(
         name=name,
         weights_sha256=found["weights_sha256"],
         network=network(found["network"], path),
         temperature=number(found.get("temperature"), TEMPERATURE, f"{path}: the temperature"),
         class_frequencies=frequencies(found["class_frequencies"], path),
-        threshold=anomaly["threshold"],
-        false_alarm_rate=anomaly["false_alarm_rate"],
+        thresholds=thresholds,
+        false_alarm_rate=rate,
         record=found["record"],
     )
+
+
+def flag(found: dict[str, Any], path: Path, *, old: bool) -> tuple[Tensor, float]:
+    """The anomaly flag's thresholds and false alarm rate. Raises ArtefactError."""
+    what = f"{path}: the anomaly flag's"
+    if old:
+        one = numbers(found, {"threshold": THRESHOLD, "false_alarm_rate": (0, 1)}, what)
+        return anomaly.everywhere(one["threshold"]), one["false_alarm_rate"]
+    bins = {"detections": anomaly.DETECTIONS, "days": anomaly.DAYS}
+    if strange := sorted(found.keys() ^ {*bins, "thresholds", "false_alarm_rate"}):
+        raise ArtefactError(f"{what} values have {shortened(strange[0])} too many or too few; train it again")
+    for name, ours in bins.items():
+        if found[name] != list(ours):
+            raise ArtefactError(
+                f"{what} {name} are {shortened(found[name])}, they must be {list(ours)}; train it again"
+            )
+    values = found["thresholds"]
+    size = math.prod(anomaly.TABLE)
+    if not isinstance(values, list) or len(values) != size:
+        raise ArtefactError(f"{what} thresholds are not {size} numbers in a list; train it again")
+    checked = [number(value, THRESHOLD, f"{what} thresholds: one") for value in values]
+    rate = number(found["false_alarm_rate"], (0, 1), f"{what} false_alarm_rate")
+    return torch.tensor(checked).reshape(anomaly.TABLE), rate
 
 
 def network(found: dict[str, Any], path: Path) -> NetworkConfig:

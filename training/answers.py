@@ -62,3 +62,9 @@ def history(curve: NDArray[np.void], places: NDArray[np.int64]) -> tuple[NDArray
     detected = curve["detected"]
     days = curve["mjd_tai"] - curve["mjd_tai"][np.argmax(detected)] if detected.any() else np.zeros(len(curve))
     return places + 1, np.cumsum(detected)[places], np.maximum(days[places], 0), detected[places]
+
+
+def flagged_objects(given: Answers, size: int) -> NDArray[np.bool_]:
+    """Which objects [N] were flagged at one alert at least."""
+    found: NDArray[np.bool_] = np.bincount(given.owner, given.alert & given.flagged, size) > 0
+    return found

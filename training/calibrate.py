@@ -4,7 +4,6 @@ Nothing here looks at a test part.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -17,11 +16,11 @@ from model.network import LightCurveLSTM
 from model.scores import class_columns
 from model.taxonomy import CLASSES
 from training.dataset import Objects
+from training.flags import with_thresholds
 from training.recipe import Views
 from training.train import best_temperature, cuts, read_out
 from training.views import validation_views, viewed
 
-FALSE_ALARM_RATE = 0.01
 SEED = 0  # of the views
 PLACES = 8  # read-outs a curve for the anomaly constants: an alert may come at any time of an object's life
 
@@ -32,9 +31,9 @@ def calibrate(
     """An artefact without digest and record.
 
     The temperature is the one with the least weighted log loss over the validation objects, read out at the full curve
-    and 10, 30 and 60 days after the first detection. The anomaly score's prototypes are of the training objects; the
-    flag's threshold is what 1 % of read-outs of validation objects exceed. Both are over the views that the recipe
-    draws: every validation object in each, every training object in one of them.
+    and 10, 30 and 60 days after the first detection. The anomaly score's prototypes are of the training objects, the
+    flag's thresholds of the validation objects' alerts. Both are over the views that the recipe draws: every validation
+    object in each, every training object in one of them.
     """
     names = validation_views(recipe or Views())
     shown = [viewed(validation, view, SEED) for view in names]
@@ -42,32 +41,27 @@ def calibrate(
     labels = np.concatenate([objects.labels for objects in shown])
     parts = [viewed(training.take(np.arange(i, len(training), len(names))), view, SEED) for i, view in enumerate(names)]
     counts = np.bincount(class_columns(training.labels), minlength=len(CLASSES)) + 0.5  # no class is impossible
-    return Artefact(
+    artefact = Artefact(
         name=name,
         digest="",
         network=network,
         temperature=best_temperature(logits, labels),
         class_frequencies=torch.from_numpy(counts / counts.sum()).float(),
-        anomaly=fit_anomaly(network, parts, shown),
+        anomaly=fit_anomaly(network, parts),
         record={},
     )
+    return with_thresholds(artefact, shown)
 
 
-def fit_anomaly(
-    network: LightCurveLSTM, training: Sequence[Objects], validation: Sequence[Objects]
-) -> AnomalyConstants:
-    """Projection and prototypes from training objects, the threshold from validation; by view, as they are shown."""
+def fit_anomaly(network: LightCurveLSTM, views: Sequence[Objects]) -> AnomalyConstants:
+    """Projection and prototypes from training objects as each view shows them; nothing is flagged yet."""
     features, labels = [], []
-    for objects in training:
+    for objects in views:
         places = spread(objects)
         features.append(read_out(network, objects, places)[1].flatten(0, 1))
         labels.append(torch.from_numpy(class_columns(objects.labels)).repeat_interleave(places.shape[1]))
-    constants = AnomalyConstants(
-        *anomaly.fit(torch.cat(features), torch.cat(labels)), threshold=0.0, false_alarm_rate=FALSE_ALARM_RATE
-    )
-    known = [read_out(network, objects, spread(objects))[1].flatten(0, 1) for objects in validation]
-    scores = torch.cat([anomaly.score(each, constants) for each in known])
-    return replace(constants, threshold=anomaly.threshold_at(scores, FALSE_ALARM_RATE))
+    found = anomaly.fit(torch.cat(features), torch.cat(labels))
+    return AnomalyConstants(*found, anomaly.everywhere(0.0), false_alarm_rate=0.0)
 
 
 def spread(objects: Objects) -> NDArray[np.int64]:

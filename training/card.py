@@ -1,14 +1,14 @@
 """The model card: what an artefact's record and the files beside it say, for people."""
 
-from itertools import takewhile
 from pathlib import Path
+
+import torch
 
 from model.artefact import CARD, Artefact, load
 from training import tables
 from training.comparison import results
 from training.evaluate import rounded
 from training.files import replacing
-from training.recipe import RECIPES
 
 TEMPLATE = """\
 # {name}
@@ -38,10 +38,10 @@ classes; a uniform guess has 2.639. Scores below the losses are of full curves.
   mean of the full curve, +10, +30 and +60 d.
 - Temperature {temperature:.3f}, fitted on validation; one for all times.
 - Anomaly score: distance to the nearest prototype of a class, in what the head is given and in its first layer.
-  Flagged above {threshold:.2f}, which {rate:.1%} of validation read-outs exceed, and {flagged:.1%} of the test
-  objects' full curves.
+  {flags}, and {flagged:.1%} of the test objects' full curves.
 - Versions: {versions}.
-{tried}
+- What else was tried stands in `training/NOTES.md`.
+
 ## Limits
 
 - Trained on simulated objects of 2018, brighter and nearer than a survey's, and on
@@ -73,14 +73,6 @@ flagged; WLL over the other 13 classes and class 99.
 {table}
 """
 
-TRIED = """
-What the recipe's file says of what was tried:
-
-```
-{remarks}
-```
-"""
-
 DOUBT = "- How well the anomaly score finds classes left out of training has not been measured for this artefact.\n"
 
 
@@ -109,22 +101,23 @@ def card(artefact: Artefact, folder: Path | None = None) -> str:
         training=record["training"],
         minutes=record["training"]["seconds"] / 60,
         temperature=artefact.temperature,
-        threshold=artefact.anomaly.threshold,
-        rate=artefact.anomaly.false_alarm_rate,
+        flags=flags(artefact),
         flagged=metrics["anomaly_flagged"],
         versions=", ".join(f"{k} {v}" for k, v in record["versions"].items()),
-        tried=tried(recipe["name"]),
         doubt="" if left_out else DOUBT,
     )  # fmt: skip
 
 
-def tried(recipe: str) -> str:
-    """The remarks at the head of a recipe's file; empty where there is no such file."""
-    path = RECIPES / f"{recipe}.toml"
-    if not path.is_file():
-        return ""
-    head = takewhile(lambda line: line.startswith("#"), path.read_text(encoding="utf-8").splitlines())
-    return TRIED.format(remarks="\n".join(line.removeprefix("#").removeprefix(" ") for line in head))
+def flags(artefact: Artefact) -> str:
+    """What exceeds the thresholds, of what, and how often."""
+    least, most = (float(f(artefact.anomaly.thresholds)) for f in (torch.min, torch.max))
+    rate = artefact.anomaly.false_alarm_rate
+    if least == most:
+        return f"Flagged above {least:.2f}, which {rate:.1%} of validation read-outs exceed"
+    return (
+        f"Flagged above {least:.2f} to {most:.2f}, by how many detections there are, since when, and whether the\n"
+        f"  redshift is known, which {rate:.2%} of the validation objects' alerts exceed at any age"
+    )
 
 
 def folds(folder: Path) -> str:

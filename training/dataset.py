@@ -45,6 +45,7 @@ LETTERS = {letter: number for number, letter in enumerate(BANDS)} | {"Y": BANDS.
 LARGEST_FLOAT = 2.0**53  # beyond, a number that was once a float may be another
 NO_ID = "an object_id that is no whole number"
 LONGEST_SHOWN = 60  # characters of a name in a message
+NOTHING_KNOWN = np.array((np.nan, np.nan, np.nan, -1), dtype=CONTEXT)
 UNKNOWN = 0  # the label of an object whose class nobody says, or is none of the 14
 
 

@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from model import anomaly
 from model.artefact import Artefact
 from model.calibration import natural_prior_log_ratio, probabilities
-from model.features import CONTEXT
+from model.classifier import Classifier
 from model.scores import accuracy, class_columns
 from model.taxonomy import CLASS_IDS
 from training import metrics
+from training.answers import answers, flagged_objects
 from training.batches import cut
-from training.dataset import Objects
+from training.dataset import NOTHING_KNOWN, Objects
 from training.train import read_out
 
 CUTS: dict[str, dict[str, float | int]] = {
@@ -23,18 +24,20 @@ CUTS: dict[str, dict[str, float | int]] = {
     "n10": {"observations": 10}, "n20": {"observations": 20}, "n40": {"observations": 40}, "n80": {"observations": 80},
 }  # fmt: skip
 SHIFTED = (42, 62, 90)  # the classes of the unblinded objects of the test set
-NOTHING_KNOWN = np.array((np.nan, np.nan, np.nan, -1), dtype=CONTEXT)
 Probabilities = NDArray[np.float32]  # [N, cuts, 14]
 
 
 def evaluate(artefact: Artefact, objects: Objects, split: str) -> dict[str, Any]:
     """Every figure of an artefact on objects [N]: `figures`, the same with no context known, and the flag's rate."""
-    balanced, natural, scores = predict(artefact, objects)
+    balanced, natural, _ = predict(artefact, objects)
+    flags = answers(Classifier(artefact, device="cpu"), objects)
     unknown = replace(objects, contexts=np.full(len(objects), NOTHING_KNOWN))
     blind, blind_natural, _ = predict(artefact, unknown)
     return figures(balanced, natural, objects, split) | {
         "missing_context": group(blind, blind_natural, objects.labels),
-        "anomaly_flagged": float((scores > artefact.anomaly.threshold).mean()),
+        "anomaly_flagged": float(flags.flagged[flags.last].mean()),
+        "alerts_flagged": float(flags.flagged[flags.alert].mean()),
+        "objects_flagged": float(flagged_objects(flags, len(objects)).mean()),
     }
 
 

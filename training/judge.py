@@ -17,7 +17,7 @@ from model.classifier import Classifier
 from model.scores import class_columns
 from model.taxonomy import CLASS_IDS
 from training import metrics
-from training.answers import Answers, answers
+from training.answers import Answers, answers, flagged_objects
 from training.dataset import UNKNOWN, Objects
 from training.skies import Sky
 
@@ -137,12 +137,6 @@ def flagged_by(given: Answers, age: NDArray[np.number], limits: Sequence[float])
         own = given.alert & (place == i)
         if own.any():
             found[name] = {"alerts": int(own.sum()), "value": float(given.flagged[own].mean())}
-    return found
-
-
-def flagged_objects(given: Answers, size: int) -> NDArray[np.bool_]:
-    """Which objects [N] were flagged at one alert at least."""
-    found: NDArray[np.bool_] = np.bincount(given.owner, given.alert & given.flagged, size) > 0
     return found
 
 

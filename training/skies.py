@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from model.bounds import BRIGHTEST_NJY, LARGEST_MWEBV, LARGEST_PHOTOZ, LATEST_MJD, SMALLEST_ERROR_NJY
 from model.observation import BANDS, OBSERVATION, LightCurve
 from model.taxonomy import CLASS_IDS, GALACTIC_CLASSES
-from training.dataset import LETTERS, UNKNOWN, Objects
-from training.evaluate import NOTHING_KNOWN
+from training.dataset import LETTERS, NOTHING_KNOWN, UNKNOWN, Objects
 from training.files import Columns, DataError, tables
 
 OBJECTS, OBSERVATIONS = "_objects.parquet", "_observations.parquet"

@@ -15,11 +15,11 @@ from broker.kafka.message import Message
 from broker.kafka.spans import Span
 from broker.kafka.subscription import NOT_OURS, source
 from broker.outputs.messages import ROUTES
-from broker.packets.fields import Field, Fields, Kind, Table
 from broker.packets.framings import WIRE
 from broker.packets.projection import compile_projection
-from broker.predicates import Asked
-from broker.routes import Route
+from broker.settings.predicates import Asked
+from broker.settings.routes import Route
+from broker.surveys.fields import Field, Fields, Kind, Table
 from model.taxonomy import CLASSES
 from schemas.catalogue import load
 

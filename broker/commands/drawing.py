@@ -10,7 +10,7 @@ from rich.text import Text
 
 from broker.commands.selection import Record, name_of
 from broker.commands.shown import cell
-from broker.errors import StartupError
+from broker.errors import StartupError, TransientError
 from broker.lightcurves.entries import observations, parse
 from broker.lightcurves.store import LightCurveStore, Refused
 from broker.text import printable
@@ -24,7 +24,7 @@ BAR = 30
 
 
 def stored_curve(store: LightCurveStore, name: str, most: int) -> NDArray[np.void]:
-    """The light curve [n] of dtype OBSERVATION of survey/object. Raises StartupError, TransientError.
+    """The light curve [n] of dtype OBSERVATION of survey/object. Raises StartupError.
 
     Args:
         store: where it is.
@@ -32,7 +32,10 @@ def stored_curve(store: LightCurveStore, name: str, most: int) -> NDArray[np.voi
         most: the newest entries that are read.
     """
     key = name.encode(errors="surrogateescape")
-    (log,) = store.read([key], most)
+    try:
+        (log,) = store.read([key], most)
+    except TransientError as error:
+        raise StartupError(f"the light curve of {printable(name)} cannot be read: {error}") from error
     if isinstance(log, Refused):
         raise StartupError(f"the light curve of {printable(name)} cannot be read: {log.reason}")
     entries, good = parse(log, crc32(key))

@@ -17,7 +17,7 @@ from broker.commands.selection import Record, Selection
 from broker.commands.shown import cell
 from broker.config import Settings
 from broker.connections import connect_redis
-from broker.errors import TransientError
+from broker.errors import StartupError
 from broker.kafka import spans
 from broker.kafka.subscription import Subscription, decoded
 from schemas.catalogue import load
@@ -111,16 +111,19 @@ def follow_object(settings: Settings, watching: Watching, console: Console) -> N
     store, name, last = connect_redis(settings), watching.wanted.object or "", None
     curve = stored_curve(store, name, settings.limits.max_observations)
     trouble = ""
+    drawn: tuple[object, ...] = ()
     with Live(console=console, auto_refresh=False) as live:
         for records in watching.rounds():
             if records:
                 last = records[-1]
                 try:
                     curve, trouble = stored_curve(store, name, settings.limits.max_observations), ""
-                except TransientError as error:
+                except StartupError as error:
                     trouble = str(error)
-            shown = drawing(name, curve, last, console.width, trouble or watching.trouble)
-            live.update(shown, refresh=True)
+            told = trouble or watching.trouble
+            if drawn != (seen := (watching.taken, told, console.width)):
+                drawn = seen
+                live.update(drawing(name, curve, last, console.width, told), refresh=True)
 
 
 def draw_once(

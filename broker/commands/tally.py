@@ -48,7 +48,7 @@ class Tally:
 
     truth: Mapping[str, int]  # the class of each object of the file
     sent_at: dict[tuple[str, int], float] = field(default_factory=dict)  # by survey and alertId, monotonic seconds
-    classes: dict[Name, int] = field(default_factory=dict)  # the true class of each object that was sent
+    made_of: dict[Name, str] = field(default_factory=dict)  # which object of the file each that was sent is
     latencies_s: list[float] = field(default_factory=list)
     last: dict[Name, dict[str, Any]] = field(default_factory=dict)  # the last classification of each object
     strangest: dict[Name, dict[str, Any]] = field(default_factory=dict)  # of each flagged object, the highest score
@@ -64,7 +64,7 @@ class Tally:
     def note(self, packet: Packet) -> None:
         """A packet is about to be sent."""
         self.sent[packet.survey] += 1
-        self.classes[packet.survey, packet.object_id] = self.truth[packet.made_of]
+        self.made_of[packet.survey, packet.object_id] = packet.made_of
         self.sent_at[packet.survey, packet.alert_id] = time.monotonic()
 
     def add(self, kind: str, record: dict[str, Any]) -> None:
@@ -91,7 +91,7 @@ class Tally:
             alerts=alerts,
             published=self.published,
             dead_letters=self.dead_letters,
-            objects=len(names),
+            objects=len({self.made_of[name] for name in names}),
             alerts_per_s=round(self.published / seconds, 1),
             latency_ms={"p50": round(p50, 1), "p95": round(p95, 1), "p99": round(p99, 1)},
             wll=wll,
@@ -108,5 +108,5 @@ class Tally:
         if not names:
             return math.nan, math.nan
         rows = np.array([[c["probability"] for c in self.last[name]["classifications"]] for name in names])
-        classes = np.array([self.classes[name] for name in names])
+        classes = np.array([self.truth[self.made_of[name]] for name in names])
         return round(weighted_log_loss(rows, classes), 4), round(accuracy(rows, classes), 4)

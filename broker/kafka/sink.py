@@ -80,7 +80,11 @@ class KafkaSink:
             producer.begin_transaction()
             self._produce(producer, records)
             left = bounded(lambda: producer.flush(TRY_S))  # what Kafka refuses is told to `_delivered`
+        try:
             self._insist(producer, producer.abort_transaction)
+        except KafkaException as error:
+            if not self._refused:
+                raise TransientError("kafka", self._troubles.told(error.args[0])) from error
         if self._refused:
             raise self._named(self._refused[0][0], records)
         if left:

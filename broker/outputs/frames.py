@@ -12,7 +12,7 @@ from zlib import crc32
 from broker.outputs.template import long
 from broker.packets.containers import MAGIC, SYNC_BYTES
 from broker.packets.framings import WIRE
-from broker.routes import Framing
+from broker.settings.routes import Framing
 from schemas.catalogue import Schema
 
 SPREAD = 16  # partitions at most that messages with one schema in their keys go to

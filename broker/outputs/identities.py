@@ -9,9 +9,9 @@ import numpy as np
 from broker.errors import PoisonMessage
 from broker.outputs.remembered import Remembered
 from broker.packets.decoded import Packets
-from broker.packets.fields import Field, Fields, Kind
 from broker.packets.projection import Projection, compile_projection
 from broker.packets.shapes import NotCoveredError
+from broker.surveys.fields import Field, Fields, Kind
 from schemas.catalogue import Schema
 
 FIELDS: Fields = {

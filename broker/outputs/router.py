@@ -16,8 +16,8 @@ from broker.outputs.passed_on import PassedOn
 from broker.outputs.remembered import Remembered
 from broker.packets.decoded import Decoded, Packets
 from broker.packets.framings import WIRE
-from broker.predicates import Asked
-from broker.routes import Framing, Route
+from broker.settings.predicates import Asked
+from broker.settings.routes import Framing, Route
 from model.runs import Verdicts
 from schemas.catalogue import Schema, confluent_id, load
 

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from broker.packets import layouts
 from broker.packets import machine as m
-from broker.packets.fields import Field, Fields, Kind, Table
 from broker.packets.shapes import (
     Branch,
     Leaf,
@@ -21,6 +20,7 @@ from broker.packets.shapes import (
     plant,
     select,
 )
+from broker.surveys.fields import Field, Fields, Kind, Table
 
 LONGEST_PROGRAM = 20_000  # instructions; Rubin's take some 600
 SHORTEST_RUN = 3  # fields: fewer are skipped one by one

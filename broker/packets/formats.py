@@ -7,11 +7,11 @@ from typing import Literal
 
 from broker.config import Settings
 from broker.errors import PoisonMessage, StartupError
-from broker.packet_settings import Registry, TopicFormat
 from broker.packets.ids import ById, SchemaSource, SourcedIds, our_ids, our_schemas
 from broker.packets.rubin_package import rubin_package
 from broker.packets.schema_registry import KeptSchemas, SchemaRegistry
 from broker.packets.writers import Writer, Writers
+from broker.settings.packets import Registry, TopicFormat
 
 Framing = Literal["any", "container", "wire", "schemaless", "schema_in_key"]
 Matches = Callable[[str], object]
@@ -96,11 +96,16 @@ def check_ids(settings: Settings) -> None:
 
 
 def kept_of(settings: Registry, registry: SchemaRegistry | None) -> SchemaSource | None:
-    """The registry that is configured, and what it said before; None without one."""
+    """The registry that is configured, and what it said before; None without one. Raises StartupError."""
     registry = registry or registry_of(settings)
-    return (
-        registry if registry is None or settings.cache is None else KeptSchemas(registry, settings.cache.expanduser())
-    )
+    if registry is None or settings.cache is None:
+        return registry
+    try:
+        return KeptSchemas(registry, settings.cache.expanduser())
+    except RuntimeError as error:  # who runs this has no home
+        raise StartupError(
+            f"{settings.cache}: {error}; set MISWEEPER_REGISTRY__CACHE to a folder, or to nothing"
+        ) from error
 
 
 def registry_of(settings: Registry) -> SchemaRegistry | None:

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from broker.errors import PoisonMessage, Reason
 from broker.packets import varints as v
-from broker.packets.columns import DTYPES, NULLS, Columns, Missing, Rows, Values, chosen
 from broker.packets.compiler import Program, compile_program
-from broker.packets.fields import Field, Fields, Kind, Table
 from broker.packets.machine import run_program
 from broker.packets.slowly import read_slowly
 from broker.packets.texts import choices_at, texts_at
+from broker.surveys.columns import DTYPES, NULLS, Columns, Missing, Rows, Values, chosen
+from broker.surveys.fields import Field, Fields, Kind, Table
 
 __all__ = ["Projection", "compile_projection", "read_slowly"]
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import fastavro
 
 from broker.errors import PoisonMessage, Reason
-from broker.packets.fields import Field, Fields, Kind, Table
+from broker.surveys.fields import Field, Fields, Kind, Table
 
 Shape = dict[str, Any]  # a type's definition; a union is {"type": "union", "branches": [...]}
 

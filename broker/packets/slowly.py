@@ -8,9 +8,9 @@ import fastavro
 import numpy as np
 
 from broker.errors import PoisonMessage, Reason
-from broker.packets.columns import Columns, Missing, Rows, Values, column
-from broker.packets.fields import Field, Fields, Kind, Table
 from broker.packets.shapes import Schemas, select
+from broker.surveys.columns import Columns, Missing, Rows, Values, column
+from broker.surveys.fields import Field, Fields, Kind, Table
 
 Record = dict[str, Any]
 

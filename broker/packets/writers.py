@@ -8,11 +8,11 @@ from typing import Protocol, TypeVar
 from fastavro.schema import to_parsing_canonical_form
 
 from broker.errors import PoisonMessage
-from broker.packets.columns import Columns
 from broker.packets.projection import compile_projection
 from broker.packets.shapes import NotCoveredError
 from broker.packets.slowly import SlowProjection
 from broker.packets.tame import SCHEMA_BYTES, is_bounded, parsed, unknown
+from broker.surveys.columns import Columns
 from broker.surveys.known import Survey, survey_named
 from schemas.catalogue import Schema
 

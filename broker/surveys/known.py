@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from broker.packets.columns import Columns
-from broker.packets.fields import Fields
 from broker.surveys import elasticc, native, rubin, ztf
 from broker.surveys.adapted import Adapted
 from broker.surveys.checks import LONGEST_HISTORY
+from broker.surveys.columns import Columns
+from broker.surveys.fields import Fields
 
 Adapt = Callable[[Columns, NDArray[np.int64], NDArray[np.int64]], Adapted]
 

@@ -42,7 +42,7 @@ def objects(
 @router.get("/api/objects/{survey}/{name:path}/lightcurve.csv", tags=["objects"], response_class=Response)
 def light_curve_csv(request: Request, survey: str, name: str) -> Response:
     """A light curve as CSV: mjd (TAI), band, flux and flux_err [nJy], magnitude, detected."""
-    found = object_(request, survey, name)
+    found = with_curve(request, survey, name)
     text = io.StringIO()
     columns = ("mjd", "band", "flux", "flux_err", "magnitude", "magnitude_err", "detected")
     writer = csv.DictWriter(text, columns)
@@ -54,9 +54,7 @@ def light_curve_csv(request: Request, survey: str, name: str) -> Response:
 @router.get("/api/objects/{survey}/{name:path}/alert.avro", tags=["objects"], response_class=Response)
 def alert_avro(request: Request, survey: str, name: str) -> Response:
     """A light curve as one native alert (schemas/observation) in an Avro container: it can be replayed."""
-    found = object_(request, survey, name)
-    if not found.light_curve:
-        raise HTTPException(404, "there is no light curve of it in the store")
+    found = with_curve(request, survey, name)
     rows = [
         {"mjd": row.mjd, "band": row.band, "flux": row.flux, "fluxErr": row.flux_err, "detected": row.detected}
         for row in found.light_curve
@@ -81,6 +79,16 @@ def object_(request: Request, survey: str, name: str) -> Object:
     """One object: its classifications, oldest first, and its light curve."""
     row, said, curve, trouble = looked_up(request, survey, name, MOST_ANSWERS)
     return Object(summary=summary(row), answers=[answer(a) for a in said], light_curve=observed(curve), trouble=trouble)
+
+
+def with_curve(request: Request, survey: str, name: str) -> Object:
+    """An object that has a light curve. Raises HTTPException 404 where there is none, 503 where Redis is away."""
+    found = object_(request, survey, name)
+    if found.trouble:
+        raise HTTPException(503, f"the light curve cannot be read: {found.trouble}")
+    if not found.light_curve:
+        raise HTTPException(404, "there is no light curve of it in the store")
+    return found
 
 
 def looked_up(request: Request, survey: str, name: str, most: int) -> tuple[Row, list[Row], NDArray[np.void], str]:

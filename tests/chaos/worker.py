@@ -95,7 +95,7 @@ STEPS: dict[str, Callable[[int], None]] = {
     "light curves written": lambda n: after(Memory, "remember", Countdown(n)),
     "classified": lambda n: before(Memory, "states_of", Countdown(n)),
     "under way": lambda n: after(Memory, "took_off", Countdown(n)),  # from here on it is committed in another thread
-    "transaction begun": lambda n: after(Publisher, "begin_transaction", Countdown(n)),
+    "transaction begun": lambda n: after(Publisher, "begin_transaction", Countdown(n + 1)),  # one tries rights
     "producing": lambda n: after(Publisher, "produce", Countdown(100 * n + random.randrange(100))),
     "all produced": lambda n: before(Publisher, "send_offsets_to_transaction", Countdown(n)),
     "offsets sent": lambda n: after(Publisher, "send_offsets_to_transaction", Countdown(n)),

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from broker.config import Outputs as Topics
+from broker.interfaces import Model
 from broker.kafka.batch import Batch
 from broker.lightcurves import effort
 from broker.lightcurves.memory import Memory
@@ -71,13 +72,13 @@ def test_what_is_too_much_at_once_is_committed_in_parts_and_leaves_every_entry_o
     read = batch_of(records())
     batch = Batch.of([read.message(i) for i in range(len(read))], again=np.full(len(read), again))
     store, sink, classifier = InMemoryLightCurves(), Sink(), Classifier(untrained(), device="cpu")
+    memory = Memory(store, classifier.fingerprint, classifier.start_state)
+    model = Model(classifier, memory, Outputs(Topics(), "none", "d" * 64, "balanced", "0"))
     pipeline = Pipeline(
         source=Source(),
         max_messages=1000,
         read_alerts=AlertReader(1_000_000),
-        memory=Memory(store, classifier.fingerprint, classifier.start_state),
-        classifier=classifier,
-        outputs=Outputs(Topics(), "none", "d" * 64, "balanced", "0"),
+        model=lambda: model,
         sink=sink,
         metrics=Metrics(),
         health=Health(),

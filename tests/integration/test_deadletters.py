@@ -110,7 +110,7 @@ def test_a_letter_is_shown_by_its_message_and_by_its_own_place(service, run, mon
     assert by_source.exit_code == 0, by_source.output
     assert "header      trace: b'\\x01'" in by_source.stdout
     assert "00 00 00 03 e8" in by_source.stdout
-    assert "decoding    unknown_schema: schema id 1000 is not known here" in by_source.stdout
+    assert "decoding    unknown_schema: schema id 1000 is not one of ours" in by_source.stdout
     admin = AdminClient(settings.kafka.client())
     places = [one.place for one in letters(settings, letter_spans(admin, settings))]
     shown = [run("show", settings.outputs.dead_letters, *map(str, place)).stdout for place in places]

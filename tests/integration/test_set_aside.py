@@ -6,6 +6,7 @@ import redis
 
 from broker.config import Outputs as Topics
 from broker.errors import TransientError
+from broker.interfaces import Model
 from broker.kafka.batch import Batch
 from broker.lightcurves.memory import Memory
 from broker.lightcurves.plan import ASIDE
@@ -77,8 +78,8 @@ def test_what_is_committed_is_done_even_if_its_states_cannot_be_saved():
     plan = memory.remember(alerts, Messages.of(batch, alerts))
     states = memory.states_of(plan, np.zeros((3, 16), np.uint8))
     pipeline = Pipeline(
-        source=None, max_messages=1, read_alerts=None, memory=memory, classifier=None, outputs=None, sink=sink,
+        source=None, max_messages=1, read_alerts=None, model=None, sink=sink,
         metrics=Metrics(), health=None, now_ms=lambda: 0,
     )  # fmt: skip
-    pipeline.commit(Work(batch, plan, states=states))
+    pipeline.commit(Work(batch, Model(None, memory, None), plan, states=states))
     assert sink.batches == [batch]

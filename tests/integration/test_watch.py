@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from io import BytesIO
+from typing import ClassVar
 from zlib import crc32
 
 import fastavro
@@ -64,8 +65,20 @@ def publish_all(service, values, timestamp_ms=0):
     assert producer.flush(30) == 0
 
 
+@pytest.fixture(autouse=True)
+def nothing_is_left():
+    """A test that fails leaves no command behind."""
+    yield
+    while Watching.started:
+        process = Watching.started.pop()
+        process.kill()
+        process.wait(10)
+
+
 class Watching:
     """The command, with a terminal or a pipe for its output."""
+
+    started: ClassVar = []
 
     def __init__(self, environment, path, term=None, options=("--from-start",)):
         self.path = path
@@ -81,6 +94,7 @@ class Watching:
             stdout=output,
             stderr=errors,
         )
+        self.started.append(self.process)
         os.close(output)
         os.close(errors)
         self._read = b""
@@ -89,7 +103,7 @@ class Watching:
         if self._ours is None:
             return self.path.read_text()
         os.set_blocking(self._ours, False)
-        with contextlib.suppress(BlockingIOError):
+        with contextlib.suppress(OSError):  # nothing to read yet, or it has ended
             self._read += os.read(self._ours, 1_000_000)
         return self._read.decode(errors="replace")  # a character may be cut
 
@@ -98,7 +112,7 @@ class Watching:
 
     def end(self):
         self.process.send_signal(signal.SIGINT)
-        self.process.wait(30)
+        eventually(lambda: self.shown() is None or self.process.poll() is not None, 30)  # it may wait to be read
         errors = self.path.with_suffix(".err").read_text()
         if self._ours is not None:
             os.close(self._ours)

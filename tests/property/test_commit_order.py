@@ -44,20 +44,13 @@ from tests.support.echo import STATE_BYTES, Echo, grown
 from tests.support.kafka_double import KafkaDouble, fates
 from tests.support.ordered_logs import Place, answers_of, is_known
 from tests.support.stepped_store import SharedStore
-from tests.support.stepping import DIE, FAIL, GO, STEPS, SteppedWorker
+from tests.support.stepping import DIE, GO, MOST_WORKERS, STEPS, SteppedWorker, faults, patience, which
 
 NAMES = ("one", "two", "three")
 DIGESTS = ("a", "b")
-MOST_WORKERS = 4
 MOST_ALERTS = 60
 MOST_TURNS = 1000  # to read the rest
 KEYS = (b"plasticc/x", b"plasticc/y")
-
-which = st.integers(0, MOST_WORKERS - 1)
-patience = st.integers(0, 9)
-faults = st.lists(
-    st.tuples(which, st.sampled_from(list(STEPS)), st.sampled_from([FAIL, FAIL, DIE])), min_size=1, max_size=6
-)
 
 
 class CommitOrder(RuleBasedStateMachine):
@@ -113,9 +106,9 @@ class CommitOrder(RuleBasedStateMachine):
     def go_wrong(self, faults, new, noticed):
         """Go on to a step and be refused or killed there; sooner or later the group and the transactions time out."""
         self.produce(new)
-        for which, step, order in faults:
+        for one, step, order in faults:
             if self.workers:
-                worker = self.pick(which)
+                worker = self.pick(one)
                 self.resume_until(worker, step)
                 if worker.alive and worker.step == step:
                     self.resume(worker, order)

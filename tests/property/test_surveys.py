@@ -14,8 +14,8 @@ from broker.lightcurves.entries import observations, parse
 from broker.lightcurves.hashes import salts
 from broker.lightcurves.memory import Memory
 from broker.lightcurves.store import InMemoryLightCurves
-from broker.packets.columns import DTYPES, Columns, Rows
-from broker.packets.fields import Field, Kind, Table
+from broker.surveys.columns import DTYPES, Columns, Rows
+from broker.surveys.fields import Field, Kind, Table
 from broker.surveys.known import SURVEYS
 from model.bounds import LATEST_MJD
 from model.observation import BANDS, LightCurve

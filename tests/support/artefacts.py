@@ -2,7 +2,7 @@
 
 import torch
 
-from model.anomaly import AnomalyConstants
+from model.anomaly import AnomalyConstants, everywhere
 from model.artefact import Artefact
 from model.network import LightCurveLSTM, NetworkConfig
 from model.taxonomy import CLASSES
@@ -19,7 +19,7 @@ def untrained(hidden: int = 8, temperature: float = 1.2) -> Artefact:
         temperature=temperature,
         class_frequencies=torch.full((len(CLASSES),), 1 / len(CLASSES)),
         anomaly=AnomalyConstants(
-            torch.eye(network.features, 8), torch.zeros(len(CLASSES), 8), threshold=3.0, false_alarm_rate=0.01
+            torch.eye(network.features, 8), torch.zeros(len(CLASSES), 8), everywhere(3.0), false_alarm_rate=0.01
         ),
         record={"recipe": "none"},
     )

@@ -3,7 +3,7 @@
 import struct
 from random import Random
 
-from broker.packets.fields import Field, Fields, Kind, Table
+from broker.surveys.fields import Field, Fields, Kind, Table
 from tests.support.hostile import text, zigzag
 
 KINDS = {

@@ -12,9 +12,12 @@ from concurrent.futures import Executor, Future
 from contextlib import suppress
 from typing import Any
 
+import hypothesis.strategies as st
+
 from broker.config import Outputs as Topics
 from broker.errors import TransientError
 from broker.health import Health
+from broker.interfaces import Model
 from broker.lightcurves.memory import Memory
 from broker.metrics import Metrics
 from broker.outputs.messages import Outputs
@@ -46,6 +49,13 @@ STEPS = {
     "saved": "redis",
     "back_off": "",
 }
+
+MOST_WORKERS = 4
+which = st.integers(0, MOST_WORKERS - 1)
+patience = st.integers(0, 9)
+faults = st.lists(
+    st.tuples(which, st.sampled_from(list(STEPS)), st.sampled_from([FAIL, FAIL, DIE])), min_size=1, max_size=6
+)
 LONGEST_WAIT_S = 60.0
 MOST_MESSAGES = 4  # of a batch
 METRICS = Metrics()
@@ -72,13 +82,13 @@ class SteppedWorker:
         self._committer = SteppedCommitter(self)
         self._store = SteppedStore(self.at, store, kafka)
         classifier = Echo(digest)
+        memory = Memory(self._store, classifier.fingerprint, classifier.start_state)
+        model = Model(SteppedClassifier(self, classifier), memory, Outputs(Topics(), "echo", digest, "balanced", "0"))
         self._pipeline = Pipeline(
             source=self.source,
             max_messages=MOST_MESSAGES,
             read_alerts=READ,
-            memory=Memory(self._store, classifier.fingerprint, classifier.start_state),
-            classifier=SteppedClassifier(self, classifier),
-            outputs=Outputs(Topics(), "echo", digest, "balanced", "0"),
+            model=lambda: model,
             sink=SteppedSink(self.at, kafka, name),
             metrics=METRICS,
             health=Health(METRICS, lambda: 0.0),

@@ -7,8 +7,8 @@ import pytest
 import typer
 
 from broker.commands.main import app as misweeper
-from broker.complaints import ROUTES
 from broker.config import variables
+from broker.settings.complaints import ROUTES
 from training.cli import app as misweeper_train
 
 ROOT = Path(__file__).parents[2]

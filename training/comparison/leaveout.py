@@ -14,8 +14,10 @@ import torch
 from numpy.typing import NDArray
 
 from model import anomaly
+from model.classifier import Classifier
 from model.scores import class_columns
 from model.taxonomy import CLASS_IDS, GALACTIC_CLASSES, METRIC_WEIGHTS
+from training.answers import answers
 from training.calibrate import calibrate
 from training.dataset import Objects
 from training.evaluate import predict
@@ -51,6 +53,7 @@ def leave_out(
     network, progress = train(recipe, training, validation, folder, on_epoch)
     artefact = calibrate(network, f"{recipe.name}-without-{left_out}", training, validation, recipe.views)
     balanced, _, scores = predict(artefact, test)
+    flags = answers(Classifier(artefact, device="cpu"), test)
     p99 = anomaly.p99(torch.from_numpy(balanced[:, 0])).numpy()
     same = np.isin(test.labels, sorted(GALACTIC_CLASSES)) == (left_out in GALACTIC_CLASSES)
     unknown = test.labels[same] == left_out
@@ -61,7 +64,7 @@ def leave_out(
         "anomaly_auroc": auroc(scores[same], unknown),
         "p99_auroc": auroc(p99[same], unknown),
         "wll_with_99": loss_with_99(balanced[:, 0], p99, test.labels, left_out),
-        "flagged": float((scores[same][unknown] > artefact.anomaly.threshold).mean()),
+        "flagged": float(flags.flagged[flags.last][same][unknown].mean()),
         "false_alarm_rates": list(FALSE_ALARM_RATES),
         "anomaly_found": found_at(scores[same], unknown, np.array(FALSE_ALARM_RATES)).tolist(),
         "p99_found": found_at(p99[same], unknown, np.array(FALSE_ALARM_RATES)).tolist(),

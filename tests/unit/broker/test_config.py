@@ -2,7 +2,7 @@ import pytest
 
 from broker.config import Settings, variables
 from broker.errors import StartupError
-from broker.routes import Route
+from broker.settings.routes import Route
 
 
 @pytest.fixture(autouse=True)

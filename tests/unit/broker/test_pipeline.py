@@ -12,6 +12,7 @@ from broker.accounts.ledger import FATES
 from broker.config import Outputs as Topics
 from broker.errors import TransientError
 from broker.health import Health
+from broker.interfaces import Model
 from broker.kafka.batch import Batch
 from broker.kafka.message import Message, Record
 from broker.kafka.subscription import decode
@@ -96,13 +97,13 @@ class Broken(Echo):
 def pipeline_of(classifier: Echo | None = None, sink: Sink | None = None) -> tuple[Pipeline, InMemoryLightCurves]:
     """A pipeline, and its store."""
     classifier, store, metrics = classifier or Echo(), InMemoryLightCurves(), Metrics()
+    memory = Memory(store, classifier.fingerprint, classifier.start_state)
+    model = Model(classifier, memory, Outputs(TOPICS, "echo", "a" * 64, "balanced", "0"))
     pipeline = Pipeline(
         source=Source(),
         max_messages=1024,
         read_alerts=AlertReader(1_000_000),
-        memory=Memory(store, classifier.fingerprint, classifier.start_state),
-        classifier=classifier,
-        outputs=Outputs(TOPICS, "echo", "a" * 64, "balanced", "0"),
+        model=lambda: model,
         sink=sink or Sink(),
         metrics=metrics,
         health=Health(metrics, lambda: 0.0),

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from model.anomaly import TABLE
 from model.artefact import DEFAULT, MANIFEST, WEIGHTS, ArtefactError, load, save
+from model.manifest import FORMAT
 from tests.support.artefacts import untrained
 
 
@@ -95,6 +97,27 @@ def test_values_that_cannot_be(folder: Path, key: str, value: object, why: str) 
     edit(folder, **{key: value})
     with pytest.raises(ArtefactError, match=why):
         load(folder)
+
+
+def test_an_artefact_of_the_format_before_has_its_one_threshold_everywhere(folder: Path) -> None:
+    edit(folder, format=2, anomaly={"threshold": 4.5, "false_alarm_rate": 0.01})
+    old = load(folder)
+    assert (old.anomaly.thresholds == 4.5).all()
+    assert old.anomaly.thresholds.shape == TABLE
+    kept = save(folder, old)
+    assert kept.anomaly.thresholds.equal(old.anomaly.thresholds)
+    assert json.loads((folder / MANIFEST).read_text())["format"] == FORMAT
+    for strange in ({"threshold": 4.5}, {"threshold": "4.5", "false_alarm_rate": 0.01}, {"thresholds": [4.5] * 70}):
+        edit(folder, format=2, anomaly=strange)
+        with pytest.raises(ArtefactError, match="train it again"):
+            load(folder)
+
+
+def test_thresholds_are_read_back_as_they_were(tmp_path: Path) -> None:
+    made = untrained()
+    table = torch.arange(70.0).reshape(TABLE) / 8
+    kept = save(tmp_path, replace(made, anomaly=replace(made.anomaly, thresholds=table)))
+    assert kept.anomaly.thresholds.equal(table)
 
 
 def test_a_record_with_nan_is_refused(tmp_path: Path) -> None:

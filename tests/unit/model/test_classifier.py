@@ -1,5 +1,7 @@
 """Laws 2 and 5 of the whole classifier, on the artefact that ships; states of any bytes; nothing is compiled late."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model import running, state
+from model.anomaly import TABLE, cell
 from model.artefact import DEFAULT, load
 from model.classifier import FEW, MOST_OBSERVATIONS, Classifier, DeviceError, groups
+from model.features import encode
 from model.runs import Verdicts
 from tests.support.artefacts import untrained
 from tests.support.curves import context_rows, curve, runs_of
@@ -82,8 +86,27 @@ def test_probabilities_sum_to_one(classifier):
     assert (verdicts.probabilities >= 0).all()
     assert (verdicts.p99 >= 0).all()
     assert (verdicts.p99 <= 0.262).all()
-    assert np.array_equal(verdicts.anomalies, verdicts.anomaly_scores > classifier.anomaly_threshold)
     assert [column.dtype for column in verdicts] == [np.float32, np.float32, np.float32, np.bool_]
+
+
+def test_flags_follow_the_table_on_every_path_and_at_every_age(artefact):
+    curves, contexts = [curve(n, seed=n) for n in (1, 3, 8, 9, 60, 300)], context_rows(6)
+    table = torch.linspace(0, 12, 70)[torch.randperm(70, generator=torch.Generator().manual_seed(0))].reshape(TABLE)
+    classifier = Classifier(replace(artefact, anomaly=replace(artefact.anomaly, thresholds=table)), device="cpu")
+    whole, _ = classifier.classify(runs_of(classifier.start_state, curves, contexts))
+    ends = np.cumsum([len(c) for c in curves])
+    seen = {bool(flag) for flag in whole.anomalies}
+    for own, context, end in zip(curves, contexts, ends, strict=True):
+        encoded = encode(own[None], np.array([len(own)]), context[None])
+        places = cell(torch.from_numpy(encoded.statistics[0]))
+        scores = whole.anomaly_scores[end - len(own) : end]
+        assert whole.anomalies[end - len(own) : end].tolist() == (scores > table.flatten()[places].numpy()).tolist()
+    states = np.tile(classifier.start_state, (1, 1))
+    for place in range(60):  # one observation a call
+        runs = runs_of(classifier.start_state, [curves[4][place : place + 1]], contexts[4:5], states)
+        verdicts, states = classifier.classify(runs)
+        assert verdicts.anomalies[0] == whole.anomalies[ends[3] + place]
+    assert seen == {True, False}
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from([1, FEW, FEW + 1]))

@@ -133,4 +133,4 @@ def test_views_are_trained_on_validated_and_calibrated_by(tmp_path: Path) -> Non
     alone = calibrate(network, "alone", data, data)
     both = calibrate(network, "both", data, data, recipe.views)
     assert both.temperature != alone.temperature
-    assert both.anomaly.threshold != alone.anomaly.threshold
+    assert not both.anomaly.thresholds.equal(alone.anomaly.thresholds)

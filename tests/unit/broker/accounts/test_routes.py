@@ -6,8 +6,8 @@ from broker.accounts.routes import ANSWERED, IN_FORCE, THERE, WANTED, RouteAccou
 from broker.kafka.message import Message
 from broker.kafka.spans import Span
 from broker.packets.framings import encode
-from broker.predicates import NUMBERS
-from broker.routes import Route
+from broker.settings.predicates import NUMBERS
+from broker.settings.routes import Route
 from model.taxonomy import CLASS_IDS
 
 SPAN = Span("alerts", 0, 100, 110)

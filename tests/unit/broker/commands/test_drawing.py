@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from broker.commands.drawing import drawing, stored_curve
-from broker.errors import StartupError
+from broker.errors import StartupError, TransientError
 from broker.lightcurves.entries import cut_all, entries_of
 from broker.lightcurves.store import InMemoryLightCurves, Refused
 from model.observation import OBSERVATION
@@ -93,5 +93,11 @@ def test_a_curve_that_the_store_refuses_is_said():
         def read(self, keys, most, *, forget=False):
             return [Refused(keys[0], "its key holds another kind of value")]
 
+    class Away(InMemoryLightCurves):
+        def read(self, keys, most, *, forget=False):
+            raise TransientError("redis", "Connection refused")
+
     with pytest.raises(StartupError, match=r"light curve of \\x1b cannot be read: its key holds another kind"):
         stored_curve(Refusing(), "\x1b", 100)
+    with pytest.raises(StartupError, match="light curve of ztf/a cannot be read: redis: Connection refused"):
+        stored_curve(Away(), "ztf/a", 100)

@@ -46,6 +46,7 @@ def test_each_survey_is_counted_and_scored_by_itself():
     tally.add("classifications", classification(1, "a", 90))
     tally.add("classifications", classification(1, "ZTF18aaaaaaa", 42, survey="ztf"))
     tally.add("classifications", classification(2, "a", 90))
+    assert tally.summary(3, 1.0).objects == 1, "of two surveys, but one of the file"
     found = asdict(tally.summary(3, 1.0))["surveys"]
     assert {name: (its["sent"], its["published"], its["objects"], its["accuracy"]) for name, its in found.items()} == {
         "plasticc": (2, 2, 1, 1.0),

@@ -8,9 +8,9 @@ from broker.config import Kafka, Settings
 from broker.errors import PoisonMessage, StartupError, TransientError
 from broker.kafka.batch import Batch
 from broker.kafka.message import Message
-from broker.packet_settings import RUBIN, Packets, Registry, TopicFormat
 from broker.packets.formats import check_ids, formats_of
 from broker.packets.reader import AlertReader
+from broker.settings.packets import RUBIN, Packets, Registry, TopicFormat
 from schemas.catalogue import load
 from tests.support.alerts import container, record, schemaless, wire
 from tests.support.columns import Alert, read_alert
@@ -163,6 +163,11 @@ def test_a_registry_alone_is_enough_and_it_is_asked_in_the_order_that_is_configu
     with pytest.raises(TransientError, match="does not answer"):
         read(reader(topic, url=server.url), "t", rubin(11, 1))
     assert reader(topic, url=server.url).survey_of(Message("t", 0, 0, 0, None, rubin(11, 1))) is None
+
+
+def test_a_cache_in_the_home_of_one_who_has_none_is_a_clear_end():
+    with pytest.raises(StartupError, match=r"^~nobody-at-all/schemas: .*; set MISWEEPER_REGISTRY__CACHE to a folder"):
+        reader(RUBIN, url="http://registry", cache="~nobody-at-all/schemas")
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ import pytest
 
 from broker.errors import PoisonMessage, Reason
 from broker.packets import varints
-from broker.packets.fields import Field, Kind, Table
 from broker.packets.projection import WRONG, compile_projection, read_slowly
 from broker.packets.shapes import NotCoveredError
+from broker.surveys.fields import Field, Kind, Table
 from tests.support.hostile import text, zigzag
 from tests.support.same_columns import assert_same
 

@@ -6,8 +6,8 @@ import fastavro
 import numpy as np
 import pytest
 
-from broker.packets.fields import Field, Kind, Table
 from broker.packets.projection import compile_projection, read_slowly
+from broker.surveys.fields import Field, Kind, Table
 from tests.support.alerts import PACKETS
 from tests.support.same_columns import assert_same
 

@@ -4,6 +4,7 @@ import io
 import fastavro
 import pytest
 
+from broker.errors import TransientError
 from tests.support.said import said, written
 from tests.support.webpage import site
 
@@ -41,6 +42,16 @@ def test_an_avro_file_is_an_alert_that_can_be_replayed(page):
 def test_an_object_without_a_light_curve_makes_no_file(page):
     assert page.client.get("/api/objects/plasticc/x/alert.avro").status_code == 404
     assert page.client.get("/api/objects/plasticc/none/lightcurve.csv").status_code == 404
+
+
+@pytest.mark.parametrize("file", ["lightcurve.csv", "alert.avro"])
+def test_a_redis_that_is_away_makes_no_empty_file(page, file):
+    def away(*_, **__):
+        raise TransientError("redis", "away")
+
+    page.store.read = away
+    assert page.client.get(f"/api/objects/plasticc/615/{file}").status_code == 503
+    assert page.client.get("/api/objects/plasticc/615").json()["trouble"] == "redis: away"
 
 
 def test_lists_and_searches(page):

@@ -9,8 +9,8 @@ from pydantic_settings import NoDecode
 
 from broker.errors import StartupError
 from broker.patterns import check_pattern
-from broker.section import Section
-from broker.security import WebLogin
+from broker.settings.section import Section
+from broker.settings.security import WebLogin
 
 
 class TopicFormat(Section):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from broker.packets.fields import Field, Kind
+from broker.surveys.fields import Field, Kind
 
 Values = dict[str, NDArray[Any]]
 Missing = dict[str, NDArray[np.bool_]]

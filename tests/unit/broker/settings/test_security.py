@@ -11,8 +11,8 @@ import pytest
 from broker.commands.checkup import formats
 from broker.config import Settings, variables
 from broker.errors import StartupError, TransientError
-from broker.packet_settings import Registry
 from broker.packets.formats import kept_of
+from broker.settings.packets import Registry
 from tests.support.certificates import Certificates
 
 NAMED = {"topics": "lsst-alerts-v11", "username": "astro", "password": "s3cr3t-of-kafka"}

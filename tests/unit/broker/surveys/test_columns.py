@@ -1,7 +1,7 @@
 import numpy as np
 
-from broker.packets.columns import chosen, column
-from broker.packets.fields import Field, Kind
+from broker.surveys.columns import chosen, column
+from broker.surveys.fields import Field, Kind
 
 
 def test_what_is_missing_is_marked_and_has_its_kinds_value():

@@ -9,7 +9,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, SecretStr, model_validator
 
 from broker.errors import StartupError
-from broker.section import Section
+from broker.settings.section import Section
 
 LARGEST_SECRET = 64 * 1024  # bytes of a file that holds one
 RUBIN = "lsst-alerts"  # how the topics are named whose servers want the group's id to begin with the user's name

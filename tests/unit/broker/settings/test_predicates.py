@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.predicates import NUMBERS, Asked, PredicateError, parse
+from broker.settings.predicates import NUMBERS, Asked, PredicateError, parse
 from model.taxonomy import CLASS_IDS, CLASSES
 
 NAMES = [c.name for c in CLASSES]

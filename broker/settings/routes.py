@@ -13,8 +13,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from broker.predicates import LONGEST, Predicate, parse
-from broker.section import Section
+from broker.settings.predicates import LONGEST, Predicate, parse
+from broker.settings.section import Section
 
 TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")  # what Kafka takes
 KEY = re.compile(r"[a-z0-9-]{1,32}")  # what names a route in the configuration
