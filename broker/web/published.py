@@ -8,10 +8,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from broker.packets.columns import Columns
-from broker.packets.fields import Field, Fields, Kind, Table
 from broker.packets.framings import WIRE
 from broker.packets.projection import compile_projection
+from broker.surveys.columns import Columns
+from broker.surveys.fields import Field, Fields, Kind, Table
 from broker.web.index import Row
 from broker.web.places import pixels
 from model.taxonomy import CLASS_IDS
