@@ -15,7 +15,7 @@ from training.augment import augment
 from training.dataset import Objects
 from training.examples import Example, Pool, show
 from training.recipe import Recipe, Sampling
-from training.views import VIEWS, matched, unmatched
+from training.views import VIEWS, unmatched
 
 
 class Batch(NamedTuple):
@@ -129,7 +129,7 @@ def as_seen(
         example = show(options, recipe.redshift.share, rng)
     curve, context = augment(example.curve, example.context, recipe.augmentation, rng)
     if name.startswith("ztf"):
-        return curve, matched(context) if name.endswith("matched") else unmatched(context)
+        return curve, context if name.endswith("matched") else unmatched(context)
     found = VIEWS[name](curve, context, rng)
     return (curve, context) if found is None else found
 

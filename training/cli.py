@@ -14,7 +14,7 @@ from rich.progress import DownloadColumn, MofNCompleteColumn, TaskID, TextColumn
 
 from model.artefact import DEFAULT, MANIFEST, WEIGHTS, Artefact, ArtefactError, load, save
 from training import fetch as source
-from training import sky_tables, splits, tables
+from training import live, sky_tables, splits, tables
 from training.comparison import comparing, paper, results
 from training.comparison.balancing import balance, before_and_after
 from training.comparison.folds import FoldsError
@@ -43,6 +43,7 @@ app.command()(comparing.anchor)
 app.command("leave-out")(comparing.leave_out)
 app.command()(comparing.plots)
 app.command()(comparing.card)
+app.command()(live.thresholds)
 
 
 @app.command()

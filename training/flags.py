@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from model.anomaly import DAYS, DETECTIONS, TABLE, AnomalyConstants
+from model.anomaly import DAYS, DETECTIONS, TABLE
 from model.artefact import Artefact
 from model.classifier import Classifier
 from training.answers import Answers, answers
@@ -35,16 +35,30 @@ def with_thresholds(artefact: Artefact, views: Sequence[Objects]) -> Artefact:
     for step in STEPS:
         rate = ALERTS * step
         table = thresholds(known, rate)
+        table = np.where(table == 0, table.max(), table)
         if max(ever(objects, given, table) for objects, given in known) <= EVER:
             break
-    constants = AnomalyConstants(
-        artefact.anomaly.projection, artefact.anomaly.prototypes, torch.from_numpy(table).float(), rate
-    )
-    return replace(artefact, anomaly=constants)
+    return with_table(artefact, table, rate)
+
+
+def from_stream(artefact: Artefact, sets: Sequence[Objects], rate: float) -> Artefact:
+    """The artefact with thresholds that a share `rate` of the alerts of a survey's own objects exceeds.
+
+    It does not matter what they are. A cell of the table whose context no object has keeps its threshold.
+    """
+    classifier = Classifier(artefact, device="cpu")
+    table = thresholds([(objects, answers(classifier, objects)) for objects in sets], rate)
+    return with_table(artefact, np.where(table == 0, artefact.anomaly.thresholds.numpy(), table), rate)
+
+
+def with_table(artefact: Artefact, table: NDArray[np.float64], rate: float) -> Artefact:
+    """The artefact with other thresholds."""
+    anomaly = replace(artefact.anomaly, thresholds=torch.from_numpy(table).float(), false_alarm_rate=rate)
+    return replace(artefact, anomaly=anomaly)
 
 
 def thresholds(known: Sequence[tuple[Objects, Answers]], rate: float) -> NDArray[np.float64]:
-    """The table that at most a share `rate` of the alerts of each view exceeds."""
+    """The table that at most a share `rate` of the alerts of each view exceeds; 0 where no alert has such a context."""
     table = np.zeros(TABLE)
     for objects, given in known:
         alert = given.alert
@@ -53,7 +67,7 @@ def thresholds(known: Sequence[tuple[Objects, Answers]], rate: float) -> NDArray
             chosen = scores[nearest(where, index)]
             if len(chosen):
                 table[index] = np.maximum(table[index], np.quantile(chosen, 1 - rate))
-    return np.where(table == 0, table.max(), table)
+    return table
 
 
 def nearest(where: NDArray[np.int64], index: tuple[int, ...]) -> NDArray[np.bool_]:

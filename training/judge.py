@@ -7,7 +7,7 @@ alerts, which are detections. Errors are standard deviations over bootstrap resa
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,21 +19,12 @@ from model.taxonomy import CLASS_IDS
 from training import metrics
 from training.answers import Answers, answers, flagged_objects
 from training.dataset import UNKNOWN, Objects
+from training.said import DAYS, Said, rows, value
 from training.skies import Sky
 
 POINTS = (1, 2, 4, 8, 16, 32, 64, 128)
-DAYS = (0.0, 3.0, 10.0, 30.0, 60.0, 100.0)
 CONTEXTS = ("with", "without")
-FEWEST = 20  # alerts of an age, or their flags say nothing
 Floats = NDArray[np.float64]
-
-
-class Said(NamedTuple):
-    """What was said of a set's objects of known classes."""
-
-    name: str
-    columns: NDArray[np.intp]  # [N]
-    answers: Answers  # on all of them
 
 
 def judge(artefact: Artefact, skies: Sequence[Sky]) -> dict[str, Any]:
@@ -54,7 +45,7 @@ def judge(artefact: Artefact, skies: Sequence[Sky]) -> dict[str, Any]:
             if len(others):
                 flags = flagged_objects(answers(classifier, objects.take(others)), len(others))
                 sets[sky.name].setdefault(context, {})["flagged_others"] = float(flags.mean())
-    return {"sets": sets, "rows": {context: rows(found) for context, found in said.items()}}
+    return {"sets": sets, "rows": {context: rows(found, sets, context) for context, found in said.items()}}
 
 
 def figures(said: Said) -> dict[str, Any]:
@@ -70,6 +61,7 @@ def figures(said: Said) -> dict[str, Any]:
     return {
         **{key: value(found) for key, found in scores.items()},
         "recall": recalls(last, columns),
+        **stability(given, len(columns)),
         "reliability": reliability(last, columns),
         "by_points": {str(n): at(said, given.points <= n, enough(given, n)) for n in POINTS},
         "by_days": {f"{d:g}": at(said, given.days <= d, np.ones(len(columns), bool)) for d in DAYS},
@@ -88,9 +80,27 @@ def quality(probabilities: metrics.Floats, columns: NDArray[np.intp], draws: Flo
     }
 
 
-def value(draws: Floats) -> dict[str, float]:
-    """The first of some draws [R], and the standard deviation of the others."""
-    return {"value": float(draws[0]), "error": float(draws[1:].std())}
+def stability(given: Answers, size: int) -> dict[str, dict[str, float]]:
+    """How restless the answers on `size` objects are from alert to alert.
+
+    `changes`: share of the alerts whose most probable class is another than at the alert before. `distance`: mean of
+    half the sum of |p - p before| over the classes, which is the Wasserstein distance between two answers where all
+    classes are equally far from each other (Zhou et al. 2026, arXiv:2604.23792, measure stability so). Errors are over
+    resampled objects.
+    """
+    alerts = np.flatnonzero(given.alert)
+    before, after = alerts[:-1], alerts[1:]
+    same = given.owner[before] == given.owner[after]
+    before, after = before[same], after[same]
+    owner, chances = given.owner[after], given.probabilities
+    changed = chances[after].argmax(axis=1) != chances[before].argmax(axis=1)
+    moved = np.abs(chances[after] - chances[before]).sum(axis=1) / 2
+    draws = np.concatenate([np.ones((1, size)), metrics.resampled(np.zeros(size, np.intp))])
+    steps = np.maximum(draws @ np.bincount(owner, minlength=size), 1)
+    return {
+        name: value(draws @ np.bincount(owner, values, size) / steps)
+        for name, values in (("changes", changed.astype(float)), ("distance", moved.astype(float)))
+    }
 
 
 def recalls(probabilities: metrics.Floats, columns: NDArray[np.intp]) -> dict[str, dict[str, float]]:
@@ -138,62 +148,6 @@ def flagged_by(given: Answers, age: NDArray[np.number], limits: Sequence[float])
         if own.any():
             found[name] = {"alerts": int(own.sum()), "value": float(given.flagged[own].mean())}
     return found
-
-
-def rows(said: Sequence[Said]) -> dict[str, dict[str, float]]:
-    """The figures over all sets, and those of single sets that have a row of their own."""
-    columns = np.concatenate([s.columns for s in said])
-    right = np.concatenate([s.answers.probabilities[s.answers.last].argmax(axis=1) for s in said]) == columns
-    draws = np.concatenate([metrics.once(columns), metrics.resampled(columns)])
-    present = np.unique(columns)
-    own = metrics.one_hot(columns, len(CLASS_IDS))[:, present]
-    found = {"labelled skies, mean recall": value(((draws @ (own * right[:, None])) / (draws @ own)).mean(axis=1))}
-    found["labelled skies, mean recall"]["classes"] = len(present)
-    for name, (set_name, number) in RECALLED.items():
-        for one in said:
-            mine = one.columns == CLASS_IDS.index(number)
-            if one.name == set_name and mine.any():
-                share = one.answers.probabilities[one.answers.last][mine].argmax(axis=1) == CLASS_IDS.index(number)
-                error = float(share.std() / len(share) ** 0.5)
-                found[name] = {"value": float(share.mean()), "error": error, "objects": len(share)}
-    for one in said:
-        if one.name == "elasticc" and {90, 42} <= {CLASS_IDS[c] for c in one.columns}:
-            found["ELAsTiCC, SN Ia against SN II, AUROC"] = ia_against_ii(one)
-    alerts = sum(int(s.answers.alert.sum()) for s in said)
-    flags = sum(int((s.answers.alert & s.answers.flagged).sum()) for s in said)
-    ever = np.concatenate([flagged_objects(s.answers, len(s.columns)) for s in said])
-    found["flagged, alerts"] = {"value": flags / max(alerts, 1), "alerts": alerts}
-    found["flagged, objects ever"] = {"value": float(ever.mean()), "objects": len(ever)}
-    found["flagged, worst age"] = worst_age([s.answers for s in said])
-    return found
-
-
-RECALLED = {  # rows of one class of one set
-    "ZTF SN Ia called SN Ia": ("ztf_snia", 90),
-    "Rubin quasars called AGN": ("rubin_alerts", 88),
-    "SDSS RR Lyrae called RR Lyrae": ("sdss_rrlyrae", 92),
-    "MALLORN TDE called TDE": ("mallorn", 15),
-}
-
-
-def ia_against_ii(one: Said) -> dict[str, float]:
-    """How often an SN Ia has a higher ratio of the two probabilities than an SN II."""
-    ia, ii = CLASS_IDS.index(90), CLASS_IDS.index(42)
-    own = np.isin(one.columns, (ia, ii))
-    chances = np.log(np.maximum(one.answers.probabilities[one.answers.last][own].astype(float), 1e-30))
-    score, positive = chances[:, ia] - chances[:, ii], one.columns[own] == ia
-    rng = np.random.default_rng(0)
-    draws = [rng.integers(0, len(score), len(score)) for _ in range(metrics.RESAMPLES)]
-    error = float(np.std([metrics.auroc(score[d], positive[d]) for d in draws]))
-    return {"value": metrics.auroc(score, positive), "error": error, "objects": int(own.sum())}
-
-
-def worst_age(given: Sequence[Answers]) -> dict[str, float]:
-    """The largest share of alerts flagged at any age in days, of ages that have enough alerts."""
-    place = np.concatenate([np.searchsorted(DAYS, g.days)[g.alert] for g in given])
-    flags = np.concatenate([g.flagged[g.alert] for g in given])
-    shares = [float(flags[place == i].mean()) for i in range(len(DAYS) + 1) if (place == i).sum() >= FEWEST]
-    return {"value": max(shares, default=0.0)}
 
 
 def of_objects(artefact: Artefact, name: str, objects: Objects) -> dict[str, Any]:

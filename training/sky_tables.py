@@ -10,7 +10,8 @@ from training.tables import Rows, markdown
 HEADS = {"with": "with redshift", "without": "without context"}
 SCORES = {
     "accuracy": "accuracy", "mean_ln_p": "mean ln p", "ece": "ECE",
-    "flagged_alerts": "alerts flagged", "flagged_objects": "objects flagged",
+    "flagged_alerts": "alerts flagged", "flagged_objects": "objects flagged", "changes": "class changes",
+    "distance": "distance",
 }  # fmt: skip
 AGES = {"by_points": "points", "by_days": "days"}
 

@@ -45,7 +45,7 @@ def rubin_matched(curve: NDArray[np.void], context: np.void, rng: np.random.Gene
         return None
     second = detections[1] if len(detections) > 1 else np.inf
     forced = (curve["mjd_tai"] >= second) & (curve["mjd_tai"] <= detections[-1])
-    return Example(curve[curve["detected"] | forced], matched(context))
+    return Example(curve[curve["detected"] | forced], context)
 
 
 def elasticc(curve: NDArray[np.void], context: np.void, rng: np.random.Generator) -> Example | None:
@@ -59,7 +59,7 @@ def elasticc(curve: NDArray[np.void], context: np.void, rng: np.random.Generator
     if len(detections) == 0:
         return None
     within = (curve["mjd_tai"] >= detections[0] - FORCED_BEFORE_DAYS) & (curve["mjd_tai"] <= detections[-1])
-    return Example(curve[within], matched(context))
+    return Example(curve[within], context)
 
 
 def ztf(curve: NDArray[np.void], context: np.void, rng: np.random.Generator) -> Example | None:
@@ -70,8 +70,7 @@ def ztf(curve: NDArray[np.void], context: np.void, rng: np.random.Generator) -> 
 
 def ztf_matched(curve: NDArray[np.void], context: np.void, rng: np.random.Generator) -> Example | None:
     """As `ztf`, with the redshift and the dust of a cross-match."""
-    seen = as_ztf(curve, context, rng)
-    return None if seen is None else Example(seen.curve, matched(seen.context))
+    return as_ztf(curve, context, rng)
 
 
 VIEWS: dict[str, View] = {
@@ -84,16 +83,9 @@ VIEWS: dict[str, View] = {
 }
 
 
-def matched(context: np.void) -> np.void:
-    """A context without PLAsTiCC's deep-field flag, which no survey's packet carries."""
-    known = context.copy()
-    known["ddf"] = -1
-    return known
-
-
 def unmatched(context: np.void) -> np.void:
-    """A context of which nothing is known."""
-    known = matched(context)
+    """A context without its host; whether it lies in a deep field is known of every place."""
+    known = context.copy()
     known["host_photoz"] = known["host_photoz_err"] = known["mwebv"] = np.nan
     return known
 

@@ -40,6 +40,7 @@ def as_ztf(curve: NDArray[np.void], context: np.void, rng: np.random.Generator) 
     """The light curve and the context of the object moved near, or made bright; None where it is not detected twice."""
     bands = [BANDS.index(b) for b in ("gri" if rng.random() < I_BAND else "gr")]
     known = context.copy()
+    known["ddf"] = 0  # of Rubin's deep fields next to none of ZTF's objects lies in one
     if context["host_photoz"] > 0:
         seen, z = near(curve, float(context["host_photoz"]), bands, rng)
         known["host_photoz"], known["host_photoz_err"] = z, rng.choice(REDSHIFT_ERRORS) * (1 + z)

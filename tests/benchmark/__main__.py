@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 
-from tests.benchmark import endtoend, latency, peers, steady
+from tests.benchmark import endtoend, latency, peers, realnights, steady
 from tests.benchmark.figure import Figure
 from tests.benchmark.machine import machine
 from tests.benchmark.progress import say
@@ -27,6 +27,7 @@ PARTS: dict[str, Callable[[Sizes], Iterator[Figure]]] = {
     "histories": steady.histories,
     "memory": steady.memory,
     "end-to-end": endtoend.end_to_end,
+    "surveys": realnights.real_nights,
     "latency": latency.latencies,
     "burst": latency.bursts,
     "peers": peers.compared,

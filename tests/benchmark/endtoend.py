@@ -8,7 +8,7 @@ nothing else.
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient
@@ -56,11 +56,14 @@ def end_to_end(sizes: Sizes) -> Iterator[Figure]:
     yield Figure.of("end to end", "the bare loop", "alerts/s", loops)
 
 
-def drained(service: Serving, workers: int, backlog: int) -> tuple[float, float]:
-    """Alerts a second and CPU time an alert [us], of workers that start before a backlog."""
+def drained(
+    service: Serving, workers: int, backlog: int, done: Callable[[], None] = lambda: None
+) -> tuple[float, float]:
+    """Alerts a second and CPU time an alert [us], of workers that start before a backlog; `done` before they end."""
     first = service.sent - backlog
     service.start(workers)
     samples = service.samples(SAMPLE_S)
+    done()
     service.stop()
     begun = next(sample for sample in samples if sample.committed >= first + LEFT_OUT * backlog)
     ended = samples[-1]

@@ -3,9 +3,10 @@
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import psutil
@@ -40,10 +41,11 @@ class Serving:
         kafka: bootstrap servers.
         redis_url: of the store.
         folder: for the workers' logs.
+        more: variables of their environment.
     """
 
-    def __init__(self, kafka: str, redis_url: str, folder: Path) -> None:
-        self.kafka, self.redis_url, self._folder = kafka, redis_url, folder
+    def __init__(self, kafka: str, redis_url: str, folder: Path, more: Mapping[str, str]) -> None:
+        self.kafka, self.redis_url, self._folder, self._more = kafka, redis_url, folder, more
         self.sent = 0
         self.workers: list[Worker] = []
         create_topics(AdminClient({"bootstrap.servers": kafka}), Settings.load(), PARTITIONS, 1)
@@ -60,6 +62,7 @@ class Serving:
                 "MISWEEPER_HTTP__PORT": str(free_port()),
                 "MISWEEPER_WORKER": f"bench-{number}",
                 "OMP_NUM_THREADS": "1",
+                **self._more,
             }
             self.workers.append(Worker(environment, self._folder / f"worker-{number}.log", RUN).start())
 
@@ -119,14 +122,16 @@ def put(producer: Producer, value: bytes, key: bytes, told: Callable[[], None] =
 
 
 @contextmanager
-def serving(family: str, objects: int, points: int) -> Iterator[Serving]:
+def serving(
+    family: str, objects: int, points: int, more: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[Serving]:
     """A Kafka, a Valkey with so many objects of so many observations, and no worker yet."""
     with tempfile.TemporaryDirectory() as folder, EmbeddedValkey() as valkey, EmbeddedKafka() as kafka:
         say(f"filling the store itself: {objects:,} objects of {points}")
         way = Way(valkey.url, PREFIX)
         way.fill(family, objects, points)
         way.close()
-        service = Serving(kafka.bootstrap_servers, valkey.url, Path(folder))
+        service = Serving(kafka.bootstrap_servers, valkey.url, Path(folder), more)
         try:
             yield service
         finally:

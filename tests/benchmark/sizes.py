@@ -17,6 +17,8 @@ class Sizes:
     stored: int = 20_000  # objects, end to end
     points: int = 100  # observations of each
     backlog: int = 10  # alerts of each object; a second worker joins while the first quarter is worked off
+    real: int = 300  # objects of real packets
+    nights: int = 8  # packets of each
     repeats: int = 3  # end to end, of a burst, of a latency
     rates: tuple[int, ...] = (8, 100, 1_000, 5_000)  # alerts/s
     seconds: float = 15.0  # at each rate
@@ -27,6 +29,6 @@ class Sizes:
     def quick(self) -> "Sizes":
         """The same shape in a minute or two; what it prints is no figure to publish."""
         return Sizes(
-            rounds=3, objects=(1_000, 20_000), with_history=64, stored=2_000, points=20, backlog=10, repeats=1,
-            seconds=2.0, fewest=16, bursts=(2_000, 10_000), curves=64,
+            rounds=3, objects=(1_000, 20_000), with_history=64, stored=2_000, points=20, backlog=10, real=120, nights=5,
+            repeats=1, seconds=2.0, fewest=16, bursts=(2_000, 10_000), curves=64,
         )  # fmt: skip

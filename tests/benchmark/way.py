@@ -87,8 +87,9 @@ class Way:
     def take(self, batch: Batch) -> Took:
         """Every stage of a batch in which all is well, and what each took."""
         took, n = Took(), len(batch)
-        alerts, poisons = took.timed("decode", n, lambda: self.read(batch))
-        assert not poisons
+        decoded = took.timed("decode", n, lambda: self.read(batch))
+        assert not decoded.poisons
+        alerts = decoded.alerts
         plan = took.timed("remember", n, lambda: self.memory.remember(alerts, Messages.of(batch, alerts)))
         verdicts, bodies = took.timed("classify", n, lambda: self.classifier.classify(plan.runs))
         took.timed(

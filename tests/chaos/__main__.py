@@ -21,7 +21,7 @@ from broker.embedded import EmbeddedKafka, EmbeddedValkey, Servers
 from broker.kafka.topics import create_topics
 from tests.chaos.badday import BadDay
 from tests.chaos.campaign import PARTITIONS, Campaign
-from tests.chaos.reference import Reference
+from tests.chaos.reference import DENSE, Reference
 
 SHOWN = 20  # differences
 PER_S = 150  # alerts on a bad day
@@ -80,6 +80,7 @@ def main(
         "duplicate": sum(part["doubles"] + part["anomaly_defects"] for part in parts),
         "differing": len(differing),
         "not_finite": reference.not_finite,
+        "read": dict(sorted(reference.read.items())),
         "objects": len(reference.store.logs),
         "states_compared": reference.compared,
         "seconds": round(seconds),
@@ -92,6 +93,7 @@ def main(
         result["kills"] = trial.killed
         if reference.compared < ENOUGH * len(reference.store.logs):
             trial.faults.append(f"only {reference.compared} states could be compared")
+        trial.faults += [f"no alerts: {what}" for what in (*settings.kafka.topics, DENSE) if not reference.read[what]]
     for defect in [*counted["first"], *differing[:SHOWN]]:
         console.print(defect, markup=False)
     if sum(part[fate] for part in parts for fate in FATES) != trial.sent:

@@ -22,9 +22,10 @@ from broker.config import Settings
 from broker.embedded import Servers
 from broker.errors import StartupError
 from broker.kafka import spans
-from tests.chaos.alerts import Keyed, alerts
+from tests.chaos.alerts import TOPICS, Sending
 from tests.chaos.campaign import AWAY
 from tests.chaos.faults import FAULTS, NOT_BOTH, Day
+from tests.chaos.mixture import alerts
 from tests.support.service import Service, Worker
 
 AT_MOST_S = 30.0  # from the end of a fault until everything sent before is answered
@@ -59,12 +60,12 @@ class BadDay:
     faults: list[str] = field(default_factory=list)  # what must not happen at all
     _over: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _special: "SimpleQueue[Keyed]" = field(default_factory=SimpleQueue)
+    _special: "SimpleQueue[Sending]" = field(default_factory=SimpleQueue)
 
     def __post_init__(self) -> None:
         self._rng = random.Random(self.seed)
         kafka, url = self.servers.kafka.bootstrap_servers, self.servers.valkey.url
-        more = {"MISWEEPER_REDIS__TIMEOUT_S": "1"}
+        more = {"MISWEEPER_REDIS__TIMEOUT_S": "1", "MISWEEPER_KAFKA__TOPICS": ",".join(TOPICS.values())}
         self.service = Service(kafka, url, "chaos-", self.folder, more)
 
     def run(self, settings: Settings) -> Iterator[int]:
@@ -109,7 +110,7 @@ class BadDay:
         if took_s > AT_MOST_S:
             self.faults.append(f"everything was answered after {took_s:.0f} s")
 
-    def _more(self, some: list[Keyed]) -> None:
+    def _more(self, some: list[Sending]) -> None:
         """Send these among the others, and return when they are on their way."""
         for one in some:
             self._special.put(one)
@@ -156,18 +157,17 @@ class BadDay:
             if self._over.is_set():
                 break
             while not self._special.empty():
-                self._produce(producer, settings, self._special.get())
-            self._produce(producer, settings, alert)
+                self._produce(producer, self._special.get())
+            self._produce(producer, alert)
             next_at += 1 / self.per_s
             time.sleep(max(0.0, next_at - time.monotonic()))
         if left := producer.flush(60):
             self.faults.append(f"Kafka did not take {left} alerts")
 
-    def _produce(self, producer: Producer, settings: Settings, alert: Keyed) -> None:
-        (topic,), (key, value) = settings.kafka.topics, alert
+    def _produce(self, producer: Producer, alert: Sending) -> None:
         while True:
             try:
-                producer.produce(topic, value, key, on_delivery=self._delivered)
+                producer.produce(alert.topic, alert.value, alert.key, on_delivery=self._delivered)
                 break
             except BufferError:
                 producer.poll(0.1)

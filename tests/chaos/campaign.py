@@ -16,7 +16,8 @@ from confluent_kafka.admin import AdminClient
 from broker.config import Settings
 from broker.embedded import Servers
 from broker.kafka import spans
-from tests.chaos.alerts import alerts
+from tests.chaos.alerts import TOPICS
+from tests.chaos.mixture import alerts
 from tests.chaos.worker import STEPS
 from tests.support.service import Service, Worker, eventually
 
@@ -76,9 +77,10 @@ class Campaign:
     def __post_init__(self) -> None:
         self._rng = random.Random(self.seed)
         command = (sys.executable, "-m", "tests.chaos.worker")
-        batches = {"MISWEEPER_BATCH__MAX_SIZE": "256", "MISWEEPER_REDIS__TIMEOUT_S": "1"}
+        more = {"MISWEEPER_BATCH__MAX_SIZE": "256", "MISWEEPER_REDIS__TIMEOUT_S": "1"}
+        more |= {"MISWEEPER_KAFKA__TOPICS": ",".join(TOPICS.values())}
         kafka, url = self.servers.kafka.bootstrap_servers, self.servers.valkey.url
-        self.service = Service(kafka, url, "chaos-", self.folder, batches, command=command)
+        self.service = Service(kafka, url, "chaos-", self.folder, more, command=command)
 
     @property
     def killed(self) -> int:
@@ -97,7 +99,7 @@ class Campaign:
         sender = threading.Thread(target=self._send, args=(settings, admin), daemon=True)
         crew = [Worked(self.service.worker()) for _ in range(self.workers)]
         for one in crew:
-            one.worker.await_ready()
+            one.worker.await_ready(180)  # three at once may compile the decoder for the first time
         sender.start()
         server_at = time.monotonic() + self._rng.uniform(5, 15)
         while sender.is_alive():
@@ -128,8 +130,9 @@ class Campaign:
 
     def _send(self, settings: Settings, admin: AdminClient) -> None:
         """Until there are enough alerts and enough kills, never far ahead of the workers."""
-        producer = Producer({**settings.kafka.client(), "enable.idempotence": True, "linger.ms": 5})
-        (topic,) = settings.kafka.topics
+        config = {**settings.kafka.client(), "enable.idempotence": True, "linger.ms": 5}
+        anywhere = {"sticky.partitioning.linger.ms": 0}  # each message without a key goes to a partition by chance
+        producer = Producer(config | anywhere)
 
         def delivered(error: KafkaError | None, _: object) -> None:
             if error is None:
@@ -137,7 +140,7 @@ class Campaign:
             else:
                 self.faults.append(f"Kafka did not take an alert: {error.str()}")
 
-        for number, (key, value) in enumerate(alerts(self.seed)):
+        for number, (key, value, topic) in enumerate(alerts(self.seed)):
             if self.enough:
                 break
             if number % 2000 == 0:

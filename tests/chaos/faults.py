@@ -3,20 +3,18 @@
 import random
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 import redis
 
-from broker.commands.demo import HELDOUT
-from broker.commands.replay import read_alerts
 from broker.embedded import Servers
 from broker.lightcurves.entries import ENTRY, LAYOUT, checks
 from broker.lightcurves.hashes import salts
 from broker.packets.framings import encode
-from tests.chaos.alerts import Keyed
+from tests.chaos.alerts import Sending, curve
 from tests.support.service import Worker
 
 T = TypeVar("T")
@@ -51,7 +49,7 @@ class Day:
     servers: Servers
     prefix: str
     workers: list[Worker]
-    send: Callable[[list[Keyed]], None]
+    send: Callable[[list[Sending]], None]
     committed: Callable[[], object]
     look_after: Callable[[Worker], None]
     rng: random.Random
@@ -148,7 +146,7 @@ def a_key_is_of_the_wrong_type(day: Day) -> None:
     name = day.named(WRONG_TYPE)
     key = f"{day.prefix}{{plasticc/{name}}}:log"
     insist(lambda: KINDS[day.rng.choice(sorted(KINDS))](day.redis, key))
-    alerts = [(name, encode(one, "observation")) for one in curve(name, 8)]
+    alerts = [Sending(name, encode(one, "observation")) for one in curve(name, 8)]
     day.send(alerts)
     day.committed()
     insist(lambda: day.redis.eval(DELETE_ANOTHERS, 1, key))  # what was flushed meanwhile may be ours by now
@@ -161,7 +159,7 @@ def a_giant_comes(day: Day) -> None:
     whole = list(curve(name, HISTORY + GIANTS_ALERTS))
     past = [{field: one[field] for field in ("mjd", "band", "flux", "fluxErr", "detected")} for one in whole]
     alerts = ((one, past[i : HISTORY + i]) for i, one in enumerate(whole[HISTORY:]))
-    day.send([(name, encode(one | {"history": history}, "observation")) for one, history in alerts])
+    day.send([Sending(name, encode(one | {"history": history}, "observation")) for one, history in alerts])
 
 
 def redis_stands_still(day: Day) -> None:
@@ -199,19 +197,6 @@ NOT_BOTH = [  # of one thing at a time; a server that was killed does not know w
     {redis_stands_still, redis_is_killed},
     {redis_evicts, redis_is_killed},
 ]
-
-
-def curve(name: str, n: int) -> Iterator[dict]:
-    """A made-up light curve's alerts, in time order."""
-    rng = np.random.default_rng(len(name))
-    record = next(read_alerts(HELDOUT))
-    base = int.from_bytes(name.encode()[-6:]) * 100_000 % (1 << 60)
-    for i in range(n):
-        flux = float(np.float32(rng.normal(100, 300)))
-        yield record | {
-            "objectId": name, "alertId": base + i + 1, "mjd": 59_000.0 + i / 64, "band": "ugrizy"[i % 6],
-            "flux": flux, "fluxErr": 50.0, "detected": flux > 250, "history": [],
-        }  # fmt: skip
 
 
 def insist(call: Callable[[], T], seconds: float = 90.0) -> T:

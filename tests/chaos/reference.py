@@ -1,10 +1,12 @@
 """The run in which nothing goes wrong, from the same input topic, and what differs from it.
 
-One process, one store in memory, each partition's messages in their order. Alerts with a key stand in one partition, so
-this is the order in which any worker sees an object's alerts. Those without may come to several workers at once: their
-order is the one that the object's log has in the end, and what each should say is computed from the log alone.
+One process, one store in memory, each partition's messages in their order. Packets are read as the service reads them:
+other tests hold its reader. Alerts with a key stand in one partition, so this is the order in which any worker sees an
+object's alerts. Those without may come to several workers at once: their order is the one that the object's log has in
+the end, and what each should say is computed from the log alone.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -20,28 +22,29 @@ from broker.kafka.batch import Batch
 from broker.kafka.message import Message
 from broker.kafka.subscription import decode, source
 from broker.lightcurves.effort import TooMuchError
-from broker.lightcurves.entries import observations, source_of
+from broker.lightcurves.entries import observations
 from broker.lightcurves.hashes import salts
 from broker.lightcurves.memory import Memory
 from broker.lightcurves.recall import Log, curve_of, identity_of
 from broker.lightcurves.states import Shelf
 from broker.lightcurves.store import InMemoryLightCurves
 from broker.lightcurves.told import Messages, Told, told_of
+from broker.packets.formats import formats_of
 from broker.packets.reader import AlertReader
 from model.artefact import DEFAULT, load
 from model.classifier import Classifier
 from model.runs import Runs
 from schemas.catalogue import load as load_schema
-from tests.chaos.alerts import UNKEYED
 from tests.chaos.faults import WRONG_TYPE
 
 AT_ONCE = 4096  # messages
 OBJECTS = 500
 RUNS = 500  # whole light curves
+MANY, DENSE = 1000, "with 1,000 rows"  # of a packet
 ROUNDING = 2e-5  # what another batching may change
 SCHEMA = load_schema("classification")
 
-Place = tuple[int, int]  # partition and offset
+Place = tuple[str, int, int]  # topic, partition and offset
 
 
 @dataclass
@@ -54,6 +57,7 @@ class Reference:
     unkeyed: dict[bytes, list[tuple[Place, Told]]] = field(default_factory=dict)
     compared: int = 0  # states
     not_finite: int = 0  # classifications
+    read: Counter[str] = field(default_factory=Counter)  # alerts by topic, and those of them that are DENSE
     aside: set[Place] = field(default_factory=set)  # alerts whose object's key was another's: as if never sent
     wronged: set[bytes] = field(default_factory=set)  # objects set aside though their key was theirs
 
@@ -61,13 +65,13 @@ class Reference:
     def of(cls, settings: Settings, admin: AdminClient) -> "Reference":
         """Classify the whole input topic."""
         self = cls(Classifier(load(DEFAULT), device="cpu", threads=1))
-        read = AlertReader(settings.limits.max_message_bytes)
+        read = AlertReader(settings.limits.max_message_bytes, formats_of(settings))
         memory = Memory(self.store, self.classifier.fingerprint, self.classifier.start_state)
         self.aside = set(set_aside(settings, admin))
         suspects: list[Message] = []
         for messages in whole(settings, admin, settings.kafka.topics):
-            suspects += [m for m in messages if (m.partition, m.offset) in self.aside]
-            rest = [m for m in messages if (m.partition, m.offset) not in self.aside]
+            suspects += [m for m in messages if (m.topic, m.partition, m.offset) in self.aside]
+            rest = [m for m in messages if (m.topic, m.partition, m.offset) not in self.aside]
             self._take(Batch.of(rest, again=np.zeros(len(rest), bool)), read, memory)
         self.wronged = {name for name in read(Batch.of(suspects)).alerts.objects if WRONG_TYPE.encode() not in name}
         return self
@@ -81,15 +85,17 @@ class Reference:
             self._take(batch.part(0, at), read, memory)
             self._take(batch.part(at, len(batch)), read, memory)
             return
+        self.read.update(batch.places[place][0] for place in batch.place[alerts.message])
+        self.read[DENSE] += int((np.diff(alerts.ends, prepend=0) >= MANY).sum())
         verdicts, bodies = self.classifier.classify(plan.runs)
         memory.save(memory.states_of(plan, bodies), plan)
         keys, owner = alerts.grouped()
         told = told_of(alerts, Messages.of(batch, alerts), owner, set(range(len(keys))))
         for o, key in enumerate(keys):
             for one in told[o]:
-                message = alerts.message[one.alert]
-                place = batch.places[batch.place[message]][1], int(batch.offsets[message])
-                if UNKEYED in key:
+                message = int(alerts.message[one.alert])
+                place = *batch.places[batch.place[message]], int(batch.offsets[message])
+                if batch.key(message) is None:
                     self.unkeyed.setdefault(key, []).append((place, one))
                 elif (at := plan.verdicts[one.alert]) >= 0:
                     chances, score = verdicts.probabilities[at], verdicts.anomaly_scores[at]
@@ -102,7 +108,7 @@ class Reference:
         seen = set()
         for messages in whole(settings, admin, [settings.outputs.classifications]):
             for message in messages:
-                place = source(message.headers)[1:]
+                place = source(message.headers)
                 record = decode(message.value, SCHEMA)
                 chances = [c["probability"] for c in record["classifications"]]
                 ours = answered(chances, record["observations"], record["anomalyScore"])
@@ -120,11 +126,10 @@ class Reference:
         for keys in several(list(self.unkeyed), OBJECTS):
             for key, stored, salt in zip(keys, store.read(keys, 1 << 20), salts(keys), strict=True):
                 log = Log.of(stored, int(salt))
-                for (partition, offset), told in self.unkeyed[key]:
+                for place, told in self.unkeyed[key]:
                     index = log.first.get(identity_of(told))
-                    here = told._replace(source=source_of(settings.kafka.topics[0], partition), offset=offset)
-                    if index is not None and log.brought(index, here):
-                        places.append((partition, offset))
+                    if index is not None and log.brought(index, told):
+                        places.append(place)
                         curves.append(curve_of(observations(log.entries[: index + 1][log.good[: index + 1]])))
                         contexts.append(told.context)
         found = {}
@@ -206,7 +211,7 @@ def set_aside(settings: Settings, admin: AdminClient) -> Iterator[Place]:
         for message in messages:
             record = decode(message.value, load_schema("dead_letter"))
             if record["reason"] == Reason.SET_ASIDE:
-                yield record["sourcePartition"], record["sourceOffset"]
+                yield record["sourceTopic"], record["sourcePartition"], record["sourceOffset"]
 
 
 def whole(settings: Settings, admin: AdminClient, topics: Iterable[str]) -> Iterator[list[Message]]:

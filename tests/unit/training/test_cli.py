@@ -67,7 +67,19 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recipe, "RECIPES", own)
 
 
-COMMANDS = ("fetch", "fit", "evaluate", "folds", "anchor", "leave-out", "plots", "card", "predict", "holdout")
+COMMANDS = (
+    "fetch",
+    "fit",
+    "evaluate",
+    "folds",
+    "anchor",
+    "leave-out",
+    "plots",
+    "card",
+    "predict",
+    "holdout",
+    "thresholds",
+)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -1,16 +1,22 @@
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from model.anomaly import DAYS, DETECTIONS, TABLE
+from model.artefact import load, save
 from model.classifier import Classifier
 from tests.support.artefacts import untrained
 from tests.support.plasticc import objects
-from training import flags
+from tests.support.skies import write_sky
+from training import cli, flags
 from training.answers import Answers, answers
 from training.dataset import NOTHING_KNOWN
+from training.files import DataError
 from training.flags import ALERTS, EVER, cells, ever, nearest, thresholds, with_thresholds
+from training.skies import read_skies
 from training.views import viewed
 
 DATA = objects(per_class=20)
@@ -41,7 +47,8 @@ def test_the_promised_share_is_flagged_at_every_age(monkeypatch: pytest.MonkeyPa
     for row in range(5):
         own = np.searchsorted(DETECTIONS, given.detections) == row
         assert above[own].mean() == pytest.approx(0.01, abs=0.004)
-    assert (table > 0).all()  # where no alert was, the highest of all
+    assert (table[0] > 0).all()
+    assert (table[1] == 0).all()  # no object's redshift is known
 
 
 def test_the_view_that_needs_the_highest_threshold_decides() -> None:
@@ -70,3 +77,24 @@ def test_the_share_of_objects_ever_flagged_is_kept_too() -> None:
     for view in shown:
         assert ever(view, answers(classifier, view), found.thresholds.numpy()) <= EVER
     assert len(DAYS) + 1 == TABLE[2]
+
+
+def test_a_survey_sets_the_thresholds_from_its_own_unlabelled_light_curves(tmp_path: Path) -> None:
+    save(tmp_path / "artefact", untrained())
+    (tmp_path / "sky").mkdir()
+    write_sky(tmp_path / "sky", "own", [-1] * 60, each=20, redshift=np.nan, mwebv=np.nan)
+    common = ["--artefact", str(tmp_path / "artefact"), "--from", str(tmp_path / "sky"), "--rate", "0.02"]
+    done = CliRunner().invoke(cli.app, ["thresholds", *common, "--out", str(tmp_path / "own")])
+    assert done.exit_code == 0, done.output
+    before, after = load(tmp_path / "artefact"), load(tmp_path / "own")
+    assert after.digest != before.digest
+    assert after.anomaly.thresholds[1].equal(before.anomaly.thresholds[1])  # with a redshift: none was seen
+    assert not after.anomaly.thresholds[0].equal(before.anomaly.thresholds[0])
+    assert all(v.equal(after.network.state_dict()[k]) for k, v in before.network.state_dict().items())
+    assert after.record["thresholds"] == {"objects": 60, "sets": ["own"], "rate": 0.02}
+    given = answers(Classifier(after, device="cpu"), read_skies(tmp_path / "sky")[0].objects)
+    assert 0 < given.flagged[given.alert].mean() < 0.05
+    with pytest.raises(DataError, match="is the artefact itself; name another directory"):
+        CliRunner().invoke(
+            cli.app, ["thresholds", *common, "--out", str(tmp_path / "artefact")], catch_exceptions=False
+        )

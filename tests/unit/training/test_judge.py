@@ -11,9 +11,10 @@ from tests.support.artefacts import untrained
 from tests.support.plasticc import objects
 from tests.support.skies import write_sky
 from training import cli, metrics, sky_tables
-from training.answers import answers, asked
+from training.answers import Answers, answers, asked
 from training.batches import cut
-from training.judge import DAYS, POINTS, judge, of_objects
+from training.judge import POINTS, judge, of_objects, stability
+from training.said import DAYS
 from training.skies import read_skies
 from training.train import read_out
 
@@ -90,8 +91,24 @@ def test_the_rows_over_all_sets(folder: Path) -> None:
     assert rows["labelled skies, mean recall"]["value"] == pytest.approx(expected)
     assert rows["ZTF SN Ia called SN Ia"]["objects"] == 12
     assert "Rubin quasars called AGN" not in rows
+    assert rows["ELAsTiCC, ECE"] == found["sets"]["elasticc"]["with"]["ece"]
+    assert rows["ZTF SN Ia, objects flagged"] == found["sets"]["ztf_snia"]["with"]["flagged_objects"]
+    assert not any(name.startswith("MALLORN") for name in rows)
     assert rows["ELAsTiCC, SN Ia against SN II, AUROC"]["objects"] == 16
     assert 0 <= rows["flagged, worst age"]["value"] <= 1
+
+
+def test_stability_is_counted_from_alert_to_alert_of_one_object() -> None:
+    chances = np.zeros((7, 14), np.float32)
+    chances[[0, 1, 2, 3, 4, 5, 6], [0, 0, 1, 2, 2, 3, 3]] = 1
+    chances[1] = 0
+    chances[1, :2] = 0.75, 0.25
+    alert = np.array([1, 1, 1, 1, 1, 0, 1], bool)
+    owner = np.array([0, 0, 0, 1, 1, 1, 1])
+    given = Answers(owner, owner, owner, owner * 1.0, alert, chances, owner, alert, np.array([2, 6]))
+    found = stability(given, 2)
+    assert found["changes"]["value"] == pytest.approx(2 / 4)  # 0 to 1 of the one, 2 to 3 of the other
+    assert found["distance"]["value"] == pytest.approx((0.25 + 0.75 + 0 + 1) / 4)
 
 
 def test_objects_of_a_view_are_judged_as_those_of_a_sky(folder: Path) -> None:
