@@ -1,4 +1,4 @@
-"""The page put together: index, feed, lookout, light curves, and what answers each address."""
+"""The page put together: index, feed, roll call, light curves, and what answers each address."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,7 +11,6 @@ from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
 from broker.web import api, pages, skyportal
-from broker.web.crew import Lookout
 from broker.web.feed import Feed
 from broker.web.guard import SEARCHES_A_MINUTE, Guard
 from broker.web.index import Index
@@ -21,6 +20,7 @@ from broker.web.live import News, account, news
 from broker.web.pulse import Pulse
 from broker.web.recent import Recent
 from broker.web.risers import Risers
+from broker.web.rollcall import RollCall
 
 HERE = Path(__file__).parent
 
@@ -32,7 +32,7 @@ class Parts:
     index: Index
     pulse: Pulse
     feed: Feed
-    lookout: Lookout
+    roll: RollCall
     curves: LightCurves
     recent: Recent
     latency_line_s: float = 60.0  # DMTN-102: 98 % of a visit's alerts are out by then
@@ -46,7 +46,7 @@ class Parts:
         self.risers = Risers(self.index, self.curves)
 
     def _news(self) -> dict[str, Any]:
-        told = news(self.pulse, self.lookout.crew, self.feed.trouble, self.latency_line_s)
+        told = news(self.pulse, self.roll.crew, self.feed.trouble, self.latency_line_s)
         return told | account(self.index)
 
 
@@ -63,10 +63,10 @@ def application(
     @asynccontextmanager
     async def following(_: FastAPI) -> AsyncIterator[None]:
         parts.feed.start()
-        parts.lookout.start()
+        parts.roll.start()
         yield
         parts.feed.stop()
-        parts.lookout.stop()
+        parts.roll.stop()
 
     app = FastAPI(
         title="misweeper",

@@ -15,12 +15,12 @@ from broker.errors import StartupError
 from broker.lightcurves.store import LightCurveStore
 from broker.probes import listener
 from broker.web.app import Parts, application
-from broker.web.crew import Lookout
 from broker.web.feed import Feed
 from broker.web.index import Index
 from broker.web.lightcurve import LightCurves
 from broker.web.pulse import Pulse
 from broker.web.recent import Recent
+from broker.web.rollcall import RollCall
 
 OPEN = 200  # connections at once
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -50,7 +50,7 @@ def serve(
         index = opened(path)
         recent, pulse = Recent(), Pulse()
         feed = Feed(settings, index, pulse, since_ms, lambda rows: recent.add(list(rows)))
-        parts = Parts(index, pulse, feed, Lookout(settings), LightCurves(store), recent)
+        parts = Parts(index, pulse, feed, RollCall(), LightCurves(store), recent)
         app = application(parts, password, proxy_header, hosts=LOOPBACK if host in LOOPBACK else frozenset())
         config = uvicorn.Config(
             app,
