@@ -24,6 +24,7 @@ from broker.commands.sending import replay
 from broker.commands.shown import cell
 from broker.commands.watch import watch
 from broker.commands.web import web
+from broker.commands.why import why
 from broker.config import Settings, variables
 from broker.connections import connect_kafka
 from broker.errors import StartupError
@@ -48,6 +49,7 @@ app.command()(watch)
 app.command()(replay)
 app.command()(report)
 app.command()(web)
+app.command()(why)
 
 EXIT_CONFIGURATION = 2
 PARTITIONS = 6

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import fastavro
 import numpy as np
-from fastapi import APIRouter, HTTPException, Query, Request, Response
+from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
 from numpy.typing import NDArray
 
 from broker.errors import TransientError
@@ -14,7 +14,8 @@ from broker.web import queries
 from broker.web.asking import Cursor, Limit, Whole, asked
 from broker.web.index import Row
 from broker.web.queries import MOST_ANSWERS, PAGE, Filters
-from broker.web.shapes import Answers, Object, Summaries
+from broker.web.reasons import UnknownReason
+from broker.web.shapes import Answers, Object, Summaries, Why
 from broker.web.views import answer, observed, summary
 from model.observation import OBSERVATION
 from schemas.catalogue import load
@@ -79,6 +80,20 @@ def object_(request: Request, survey: str, name: str) -> Object:
     """One object: its classifications, oldest first, and its light curve."""
     row, said, curve, trouble = looked_up(request, survey, name, MOST_ANSWERS)
     return Object(summary=summary(row), answers=[answer(a) for a in said], light_curve=observed(curve), trouble=trouble)
+
+
+@router.get("/api/why/{number}", tags=["objects"])
+def why_(request: Request, number: Annotated[int, Path(ge=0, lt=2**63)]) -> Why:
+    """Why an answer was what it was, computed anew from its light curve; one at a time, in some seconds."""
+    parts = request.app.state.parts
+    with parts.index.reading() as index:
+        said = queries.alert_of(index, number)
+    if said is None:
+        raise HTTPException(404, "the index has no such answer")
+    try:
+        return parts.reasons.of(answer(said))
+    except UnknownReason as error:
+        raise HTTPException(503, str(error)) from None
 
 
 def with_curve(request: Request, survey: str, name: str) -> Object:

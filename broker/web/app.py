@@ -18,6 +18,7 @@ from broker.web.lightcurve import LightCurves
 from broker.web.listeners import Listeners
 from broker.web.live import News, account, news
 from broker.web.pulse import Pulse
+from broker.web.reasons import Reasons
 from broker.web.recent import Recent
 from broker.web.risers import Risers
 from broker.web.rollcall import RollCall
@@ -37,6 +38,7 @@ class Parts:
     recent: Recent
     latency_line_s: float = 60.0  # DMTN-102: 98 % of a visit's alerts are out by then
     listeners: Listeners = field(default_factory=Listeners)
+    reasons: Reasons = field(default_factory=Reasons)
     news: News = field(init=False)
     risers: Risers = field(init=False)
 

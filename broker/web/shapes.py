@@ -124,3 +124,29 @@ class SkyAlert(BaseModel):
     classifications: list[Named]
     classifierName: str  # noqa: N815
     classifierVersion: str  # noqa: N815
+
+
+class Feature(BaseModel):
+    """A running statistic of the light curve, far from what the model was trained on."""
+
+    name: str
+    value: float
+    sigma: Annotated[float, Field(description="Standard deviations of the training set from its mean.")]
+
+
+class Neighbour(BaseModel):
+    """A class of the training set, near in feature space."""
+
+    name: str
+    distance: Annotated[float, Field(description="To its nearest prototype, in standard deviations within a class.")]
+
+
+class Why(BaseModel):
+    """What an answer was made from, computed anew from the light curve as it is stored, the host's photo-z unknown."""
+
+    points: int
+    probabilities: dict[str, float]
+    furthest: list[Feature]
+    nearest: list[Neighbour]
+    score: float
+    threshold: Annotated[float, Field(description="Of the anomaly score, for what is known of the object then.")]

@@ -30,6 +30,7 @@ HELD_BY = {
     "broker/commands/following.py": "integration/test_watch.py",
     "broker/commands/main.py": "integration/test_service.py",
     "broker/commands/report.py": "integration/test_web.py",
+    "broker/commands/why.py": "integration/test_web.py",
     "broker/commands/sending.py": "integration/test_topics_and_replay.py",
     "broker/settings/complaints.py": "unit/broker/test_config.py",
     "broker/embedded/guard.py": "unit/broker/embedded/test_server.py",

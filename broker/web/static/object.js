@@ -173,10 +173,54 @@ function why(number) {
     line.append(name, made("td", before ? row.was.toFixed(3) : "–"), made("td", row.probability.toFixed(3)), made("td", before ? `${row.change < 0 ? "−" : "+"}${Math.abs(row.change).toFixed(3)}` : "–"));
   }
   const rest = rows.length - told.length;
-  at("why").replaceChildren(title, table, ...(rest ? [made("p", `${rest} others stay below 0.005.`)] : []));
+  at("why").replaceChildren(title, table, ...(rest ? [made("p", `${rest} others stay below 0.005.`)] : []), asking(said));
   at("why").hidden = false;
   document.querySelectorAll(".step").forEach((b) => b.setAttribute("aria-pressed", String(+b.dataset.number === number)));
   plots.forEach((p) => p.redraw(false));
+}
+
+// A button that asks which features stand out and which classes are near: it takes a model and some seconds.
+function asking(said) {
+  const place = made("div");
+  const button = made("button", "Which features, which classes are near?");
+  button.type = "button";
+  button.className = "reasons";
+  button.addEventListener("click", async () => {
+    place.replaceChildren(made("p", "The model is asked; it takes some seconds …"));
+    const answer = await fetch(`/api/why/${said.number}`);
+    const found = await answer.json();
+    place.replaceChildren(...(answer.ok ? reasons(found, said) : [made("p", found.detail), button]));
+  });
+  place.append(button);
+  return place;
+}
+
+function reasons(found, said) {
+  const list = (title, rows) => {
+    const table = made("table");
+    table.createCaption().textContent = title;
+    const body = table.createTBody();
+    for (const [name, value] of rows) {
+      const line = body.insertRow();
+      const head = made("th", name);
+      head.scope = "row";
+      line.append(head, made("td", value));
+    }
+    return table;
+  };
+  const sign = (value) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(1)} σ`;
+  const best = said.classes[0];
+  const now = found.probabilities[best.name];
+  const same = Math.abs(now - best.probability) < 0.01;
+  const how = `Computed anew from ${found.points} points (${said.observations} then), the host's photo-z unknown: ${best.name} ${now.toFixed(2)}, published ${best.probability.toFixed(2)}.`;
+  const doubt = same ? "" : " The two differ: the answer knew more, such as a photo-z, or less than the light curve holds now.";
+  const columns = made("div");
+  columns.className = "columns";
+  columns.append(
+    list("Features furthest from the training set's mean", found.furthest.map((f) => [f.name, sign(f.sigma)])),
+    list("Nearest classes in feature space", found.nearest.map((n) => [n.name, n.distance.toFixed(2)])),
+  );
+  return [columns, made("p", `Anomaly score ${found.score.toFixed(2)}; it is flagged above ${found.threshold.toFixed(2)}. ${how}${doubt}`)];
 }
 
 function plot(id, height, label, series, data, extra = {}) {
