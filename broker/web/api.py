@@ -91,9 +91,10 @@ def why_(request: Request, number: Annotated[int, Path(ge=0, lt=2**63)]) -> Why:
     if said is None:
         raise HTTPException(404, "the index has no such answer")
     try:
-        return parts.reasons.of(answer(said))
+        found: Why = parts.reasons.of(answer(said))
     except UnknownReason as error:
         raise HTTPException(503, str(error)) from None
+    return found
 
 
 def with_curve(request: Request, survey: str, name: str) -> Object:

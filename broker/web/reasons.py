@@ -12,6 +12,7 @@ from broker.web.shapes import Answer, Why
 
 WHY = (sys.executable, "-m", "broker.commands.main", "why")
 PATIENCE_S = 30.0
+SAME_DAYS = 1e-6  # what is no further apart is the same moment
 
 
 class UnknownReason(Exception):  # noqa: N818 - it says what the asker is told
@@ -36,12 +37,8 @@ class Reasons:
         if not self._busy.acquire(blocking=False):
             raise UnknownReason("the model explains another answer; ask again in some seconds")
         try:
-            wanted = [
-                f"--until={said.mjd!r}",
-                f"--version={said.model_version}",
-                "--",
-                f"{said.survey}/{said.object_id}",
-            ]
+            name = f"{said.survey}/{said.object_id}"
+            wanted = [f"--until={said.mjd + SAME_DAYS!r}", f"--version={said.model_version}", "--", name]
             done = subprocess.run(  # noqa: S603 - our own command; what stands behind -- is no option
                 [*self._command, *wanted], capture_output=True, timeout=self._patience_s, check=False
             )
@@ -54,7 +51,7 @@ class Reasons:
             OSError,
             ValueError,
             ValidationError,
-        ) as error:  # a name that no command line can carry, an answer of none
+        ) as error:  # such as a name with a NUL
             raise UnknownReason(printable(f"the model cannot be asked: {error}")) from None
         finally:
             self._busy.release()

@@ -128,6 +128,19 @@ def test_an_alert_that_is_clicked_shows_how_each_class_changed(night, watched):
     watched.assert_clean()
 
 
+def test_the_model_says_which_features_stand_out_and_which_classes_are_near(night, watched):
+    found = busiest(night)
+    page = watched.goto(f"/objects/{found['survey']}/{found['object_id']}")
+    page.locator("#chances canvas").wait_for()
+    page.locator(".step").first.click()
+    page.locator(".reasons").click()
+    expect(page.locator("#why caption")).to_have_count(2, timeout=60_000)
+    expect(page.locator("#why .columns table").first.locator("tr")).to_have_count(6)
+    expect(page.locator("#why .columns table").last.locator("tr")).to_have_count(4)
+    expect(page.locator("#why")).to_contain_text("it is flagged above")
+    watched.assert_clean()
+
+
 def test_skyportal_finds_an_object_by_its_id_and_by_its_alert(night):
     found = busiest(night)
     alert = api(night, f"/alerts/{found['object_id']}")
