@@ -5,8 +5,6 @@ import sys
 import threading
 from collections.abc import Sequence
 
-from pydantic import ValidationError
-
 from broker.text import printable
 from broker.web.shapes import Answer, Why
 
@@ -47,11 +45,7 @@ class Reasons:
             return Why.model_validate_json(done.stdout)
         except subprocess.TimeoutExpired:
             raise UnknownReason(f"the model has not answered within {self._patience_s:.0f} s") from None
-        except (
-            OSError,
-            ValueError,
-            ValidationError,
-        ) as error:  # such as a name with a NUL
+        except (OSError, ValueError) as error:  # such as a name with a NUL, or an answer that is none
             raise UnknownReason(printable(f"the model cannot be asked: {error}")) from None
         finally:
             self._busy.release()
