@@ -19,6 +19,7 @@ from broker.connections import connect_kafka
 from broker.errors import StartupError
 from broker.kafka import spans
 from broker.kafka.subscription import NOT_OURS, source
+from broker.kafka.times import CUT_OFF_S
 from broker.kafka.troubles import Troubles
 from broker.web.index import Batch, Index, Row
 from broker.web.published import Classifications, Place, Shown, rows, shown
@@ -94,7 +95,7 @@ class Feed:
         )
         try:
             known: dict[tuple[str, int], int] = {}
-            looked = -LOOK_AGAIN_S
+            looked, heard = -LOOK_AGAIN_S, monotonic()
             while not self._stop.is_set():
                 if monotonic() - looked > LOOK_AGAIN_S:
                     looked = monotonic()
@@ -103,7 +104,10 @@ class Feed:
                 self.trouble = troubles.told("Kafka cannot be reached") if troubles and not messages else ""
                 if messages:
                     troubles.over()
+                    heard = monotonic()
                     self._take(messages)
+                elif troubles and monotonic() - heard > CUT_OFF_S:  # it may never connect again: another one may
+                    raise StartupError(self.trouble)
         finally:
             consumer.close()
 
