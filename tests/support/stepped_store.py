@@ -21,6 +21,7 @@ class SharedStore(InMemoryLightCurves):
         self.begun = 1
         self.strange: set[bytes] = set()  # keys that hold another kind of value
         self.evicted = self.marked = 0  # keys: by now, and when the store was begun or rebuilt
+        self.before_prepend: Callable[[Entries], None] = lambda _: None
 
     @property
     def identity(self) -> bytes:  # type: ignore[override]
@@ -37,6 +38,11 @@ class SharedStore(InMemoryLightCurves):
         self.logs.pop(key, None)
         self.saved.pop(key, None)
         self.evicted += 1
+
+    def prepend(self, entries: Entries) -> None:
+        """See LightCurveStore."""
+        self.before_prepend(entries)
+        super().prepend(entries)
 
     def adopt(self) -> None:
         """It has its light curves again."""
