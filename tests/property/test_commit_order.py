@@ -15,8 +15,7 @@ What is promised, and checked after each step:
 3. Each published classification is that of the set of the log's entries up to the alert's own (law 5), all of its own
    history among them. So for an object whose alerts are all on one partition (they have a key) it is what every run
    without faults publishes. For an object on two partitions the first appends decide the order between them, once for
-   all. What was published before the store was lost or an entry damaged is that of the log as it was then; and so is
-   what was planned before a rebuild put another partition's alerts first.
+   all. What a loss, damage or a rebuild has overtaken is that of the log as it was then, see `overtaken`.
 4. Of alerts that say the same, the one that arrived first is published, every other is a duplicate.
 5. A state that fits the log is that of the light curve it claims to have seen, and the rows it takes for known are
    known (law 3).
@@ -39,12 +38,11 @@ from broker.lightcurves.recall import curve_of
 from broker.lightcurves.states import Shelf
 from broker.lightcurves.stepping import tail_of
 from model.observation import OBSERVATION
-from tests.support.alerts import record, wire
 from tests.support.columns import Alert
 from tests.support.confusable import PARTITIONS, messages, read
 from tests.support.echo import STATE_BYTES, Echo, grown
 from tests.support.kafka_double import KafkaDouble, fates
-from tests.support.ordered_logs import SOURCES, Place, answers_of, is_known
+from tests.support.ordered_logs import Place, answers_of, is_known, overtaken
 from tests.support.stepped_store import SharedStore
 from tests.support.stepping import DIE, GO, MOST_WORKERS, STEPS, SteppedWorker, faults, patience, which
 
@@ -65,8 +63,8 @@ class CommitOrder(RuleBasedStateMachine):
         self.workers: list[SteppedWorker] = []
         self.gone: list[SteppedWorker] = []  # died, and neither the group nor the transactions know it yet
         self.past: list[dict[Place, tuple]] = []  # what was to be answered by logs that were lost or damaged since
-        self.overtaken: list[dict[Place, tuple]] = []  # the same, by logs that a rebuild has since put something before
-        self.store.before_prepend = self.remember_what_is_overtaken
+        self.overtaken: list[dict[Place, tuple]] = []  # the same, by logs that something was put before since
+        self.store.before_prepend = lambda new: self.overtaken.append(overtaken(self.wanted(), new, self.alert_at))
         self.damaged: dict[bytes, bytes] = {}  # entries as they are now: as they were
         self.refused: set[bytes] = set()  # objects whose key was another's at some time
         self.quiet = structlog.testing.capture_logs()
@@ -201,20 +199,6 @@ class CommitOrder(RuleBasedStateMachine):
 
     def remember_what_was(self):
         self.past += [self.wanted(), self.wanted(self.damaged)]
-
-    def remember_what_is_overtaken(self, entries):
-        """A worker commits what it wrote into a store that was lost, and adds it to the new one later.
-
-        Meanwhile another may have planned an alert of the other partition, whose answer does not know of it: that is
-        right, since the order of two partitions is that of the log as it was. One of the same partition must know.
-        """
-        partitions = {
-            (key, SOURCES[int(source)])
-            for key, added in entries
-            for source in parse(added, int(salts([key])[0]))[0]["source"]
-        }
-        wanted = self.wanted()
-        self.overtaken.append({p: one for p, one in wanted.items() if (self.alert_at(p).key, p[0]) not in partitions})
 
     def take_turns(self, workers: list[SteppedWorker], turns: int, steps: int) -> None:
         for _ in range(turns):
@@ -358,28 +342,6 @@ class CommitOrder(RuleBasedStateMachine):
             assert all(is_known(row, curve_of(self.rows_of(key))) for row in curve)
         once = {(a.key, a.alert_id, a.observation.mjd_tai, a.observation.band) for _, a in good}
         assert sum(said["fate"] == "published" for _, said in self.published()) == len(once)
-
-
-def test_what_was_planned_before_a_rebuild_put_another_partitions_alert_first_is_the_answer_of_the_log_then():
-    told = [wire(record(alertId=n, objectId="x", mjd=1.0, band="u", flux=float(n))) for n in (8, 1, 3)]
-    run = CommitOrder()
-    try:
-        run.begin([])
-        one, two = run.workers
-        run.all_go_on(4, 1)  # each has its partition
-        run.produce([(0, told[0])])
-        run.resume_until(one, "commit")
-        run.lose_the_store()
-        run.produce([(1, told[1])])
-        run.resume_until(two, "mend")  # there is nothing yet that is committed
-        run.resume_until(two, "classified")
-        run.produce([(0, told[2])])
-        run.resume_until(one, "mend")
-        assert run.kafka.committed == [1, 0]
-        run.resume_until(one, "read")
-        assert [len(log) for log in run.store.logs.values()] == [2]
-    finally:
-        run.teardown()
 
 
 TestCommitOrder = CommitOrder.TestCase
