@@ -64,6 +64,7 @@ class SteppedStore:
     def __init__(self, at: Callable[[str], None], store: SharedStore, kafka: KafkaDouble) -> None:
         self._at, self._store, self._kafka = at, store, kafka
         self.identity = store.identity
+        self._evicted = store.evicted  # when it looked last
 
     def mend(self, alive: Callable[[], None]) -> bool:
         """See broker.lightcurves.loss: one of them rebuilds, the others append what was committed meanwhile."""
@@ -84,6 +85,9 @@ class SteppedStore:
         if self._store.evicted != self._store.marked:
             self._store.number = 0
             raise StoreLostError("evicted")
+        if self._store.evicted != self._evicted:
+            self._evicted = self._store.evicted
+            self._watch()
 
     def states(self, keys: Sequence[bytes]) -> list[bytes | Refused | None]:
         """See LightCurveStore."""
