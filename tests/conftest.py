@@ -1,28 +1,14 @@
 """Fixtures for all tests: one real Kafka and one real Valkey a session, and names of its own for each test."""
 
-import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
 
 from tests.support.servers import Topics, kafka_server, redis_server
 
 INTEGRATION = Path(__file__).parent / "integration"
-
-# In CI each run takes the same examples, so that it fails of what was changed alone; at home they are new each time.
-settings.register_profile(
-    "repeatable",
-    derandomize=True,
-    database=None,
-    deadline=None,
-    print_blob=True,
-    suppress_health_check=[HealthCheck.too_slow],
-)
-if os.environ.get("CI") == "true":
-    settings.load_profile("repeatable")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -52,20 +52,6 @@ def answers_of(
     return answers
 
 
-def overtaken(
-    answers: Mapping[Place, tuple], new: Sequence[tuple[bytes, Sequence[bytes]]], alert_at: Callable[[Place], Alert]
-) -> dict[Place, tuple]:
-    """Those of the answers that stay right although a rebuild puts new entries before logs.
-
-    A worker commits what it wrote into a store that was lost, and adds it to the new one later. Meanwhile another may
-    have planned an alert of the other partition, whose answer does not know of it: that is right, since the order of
-    two partitions is that of the log as it was. One of the same partition must know.
-    """
-    sources = {key: parse(log, int(salts([key])[0]))[0]["source"].tolist() for key, log in new}
-    found = {(key, SOURCES[source]) for key, some in sources.items() for source in some}
-    return {place: one for place, one in answers.items() if (alert_at(place).key, place[0]) not in found}
-
-
 def is_known(row: np.void, curve: np.ndarray) -> bool:
     """Whether a light curve has an observation, or one of the same time and band that is kept rather than it."""
     return bool(curve_of(np.concatenate([curve, np.array([row], OBSERVATION)])).tobytes() == curve.tobytes())

@@ -21,7 +21,6 @@ class SharedStore(InMemoryLightCurves):
         self.begun = 1
         self.strange: set[bytes] = set()  # keys that hold another kind of value
         self.evicted = self.marked = 0  # keys: by now, and when the store was begun or rebuilt
-        self.before_prepend: Callable[[Entries], None] = lambda _: None
 
     @property
     def identity(self) -> bytes:  # type: ignore[override]
@@ -38,11 +37,6 @@ class SharedStore(InMemoryLightCurves):
         self.logs.pop(key, None)
         self.saved.pop(key, None)
         self.evicted += 1
-
-    def prepend(self, entries: Entries) -> None:
-        """See LightCurveStore."""
-        self.before_prepend(entries)
-        super().prepend(entries)
 
     def adopt(self) -> None:
         """It has its light curves again."""
@@ -64,7 +58,6 @@ class SteppedStore:
     def __init__(self, at: Callable[[str], None], store: SharedStore, kafka: KafkaDouble) -> None:
         self._at, self._store, self._kafka = at, store, kafka
         self.identity = store.identity
-        self._evicted = store.evicted  # when it looked last
 
     def mend(self, alive: Callable[[], None]) -> bool:
         """See broker.lightcurves.loss: one of them rebuilds, the others append what was committed meanwhile."""
@@ -85,9 +78,6 @@ class SteppedStore:
         if self._store.evicted != self._store.marked:
             self._store.number = 0
             raise StoreLostError("evicted")
-        if self._store.evicted != self._evicted:
-            self._evicted = self._store.evicted
-            self._watch()
 
     def states(self, keys: Sequence[bytes]) -> list[bytes | Refused | None]:
         """See LightCurveStore."""
