@@ -29,6 +29,8 @@ HELD_BY = {
     "broker/commands/demoservice.py": "integration/test_demo.py",
     "broker/commands/following.py": "integration/test_watch.py",
     "broker/commands/main.py": "integration/test_service.py",
+    "broker/commands/report.py": "integration/test_web.py",
+    "broker/commands/why.py": "integration/test_web.py",
     "broker/commands/sending.py": "integration/test_topics_and_replay.py",
     "broker/settings/complaints.py": "unit/broker/test_config.py",
     "broker/embedded/guard.py": "unit/broker/embedded/test_server.py",
@@ -78,6 +80,9 @@ HELD_BY = {
     "broker/surveys/names.py": "unit/broker/surveys/test_native.py",
     "broker/surveys/rows.py": "unit/broker/surveys/test_real_packets.py",
     "broker/trouble.py": "unit/broker/test_pipeline.py",
+    "broker/web/census.py": "integration/test_web.py",
+    "broker/web/crew.py": "unit/broker/web/test_rollcall.py",
+    "broker/web/shapes.py": "unit/broker/web/test_views.py",
     "broker/work.py": "unit/broker/test_pipeline.py",
     "model/running.py": "unit/model/test_features.py",
     "model/runs.py": "unit/model/test_classifier.py",
@@ -198,7 +203,7 @@ def test_every_schema_parses_and_documents_every_field():
 
 
 def test_the_lock_names_no_place_and_hashes_everything():
-    for name in ("requirements.lock", "installer.lock"):
+    for name in ("requirements.lock", "service.lock", "installer.lock"):
         text = (ROOT / "deploy" / name).read_text()
         assert "://" not in text
         assert "--find-links" not in text
