@@ -72,6 +72,22 @@ def test_only_objects_with_a_redshift_are_moved_and_their_photoz_moves_with_them
             assert np.isfinite(option.curve["flux_njy"]).all()
 
 
+def test_a_star_comes_nearer_and_nothing_else_of_it_changes() -> None:
+    data, recipe = objects(per_class=2), Redshift(versions=4, brighter_mag=3.0)
+    stars = data.contexts["host_photoz"] == 0
+    assert stars.any()
+    for curve, context, options in zip(data.curves, data.contexts, versions(data, recipe, 0), strict=True):
+        if context["host_photoz"] != 0:
+            continue
+        assert len(options) == recipe.versions
+        for option in options:
+            factor = option.curve["flux_err_njy"][0] / curve["flux_err_njy"][0]
+            assert 1 <= factor <= 10 ** (0.4 * recipe.brighter_mag)
+            assert option.curve["flux_njy"] == pytest.approx(factor * curve["flux_njy"], rel=1e-5)
+            assert option.curve[["mjd_tai", "band"]].tolist() == curve[["mjd_tai", "band"]].tolist()
+            assert option.context == context
+
+
 def test_versions_follow_from_seed_and_object_alone() -> None:
     data = objects(per_class=2)
     whole = versions(data, Redshift(), 7)
