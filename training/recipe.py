@@ -79,7 +79,9 @@ class Redshift(Part):
     nearest: float = 0.8  # new redshifts, in units of the old one
     farthest: float = 2.2
     most_stretch: float = 1.5  # of time
-    brighter_mag: float = 0.0  # by how many magnitudes at most objects of our Galaxy, which have no redshift, are nearer
+    brighter_mag: float = (
+        0.0  # by how many magnitudes at most objects of our Galaxy, which have no redshift, are nearer
+    )
 
 
 class Views(Part):

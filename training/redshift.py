@@ -9,6 +9,7 @@ version is the same star nearer: brighter by one factor.
 The linear algebra is torch's, which keeps to the threads it was given.
 """
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -109,7 +110,7 @@ def whole_pool(objects: Objects, recipe: Redshift, seed: int) -> list[list[Examp
 
 
 def versions(objects: Objects, recipe: Redshift, seed: int) -> list[list[Example]]:
-    """By object [N]: up to `recipe.versions` of it at other redshifts, or nearer in our Galaxy; none where nobody knows.
+    """By object [N]: up to `recipe.versions` of it farther, or nearer; none of those whose distance nobody knows.
 
     They follow from the recipe, the seed, the object and its id alone, at the same number of threads.
     """
@@ -125,6 +126,14 @@ def versions(objects: Objects, recipe: Redshift, seed: int) -> list[list[Example
         drawn = (draw(objects.curves[i], objects.contexts[i], known, recipe, rng) for _ in range(recipe.versions))
         result[i] = [version for version in drawn if version is not None]
     return result
+
+
+def elsewhere(objects: Objects, recipe: Redshift, seed: int) -> Objects:
+    """Those [N'] of objects [N] that have versions, each as one of them."""
+    one = versions(objects, recipe.model_copy(update={"versions": min(recipe.versions, 1)}), seed)
+    moved = np.array([i for i, options in enumerate(one) if options], dtype=np.int64)
+    contexts = np.array([one[i][0].context for i in moved], dtype=objects.contexts.dtype)
+    return replace(objects.take(moved), curves=tuple(one[i][0].curve for i in moved), contexts=contexts)
 
 
 def brighter(curve: NDArray[np.void], factor: float) -> NDArray[np.void]:
