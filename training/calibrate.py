@@ -19,30 +19,39 @@ from model.seen import Seen, see
 from model.taxonomy import CLASSES
 from training.dataset import Objects
 from training.flags import with_thresholds
-from training.recipe import Views
+from training.recipe import Recipe, Views
+from training.redshift import elsewhere
 from training.train import best_temperature, cuts, read_out
 from training.views import validation_views, viewed
 
 SEED = 0  # of the views
+MOVED = 3  # every third training object is moved
 PLACES = 8  # read-outs a curve for the anomaly constants: an alert may come at any time of an object's life
 AT_ONCE = 256  # objects
 
 
 def calibrate(
-    network: LightCurveLSTM, name: str, training: Objects, validation: Objects, recipe: Views | None = None
+    network: LightCurveLSTM, name: str, training: Objects, validation: Objects, recipe: Recipe | None = None
 ) -> Artefact:
     """An artefact without digest and record.
 
     The temperature is the one with the least weighted log loss over the validation objects, read out at the full curve
-    and 10, 30 and 60 days after the first detection. The anomaly score's prototypes are of the training objects, the
-    flag's thresholds of the validation objects' alerts. Both are over the views that the recipe draws: every validation
-    object in each, every training object in one of them.
+    and 10, 30 and 60 days after the first detection, in the views that the recipe draws. The anomaly score's prototypes
+    are of the training objects, each in one of these views, the flag's thresholds of the validation objects' alerts in
+    each; both of objects moved nearer and farther too, where the recipe moves them. Without a recipe PLAsTiCC's view is
+    the only one.
     """
-    names = validation_views(recipe or Views())
+    names = validation_views(recipe.views if recipe else Views())
     shown = [viewed(validation, view, SEED) for view in names]
     logits = torch.cat([read_out(network, objects, cuts(objects))[0] for objects in shown])
     labels = np.concatenate([objects.labels for objects in shown])
     parts = [viewed(training.take(np.arange(i, len(training), len(names))), view, SEED) for i, view in enumerate(names)]
+    if recipe and recipe.redshift.share:
+        near = [view for view in names if not view.startswith("ztf")]  # which moves its objects itself
+        moved = elsewhere(validation, recipe.redshift, SEED)
+        some = elsewhere(training.take(np.arange(0, len(training), MOVED)), recipe.redshift, SEED)
+        shown += [viewed(moved, view, SEED) for view in near]
+        parts += [viewed(some.take(np.arange(i, len(some), len(near))), view, SEED) for i, view in enumerate(near)]
     counts = np.bincount(class_columns(training.labels), minlength=len(CLASSES)) + 0.5  # no class is impossible
     artefact = Artefact(
         name=name,

@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -130,6 +131,17 @@ def test_bootstrap_errors_are_those_of_resampled_objects(folder: Path) -> None:
     assert own["recall"]["90"]["error"] == pytest.approx(np.sqrt(share * (1 - share) / 8))
     assert 0 <= own["accuracy"]["error"] < 1 / np.sqrt(16)
     assert metrics.RESAMPLES >= 200
+
+
+def test_the_rows_are_kept_in_the_artefact(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder / "artefact", tmp_path / "artefact")
+    common = ["evaluate", "--sky", str(folder), "--artefact", str(tmp_path / "artefact")]
+    kept = CliRunner().invoke(cli.app, [*common, "--keep", "--json", "-"])
+    assert kept.exit_code == 0, kept.output
+    after, before = load(tmp_path / "artefact"), load(folder / "artefact")
+    assert after.record["skies"] == json.loads(kept.output)["rows"]
+    assert after.digest != before.digest
+    assert after.record | {"skies": None} == before.record | {"skies": None}
 
 
 def test_the_command_prints_tables_markdown_and_json(folder: Path, tmp_path: Path) -> None:
