@@ -22,12 +22,12 @@ def points(curve: NDArray[np.void]) -> Floats:
 def signal_to_noise(curve: NDArray[np.void]) -> Floats:
     """Of its detections [D], of either sign."""
     seen = curve[curve["detected"]]
-    return np.abs(seen["flux_njy"] / seen["flux_err_njy"]).astype(float)
+    return np.asarray(np.abs(seen["flux_njy"] / seen["flux_err_njy"]), dtype=np.float64)
 
 
 def magnitudes(curve: NDArray[np.void]) -> Floats:
     """Of its brightest detection, in AB [1]; of none [0]."""
-    seen = np.abs(curve["flux_njy"][curve["detected"]]).astype(float)
+    seen: Floats = np.abs(curve["flux_njy"][curve["detected"]]).astype(float)
     return 31.4 - 2.5 * np.log10(np.maximum(seen.max(keepdims=True), 1e-3)) if len(seen) else seen
 
 
