@@ -107,12 +107,13 @@ class Classifier:
                 else:
                     self._forward(task, group)
             said, ended, statistics = task.said, task.states, statistics[torch.from_numpy(at).to(self.device)]
-        flags = self._flags(said.scores, statistics, runs.rows["detected"][at], np.searchsorted(at, ends), raised)
+        limits = thresholds(statistics, self._anomaly)
+        flags = self._flags(said.scores, limits, runs.rows["detected"][at], np.searchsorted(at, ends), raised)
         if len(at) != len(runs.readouts):
             asked = np.searchsorted(at, runs.readouts)
             flags, which = flags[asked], torch.from_numpy(asked).to(self.device)
-            said, statistics = Said(*(part[which] for part in said)), statistics[which]
-        return self._verdicts(said, statistics, flags), pack(carry, ended.cpu().numpy(), raised, *self._sizes)
+            said, statistics, limits = Said(*(part[which] for part in said)), statistics[which], limits[which]
+        return self._verdicts(said, statistics, limits, flags), pack(carry, ended.cpu().numpy(), raised, *self._sizes)
 
     def warm_up(self) -> None:
         """Classify something on every path, so that the first alert does not pay for what is done once."""
@@ -174,19 +175,18 @@ class Classifier:
     def _flags(
         self,
         scores: Tensor,
-        statistics: Tensor,
+        limits: Tensor,
         detected: NDArray[np.bool_],
         ends: NDArray[np.int64],
         raised: NDArray[np.bool_],
     ) -> NDArray[np.bool_]:
         """The flags [K] at what was scored, in B runs; `raised` [B] is changed to what is remembered after them."""
-        limits = thresholds(statistics, self._anomaly)
         above, near = ((scores > limit).cpu().numpy() for limit in (limits, RELEASE * limits))
         return remember(above, near, np.array(detected), ends, raised)
 
     @torch.inference_mode()
-    def _verdicts(self, said: "Said", statistics: Tensor, flags: NDArray[np.bool_]) -> Verdicts:
-        """Verdicts [R] of what was said, and the running statistics, after the same observations."""
+    def _verdicts(self, said: "Said", statistics: Tensor, limits: Tensor, flags: NDArray[np.bool_]) -> Verdicts:
+        """Verdicts [R] of what was said, the running statistics and the thresholds after the same observations."""
         qualities = quality(statistics, self._bounds)
         chances = probabilities(said.logits, self._temperature, self._prior_log_ratio, trust(qualities))
         nearest, which, away = self._reasons(said.nearest, statistics, flags)
@@ -194,6 +194,7 @@ class Classifier:
             probabilities=chances.cpu().numpy(),
             p99=p99(chances).cpu().numpy(),
             anomaly_scores=said.scores.cpu().numpy(),
+            thresholds=limits.cpu().numpy(),
             anomalies=flags,
             qualities=qualities.cpu().numpy(),
             nearest=nearest,

@@ -24,6 +24,7 @@ class Verdicts(NamedTuple):
     probabilities: NDArray[np.float32]  # [R, 14], in the order of the taxonomy, each sums to 1
     p99: NDArray[np.float32]  # [R]
     anomaly_scores: NDArray[np.float32]  # [R]
+    thresholds: NDArray[np.float32]  # [R], what a score must be above for the flag to be raised, by what was known then
     anomalies: NDArray[np.bool_]  # [R]
     qualities: NDArray[np.uint8]  # [R], which of QUALITIES
     nearest: NDArray[np.int64]  # [R], the column of the nearest class; -1 where that is not said

@@ -5,9 +5,7 @@ takes it follows from the classification itself: the condition is asked again. S
 not asked for what was published the day before, and one whose condition has changed for nothing from before.
 """
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,13 +15,11 @@ from broker.kafka.message import Message
 from broker.kafka.spans import Span
 from broker.kafka.subscription import NOT_OURS, source
 from broker.outputs.messages import ROUTES
-from broker.packets.framings import WIRE
-from broker.packets.projection import Projection, compile_projection
+from broker.packets.readback import ReadBack
 from broker.settings.predicates import Asked
 from broker.settings.routes import Route
 from broker.surveys.fields import Field, Fields, Kind, Table
 from model.taxonomy import CLASSES
-from schemas.catalogue import SchemaNotFoundError, by_id, load
 
 IN_FORCE, WANTED, THERE, TWICE, ANSWERED = (np.uint8(1 << i) for i in range(5))
 DEFECTS = {  # by name: what has these bits, and none of those
@@ -96,21 +92,14 @@ class RouteAccounts:
     def __init__(self, routes: Mapping[str, Route], spans: Sequence[Span]) -> None:
         self._digests = {route.digest.encode(): route for route in routes.values()}
         self.ledgers = {route.topic: {span.place: RouteLedger(span) for span in spans} for route in routes.values()}
+        self._readback = ReadBack("classification", FIELDS) if routes else None
         self.nameless = 0
 
     def published(self, messages: Sequence[Message]) -> None:
         """Some classifications: which routes must have them."""
-        by_version: defaultdict[int, list[Message]] = defaultdict(list)
-        for message in messages if self._digests else ():
-            value = message.value or b""
-            if len(value) > WIRE.size:  # others are none of ours, and counted with the fates
-                by_version[WIRE.unpack_from(value)[1]].append(message)
-        for number, alike in by_version.items():
-            if projection := projection_of(number):
-                self._of_version(projection, alike)
-
-    def _of_version(self, projection: Projection, messages: Sequence[Message]) -> None:
-        columns, _ = projection.read([(m.value or b"")[WIRE.size :] for m in messages], len(CLASSES))
+        if self._readback is None:
+            return
+        columns = self._readback.read([m.value or b"" for m in messages], len(CLASSES))
         counts = np.diff(columns.tables["classes"].ends, prepend=0)
         whole = counts == len(CLASSES)  # others are none of ours, and counted with the fates
         chances = columns.tables["classes"].values["probability"][np.repeat(whole, counts)].reshape(-1, len(CLASSES))
@@ -153,16 +142,6 @@ class RouteAccounts:
         for topic, of_one in self.ledgers.items():
             for place, ledger in of_one.items():
                 yield topic, place, ledger
-
-
-@cache
-def projection_of(number: int) -> Projection | None:
-    """Reads classifications of the version that a schema id names; None of an id that names none."""
-    try:
-        schema = by_id(number)
-    except SchemaNotFoundError:
-        return None
-    return compile_projection(schema, FIELDS) if schema["name"] == load("classification")["name"] else None
 
 
 def bits_of(in_force: bool, taken: bool) -> np.uint8:

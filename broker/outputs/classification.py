@@ -1,8 +1,8 @@
 """Verdicts to the bytes of classifications (schemas/classification), a whole batch at once.
 
-Most of a classification is the same in every message: from the array of classes to the anomaly score it is a template
-of bytes with the floats filled in, and what follows is one of a few ends (`tails`). A test holds every byte equal to
-fastavro's.
+Most of a classification is the same in every message: from the array of classes to the threshold of the anomaly score
+it is a template of bytes with the floats filled in, and what follows is one of a few ends (`tails`). A test holds every
+byte equal to fastavro's.
 """
 
 import numpy as np
@@ -19,7 +19,7 @@ from schemas.catalogue import confluent_id, load
 
 NAME = "classification"
 TIMES = ("ingestTimestamp", "publishTimestamp")
-FIXED = 8 * LONGEST_NUMBER + 3 * 8  # bytes of a record's numbers before the template, at most
+FIXED = 9 * LONGEST_NUMBER + 3 * 8 + 4  # bytes of a record's numbers before the template, at most
 
 
 class ClassificationEncoder:
@@ -33,7 +33,7 @@ class ClassificationEncoder:
 
     def __init__(self, *, classifier_name: str, classifier_version: str, broker_version: str) -> None:
         chances = [{"classId": c, "probability": MARK} for c in CLASS_IDS]
-        numbers = {"classifications": chances, "p99": MARK, "anomalyScore": MARK}
+        numbers = {"classifications": chances, "p99": MARK, "anomalyScore": MARK, "anomalyThreshold": MARK}
         self._middle = Template(encoded(part(load(NAME), "Middle", tuple(numbers)), numbers))
         self._tails = Tails(
             classifier_name=classifier_name, classifier_version=classifier_version, broker_version=broker_version
@@ -65,6 +65,8 @@ class ClassificationEncoder:
         names = b"".join(alerts.objects)
         lengths = np.fromiter(map(len, alerts.objects), np.int64, len(alerts))
         slashes = np.fromiter((name.index(b"/") for name in alerts.objects), np.int64, len(alerts))
+        photoz = np.ascontiguousarray(alerts.contexts["host_photoz"], "<f4")
+        unknown = np.isnan(np.column_stack([alerts.places_deg, photoz]))
         suffix = encoded(self._suffix, dict(zip(TIMES, (read_ms, publish_ms), strict=True)))
         middles = self._middles(verdicts)
         tails = self._tails.of(verdicts, assumed)
@@ -80,8 +82,9 @@ class ClassificationEncoder:
             slashes,
             np.ascontiguousarray(alerts.own["mjd_tai"])[:, None].view(np.uint8),
             np.ascontiguousarray(alerts.places_deg).view(np.uint8),
-            np.isnan(alerts.places_deg),
             observations,
+            photoz[:, None].view(np.uint8),
+            unknown,
             middles,
             *tails,
             np.frombuffer(suffix, np.uint8),
@@ -91,5 +94,5 @@ class ClassificationEncoder:
 
     def _middles(self, verdicts: Verdicts) -> NDArray[np.uint8]:
         """The template [n, w] with what each verdict says."""
-        numbers = (verdicts.probabilities, verdicts.p99[:, None], verdicts.anomaly_scores[:, None])
-        return self._middle.filled(np.concatenate(numbers, axis=1, dtype="<f4"))
+        numbers = (verdicts.probabilities, verdicts.p99, verdicts.anomaly_scores, verdicts.thresholds)
+        return self._middle.filled(np.column_stack(numbers))

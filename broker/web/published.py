@@ -8,14 +8,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from broker.packets.framings import WIRE
-from broker.packets.projection import compile_projection
+from broker.packets.readback import ReadBack
 from broker.surveys.columns import Columns
 from broker.surveys.fields import Field, Fields, Kind, Table
 from broker.web.index import Row
 from broker.web.places import pixels
-from model.taxonomy import CLASS_IDS
-from schemas.catalogue import load
+from model.taxonomy import CLASS_IDS, CLASS_NAMES
 
 TEXTS = ("survey", "objectId", "priors", "classifierName", "classifierVersion")
 FIELDS: Fields = {
@@ -23,6 +21,9 @@ FIELDS: Fields = {
     **{name: Field((name,), Kind.DOUBLE) for name in ("mjd", "ra", "dec", "p99", "anomalyScore")},
     **{name: Field((name,), Kind.TEXT) for name in TEXTS},
     "anomaly": Field(("anomaly",), Kind.BOOL),
+    **{name: Field((name,), Kind.DOUBLE, required=False) for name in ("photoz", "anomalyThreshold")},  # since version 2
+    "quality": Field(("quality",), Kind.TEXT, required=False),
+    "nearestClass": Field(("nearestClass",), Kind.LONG, required=False),
     "classifications": Table(
         ("classifications",),
         {"classId": Field(("classId",), Kind.LONG), "probability": Field(("probability",), Kind.DOUBLE)},
@@ -45,15 +46,14 @@ class Place(NamedTuple):
 
 
 class Classifications:
-    """Reads classifications of ours in Confluent's wire framing."""
+    """Reads classifications of ours, of any version, in Confluent's wire framing."""
 
     def __init__(self) -> None:
-        self._projection = compile_projection(load("classification"), FIELDS)
+        self._readback = ReadBack("classification", FIELDS)
 
     def read(self, values: Sequence[bytes]) -> Columns:
         """The columns of the n messages that decode; `which` says which these are."""
-        columns, _ = self._projection.read([value[WIRE.size :] for value in values], len(CLASSES))
-        return columns
+        return self._readback.read(values, len(CLASSES))
 
 
 def probabilities(columns: Columns) -> NDArray[np.float32]:
@@ -111,9 +111,11 @@ def rows(columns: Columns, which: Sequence[int], places: Sequence[Place]) -> lis
             "observations": int(values["observations"][i]),
             "best": CLASS_IDS[best[i]], "probability": float(chances[i, best[i]]),
             "probabilities": chances[i].tobytes(), "p99": float(values["p99"][i]),
-            "score": float(values["anomalyScore"][i]), "anomaly": int(values["anomaly"][i] > 0),
-            "priors": text(values["priors"][i]), "model": text(values["classifierName"][i]),
-            "version": text(values["classifierVersion"][i]),
+            "score": float(values["anomalyScore"][i]), "threshold": known(values["anomalyThreshold"][i]),
+            "anomaly": int(values["anomaly"][i] > 0),
+            "nearest": CLASS_NAMES.get(int(values["nearestClass"][i])), "photoz": known(values["photoz"][i]),
+            "quality": text(values["quality"][i]), "priors": text(values["priors"][i]),
+            "model": text(values["classifierName"][i]), "version": text(values["classifierVersion"][i]),
             "read_ms": int(values["ingestTimestamp"][i]), "published_ms": int(values["publishTimestamp"][i]),
             "ra": known(where[i, 0]), "dec": known(where[i, 1]), "pixel": int(pixel[i]) if pixel[i] >= 0 else None,
             **place._asdict(),

@@ -44,7 +44,11 @@ class Answer(BaseModel):
     classes: list[Named]
     p99: float
     anomaly_score: float
+    threshold: Annotated[float | None, Field(description="Of the score; null in records of version 1.")]
     anomaly: bool
+    nearest: Annotated[str | None, Field(description="The class that a flagged alert is least unlike.")]
+    photoz: Annotated[float | None, Field(description="Redshift of the host that was used; null where none was known.")]
+    quality: Annotated[str, Field(description="enough, little or outside; empty in records of version 1.")]
     priors: str
     model: str
     model_version: str

@@ -52,7 +52,7 @@ class Known(NamedTuple):
 
 
 def known(rows: NDArray[np.void]) -> Known:
-    """What is known of an object with a light curve [T]; the records name no photo-z and no threshold."""
+    """What a light curve [T] holds."""
     counts = np.bincount(rows["band"], minlength=len(BANDS)).tolist()
     seen = int(rows["detected"].sum())
     days = float(np.ptp(rows["mjd_tai"])) if len(rows) else 0.0

@@ -4,6 +4,8 @@ import numpy as np
 
 from model.runs import Verdicts
 
+THRESHOLD = 5.5
+
 
 def said(
     probabilities: np.ndarray,
@@ -18,6 +20,7 @@ def said(
         probabilities,
         p99,
         scores,
+        np.full(n, THRESHOLD, np.float32),
         flags,
         np.zeros(n, np.uint8) if qualities is None else qualities,
         np.full(n, -1, np.int64),

@@ -35,6 +35,7 @@ def close(one: Verdicts, other: Verdicts) -> None:
     assert np.allclose(one.probabilities, other.probabilities, rtol=0, atol=ATOL)
     assert np.allclose(one.p99, other.p99, rtol=0, atol=ATOL)
     assert np.allclose(one.anomaly_scores, other.anomaly_scores, rtol=1e-4)
+    assert np.array_equal(one.thresholds, other.thresholds)
 
 
 @given(st.lists(st.lists(st.integers(1, 2 * FEW + 2), min_size=1, max_size=6), min_size=1, max_size=5))
@@ -87,7 +88,7 @@ def test_probabilities_sum_to_one(classifier):
     assert (verdicts.probabilities >= 0).all()
     assert (verdicts.p99 >= 0).all()
     assert (verdicts.p99 <= 0.262).all()
-    assert [c.dtype for c in verdicts[:5]] == [np.float32, np.float32, np.float32, np.bool_, np.uint8]
+    assert [c.dtype for c in verdicts[:6]] == [*[np.float32] * 4, np.bool_, np.uint8]
 
 
 def by_hand(scores, limits, detected):
@@ -115,6 +116,7 @@ def test_flags_follow_the_table_and_are_remembered_on_every_path_and_at_every_ag
         encoded = encode(own[None], np.array([len(own)]), context[None])
         places = cell(torch.from_numpy(encoded.statistics[0]))
         scores, limits = whole.anomaly_scores[end - len(own) : end], table.flatten()[places].numpy()
+        assert whole.thresholds[end - len(own) : end].tolist() == limits.tolist()
         assert whole.anomalies[end - len(own) : end].tolist() == by_hand(scores, limits, own["detected"])
     states = np.tile(classifier.start_state, (1, 1))
     for place in range(60):  # one observation a call

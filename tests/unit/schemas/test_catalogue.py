@@ -43,6 +43,7 @@ def record_of(schema):
     text = dict.fromkeys(("objectId", "survey", "classifierName", "classifierVersion", "brokerVersion"), "a")
     text |= {"priors": "balanced", "quality": "little"}
     numbers = dict.fromkeys(("alertId", "mjd", "observations", "p99", "anomalyScore"), 1)
+    numbers |= {"photoz": 0.25, "anomalyThreshold": 5.0}
     times = {"ingestTimestamp": 0, "publishTimestamp": 0}
     reasons = {"nearestClass": 42, "furthest": [{"statistic": "max_g", "deviations": 9.0}]}
     said = text | numbers | times | reasons | {"ra": None, "dec": 1.0, "classifications": [], "anomaly": True}
@@ -59,4 +60,5 @@ def test_readers_of_either_version_of_classifications_read_both(written, read):
     assert (found["alertId"], found["anomaly"], found["priors"], found["dec"]) == (1, True, "balanced", 1.0)
     if read == 2:
         assert found["quality"] == ("little" if written == 2 else "unknown")
+        assert (found["photoz"], found["anomalyThreshold"]) == ((0.25, 5.0) if written == 2 else (None, None))
         assert (found["nearestClass"], len(found["furthest"])) == ((42, 1) if written == 2 else (None, 0))

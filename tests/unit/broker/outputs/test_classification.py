@@ -27,8 +27,8 @@ DEGREES = st.just(math.nan) | st.floats(-360, 360)
 
 @given(
     probabilities=st.lists(FLOATS, min_size=14, max_size=14),
-    p99=FLOATS,
-    score=FLOATS,
+    numbers=st.tuples(FLOATS, FLOATS, FLOATS),
+    photoz=st.just(math.nan) | st.floats(0, 10, width=32),
     anomaly=st.booleans(),
     alert=st.builds(
         Alert,
@@ -48,8 +48,9 @@ DEGREES = st.just(math.nan) | st.floats(-360, 360)
 )
 @settings(deadline=None)  # the first call compiles
 def test_the_bytes_are_those_of_fastavro(
-    *, probabilities, p99, score, anomaly, alert, observations, times, names, priors, quality, reasons
+    *, probabilities, numbers, photoz, anomaly, alert, observations, times, names, priors, quality, reasons
 ):
+    p99, score, threshold = numbers
     classifier, digest, version = names
     encoder = ClassificationEncoder(classifier_name=classifier, classifier_version=digest, broker_version=version)
     nearest, furthest = reasons if anomaly and reasons else (-1, None)
@@ -59,6 +60,7 @@ def test_the_bytes_are_those_of_fastavro(
         np.array([[0.0] * 14, probabilities], np.float32),
         np.array([0.0, p99], np.float32),
         np.array([0.0, score], np.float32),
+        np.array([0.0, threshold], np.float32),
         np.array([not anomaly, anomaly]),
         np.array([0, QUALITIES.index(quality)], np.uint8),
         np.array([2, nearest]),
@@ -73,9 +75,11 @@ def test_the_bytes_are_those_of_fastavro(
         "ra": None if math.isnan(alert.ra_deg) else alert.ra_deg,
         "dec": None if math.isnan(alert.dec_deg) else alert.dec_deg,
         "observations": observations,
+        "photoz": None if math.isnan(photoz) else photoz,
         "classifications": [{"classId": c, "probability": p} for c, p in zip(CLASS_IDS, probabilities, strict=True)],
         "p99": p99,
         "anomalyScore": score,
+        "anomalyThreshold": threshold,
         "priors": priors,
         "quality": quality,
         "anomaly": anomaly,
@@ -90,6 +94,7 @@ def test_the_bytes_are_those_of_fastavro(
     stream = BytesIO()
     fastavro.schemaless_writer(stream, load("classification"), record)
     alerts = alerts_of([Arrival(Message("alerts", 0, 0, 0), one) for one in (other, alert)])
+    alerts.contexts["host_photoz"][1] = photoz
     assumed = np.array([0, PRIORS.index(priors)])
     _, got = encoder.encode(alerts, said, assumed, np.array([9, observations]), *times)
     assert got[:5] == b"\x00\x00\x00\x00\xc9"

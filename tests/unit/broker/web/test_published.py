@@ -10,7 +10,7 @@ from model.taxonomy import CLASS_IDS
 PLACE = Place("c", 1, 7, "alerts", 2, 9)
 
 
-def classification(**changes):
+def classification(version=2, **changes):
     record = {
         "alertId": 2**60,
         "objectId": "<b>é</b>",
@@ -30,7 +30,7 @@ def classification(**changes):
         "ingestTimestamp": 1_795_000_000_000,
         "publishTimestamp": 1_795_000_000_015,
     }
-    return encode(record | changes, "classification")
+    return encode(record | changes, "classification", version)
 
 
 def all_rows(columns):
@@ -45,6 +45,16 @@ def test_a_classification_becomes_a_row_of_the_index():
     assert (row["best"], row["probability"]) == (64, pytest.approx(0.6))
     assert (row["ra"], row["dec"], row["pixel"]) == (150.0, None, None)
     assert (row["source_topic"], row["source_offset"], row["offset"]) == ("alerts", 9, 7)
+
+
+def test_what_it_was_judged_by_is_there_and_of_records_of_version_1_unknown():
+    told = {"photoz": 0.25, "anomalyThreshold": 3.5, "quality": "little", "nearestClass": 42}
+    columns = Classifications().read([classification(**told), classification(1), classification(photoz=0.0)])
+    names = ("photoz", "threshold", "quality", "nearest")
+    assert [tuple(row[name] for name in names) for row in all_rows(columns)] == [
+        (0.25, 3.5, "little", "SN II"), (None, None, "", None), (0.0, None, "unknown", None),
+    ]  # fmt: skip
+    assert [row["best"] for row in all_rows(columns)] == [64] * 3
 
 
 def test_what_does_not_decode_is_left_out_and_the_rest_is_there():
