@@ -45,13 +45,10 @@ def calibrate(
     shown = [viewed(validation, view, SEED) for view in names]
     logits = torch.cat([read_out(network, objects, cuts(objects))[0] for objects in shown])
     labels = np.concatenate([objects.labels for objects in shown])
-    parts = [viewed(training.take(np.arange(i, len(training), len(names))), view, SEED) for i, view in enumerate(names)]
     if recipe and recipe.redshift.share:
-        near = [view for view in names if not view.startswith("ztf")]  # which moves its objects itself
         moved = elsewhere(validation, recipe.redshift, SEED)
-        some = elsewhere(training.take(np.arange(0, len(training), MOVED)), recipe.redshift, SEED)
-        shown += [viewed(moved, view, SEED) for view in near]
-        parts += [viewed(some.take(np.arange(i, len(some), len(near))), view, SEED) for i, view in enumerate(near)]
+        shown += [viewed(moved, view, SEED) for view in unmoving(names)]
+    parts = learned_from(training, recipe)
     counts = np.bincount(class_columns(training.labels), minlength=len(CLASSES)) + 0.5  # no class is impossible
     artefact = Artefact(
         name=name,
@@ -64,6 +61,27 @@ def calibrate(
         seen=what_was_seen(parts),
     )
     return with_thresholds(artefact, shown)
+
+
+def learned_from(training: Objects, recipe: Recipe | None) -> list[Objects]:
+    """Training objects as the recipe shows them: each in one view; some of them moved, too, where the recipe does."""
+    names = validation_views(recipe.views if recipe else Views())
+    parts = dealt(training, names)
+    if recipe and recipe.redshift.share:
+        moved = elsewhere(training.take(np.arange(0, len(training), MOVED)), recipe.redshift, SEED)
+        parts += dealt(moved, unmoving(names))
+    return parts
+
+
+def dealt(objects: Objects, views: Sequence[str]) -> list[Objects]:
+    """Objects in as many parts as there are views, each part in one of them."""
+    places = [np.arange(i, len(objects), len(views)) for i in range(len(views))]
+    return [viewed(objects.take(own), view, SEED) for own, view in zip(places, views, strict=True)]
+
+
+def unmoving(views: Sequence[str]) -> list[str]:
+    """Those views that leave objects where they are; ZTF's move theirs themselves."""
+    return [view for view in views if not view.startswith("ztf")]
 
 
 def fit_anomaly(network: LightCurveLSTM, views: Sequence[Objects]) -> AnomalyConstants:

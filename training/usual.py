@@ -7,13 +7,12 @@ from typing import Annotated
 import typer
 
 from model.artefact import DEFAULT, MANIFEST, load, save
-from training.calibrate import what_was_seen
+from training.calibrate import learned_from, what_was_seen
 from training.console import console
 from training.files import DataError, tried
 from training.options import ArtefactFolder, Data, training_set
-from training.recipe import Views
+from training.recipe import Recipe
 from training.splits import fold
-from training.views import validation_views, viewed
 
 
 def usual(
@@ -34,6 +33,6 @@ def usual(
     loaded, objects = load(artefact), training_set(data)
     split = loaded.record["split"]
     training = objects.take(fold(objects.ids, objects.labels, split["seed"], split["fold"]).train)
-    names = validation_views(Views(**loaded.record["recipe"].get("views", {})))
-    saved = save(out, replace(loaded, seen=what_was_seen([viewed(training, view, split["seed"]) for view in names])))
+    seen = what_was_seen(learned_from(training, Recipe(**loaded.record["recipe"])))
+    saved = save(out, replace(loaded, seen=seen))
     console.print(f"artefact {saved.name} {saved.digest[:12]} is in {out}; it has seen {len(training)} objects")

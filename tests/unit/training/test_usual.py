@@ -20,7 +20,9 @@ from training.calibrate import calibrate, what_was_seen
 from training.dataset import Objects
 from training.fetch import TRAIN_CURVES, TRAIN_METADATA
 from training.files import DataError
-from training.splits import SEED
+from training.options import labelled
+from training.recipe import Recipe
+from training.splits import SEED, fold
 
 DATA = objects(per_class=8)
 
@@ -81,7 +83,7 @@ def test_the_command_makes_a_new_version_and_changes_nothing_else(tmp_path: Path
     metadata["target"] = [90, 42] * 30
     curves.to_csv(tmp_path / TRAIN_CURVES, index=False)
     metadata.to_csv(tmp_path / TRAIN_METADATA, index=False)
-    record = {"split": {"seed": SEED, "fold": 0}, "recipe": {"views": {"rubin": 0.2}}}
+    record = {"split": {"seed": SEED, "fold": 0}, "recipe": {"name": "tiny", "views": {"rubin": 0.2}}}
     before = save(tmp_path / "old", replace(untrained(), record=record))
     assert before.seen is None
     common = ["usual", "--artefact", str(tmp_path / "old"), "--data", str(tmp_path)]
@@ -89,6 +91,12 @@ def test_the_command_makes_a_new_version_and_changes_nothing_else(tmp_path: Path
     assert done.exit_code == 0, done.output
     after = load(tmp_path / "new")
     assert after.seen is not None
+    objects = labelled(tmp_path / TRAIN_CURVES, tmp_path / TRAIN_METADATA, "target")
+    training = objects.take(fold(objects.ids, objects.labels, SEED, 0).train)
+    calibrated = calibrate(before.network, "tiny", training, training, Recipe(**record["recipe"])).seen
+    assert calibrated is not None
+    assert after.seen.means.equal(calibrated.means)
+    assert after.seen.most.equal(calibrated.most)
     assert after.digest != before.digest
     assert after.anomaly.thresholds.equal(before.anomaly.thresholds)
     assert after.record == before.record
