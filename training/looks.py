@@ -11,6 +11,7 @@ from training.dataset import Objects
 from training.plots import COLOURS, STYLES, page
 
 Floats = NDArray[np.float64]
+THINNEST = 1.0  # line
 G, R = BANDS.index("g"), BANDS.index("r")
 
 
@@ -63,7 +64,9 @@ def draw_views(out: Path, shown: Mapping[str, Objects], skies: Mapping[str, Obje
                     values = np.concatenate([of(curve) for curve in objects.curves])
                     share, _ = np.histogram(np.clip(values, bins[0], bins[-1]), bins)
                     heights = share / max(share.sum(), 1)
-                    axis.stairs(heights, bins, color=COLOURS[i % len(COLOURS)], linestyle=style, label=name)
+                    width = THINNEST + len(sets) - 1 - i  # so that of equal ones all are seen
+                    colour = COLOURS[i % len(COLOURS)]
+                    axis.stairs(heights, bins, color=colour, linestyle=style, linewidth=width, label=name)
             axis.set_xscale(scale)
             axis.set_xlabel(what)
             axis.set_ylabel("share")

@@ -22,7 +22,7 @@ from training.fit import split_name
 from training.options import ArtefactFolder, Data, Fold, Threads, training_set
 from training.recipe import Recipe
 from training.skies import read_skies
-from training.views import VIEWS, viewed
+from training.views import MATCHED, VIEWS, viewed
 
 
 def folds(
@@ -116,7 +116,8 @@ def plots(
         tried(out / "views.png")
         objects = training_set(data)
         split = splits.fold(objects.ids, objects.labels, splits.SEED, load(artefact).record["split"]["fold"])
-        shown = {name: viewed(objects.take(split.validation), name, 0) for name in VIEWS}
+        alike = [name for name in VIEWS if name.endswith(MATCHED)]  # as those without: they differ in what is known
+        shown = {name: viewed(objects.take(split.validation), name, 0) for name in VIEWS if name not in alike}
         draw_views(out, shown, {sky.name: sky.objects for sky in read_skies(sky)} if sky else {})
         console.print(f"views.png is in {out}")
         return

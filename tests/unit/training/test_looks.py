@@ -1,8 +1,13 @@
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from model.observation import OBSERVATION
-from training.looks import LOOKS, colours, gaps, magnitudes, points, signal_to_noise
+from tests.support.plasticc import objects
+from training.looks import LOOKS, colours, draw_views, gaps, magnitudes, points, signal_to_noise
+from training.views import viewed
 
 
 def curve() -> np.ndarray:
@@ -29,3 +34,10 @@ def test_of_a_curve_without_detections_nothing_is_said() -> None:
     dark["detected"] = False
     assert [len(of(dark)) for of, _, _ in LOOKS.values()] == [1, 0, 0, 0, 0]
     assert len(colours(curve()[[0]])) == 0
+
+
+def test_views_and_sets_are_drawn_on_one_page_also_where_nothing_is_detected(tmp_path: Path) -> None:
+    some = objects(per_class=1)
+    dark = replace(some, curves=tuple(own[~own["detected"]] for own in some.curves))
+    draw_views(tmp_path, {"plasticc": some, "rubin": viewed(some, "rubin", 0)}, {"dark": dark})
+    assert (tmp_path / "views.png").read_bytes().startswith(b"\x89PNG")
