@@ -18,6 +18,7 @@ from broker import health, logs
 from broker.accounts.aside import set_aside
 from broker.config import Settings
 from broker.connections import connect_kafka, connect_redis
+from broker.drift import Drift
 from broker.errors import NotYetError, StartupError, TransientError
 from broker.interfaces import Model
 from broker.kafka import spans
@@ -29,6 +30,7 @@ from broker.kafka.unread import Unread
 from broker.lightcurves import loss, rebuild
 from broker.lightcurves.lookout import Lookout
 from broker.lightcurves.memory import Memory
+from broker.lightcurves.plan import Plan
 from broker.lightcurves.redis_store import DAY_S, RedisLightCurves
 from broker.lightcurves.trips import TimedServers
 from broker.metrics import Metrics
@@ -41,6 +43,7 @@ from broker.preflight import HTTP, OUTPUTS, Probe, deaf, kafka_probes, redis_pro
 from broker.rehearsal import rehearse
 from broker.surveys.names import NAMES
 from broker.text import host_and_port
+from model import drift
 from model.artefact import DEFAULT, Artefact, ArtefactError
 from model.artefact import load as load_artefact
 from model.classifier import Classifier, DeviceError
@@ -137,6 +140,7 @@ def serve(settings: Settings, stop: threading.Event, first: Mapping[Place, int] 
                 mend=lambda alive: mend(settings, store, admin, reader, alive),
                 look=lookout.look,
                 glance=lookout.glance,
+                watch=build_watch(settings, metrics),
                 tell=unread.committed,
             )
             log.info("serving", topics=settings.kafka.topics, artefact=artefact.name, digest=artefact.digest[:12])
@@ -229,6 +233,15 @@ def build_classifier(settings: Settings, artefact: Artefact) -> Classifier:
         return Classifier(artefact, device=chosen.device, priors=chosen.priors, threads=chosen.threads)
     except DeviceError as error:
         raise StartupError(f"{error} (MISWEEPER_CLASSIFIER__DEVICE)") from error
+
+
+def build_watch(settings: Settings, metrics: Metrics) -> Callable[[Model, Plan], None]:
+    """Looks for input drift, where the artefact says how its inputs were distributed."""
+    known = drift.load(settings.classifier.artefact or DEFAULT)
+    if known is None:
+        log.info("no drift is looked for: the artefact does not say how its inputs were distributed", file=drift.FILE)
+        return lambda _model, _plan: None
+    return Drift(known, metrics).look
 
 
 def build_sink(settings: Settings, state: health.Health, metrics: Metrics) -> KafkaSink:

@@ -137,7 +137,10 @@ class Metrics:
         )
         self.anomalies = counter("anomalies", "Classifications with the anomaly flag.", "survey")
         self.input_drift = gauge(
-            "input_drift_psi", "Population stability index of an input against the training set's.", "feature"
+            "input_drift_psi",
+            "Population stability index of an input, against training as it showed this survey.",
+            "survey",
+            "feature",
         )
         self.gpu_memory_bytes = gauge("gpu_memory_bytes", "Memory of the GPU that torch has taken.")
         # publish and commit

@@ -20,6 +20,7 @@ from broker.health import Health
 from broker.interfaces import Model, Sink, Source
 from broker.kafka.batch import Batch
 from broker.lightcurves.effort import TooMuchError
+from broker.lightcurves.plan import Plan
 from broker.lightcurves.told import Messages
 from broker.metrics import Metrics
 from broker.packets.decoded import Decoded
@@ -49,6 +50,7 @@ class Pipeline:
     mend: Callable[[Callable[[], None]], bool] = lambda _: True  # see Trouble
     look: Callable[[], None] = lambda: None  # now and then; raises StoreLostError where the store has lost something
     glance: Callable[[], None] = lambda: None  # the same of what was remembered just now
+    watch: Callable[[Model, Plan], None] = lambda _, __: None  # shown each plan
     tell: Callable[[Batch], None] = lambda _: None  # told of each batch that is committed
     committer: Executor = field(default_factory=lambda: ThreadPoolExecutor(1, "committer"))  # one at a time, in order
     _trouble: Trouble = field(init=False)
@@ -117,6 +119,7 @@ class Pipeline:
         with stage("classify"):
             verdicts, bodies = model.classifier.classify(plan.runs)
             plan.set_aside_what_is_not_finite(verdicts)
+            self.watch(model, plan)
         with stage("publish"):
             work = work_of(model, batch, decoded, plan, verdicts, read_ms, self.now_ms())
             work.states = model.memory.states_of(plan, bodies)
