@@ -54,8 +54,9 @@ def bring(folder: Path) -> None:
             if (done := run(["apt-get", *own, *download], partial)).returncode:
                 pytest.fail(f"apt-get does not bring prometheus: {done.stdout[-2000:]}", pytrace=False)
         (package,) = partial.glob("prometheus_*.deb")
-        done = run(["dpkg-deb", "-x", str(package), str(folder)], partial)
+        done = run(["dpkg-deb", "-x", str(package), "whole"], partial)
         assert done.returncode == 0, done.stdout
+        (partial / "whole" / "usr").replace(folder / "usr")  # there whole, or not at all
 
 
 def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
