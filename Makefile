@@ -6,9 +6,11 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 LOCK   := deploy/requirements.lock
 SOURCE := broker model schemas training
+DIST   := dist
+TESTS  := $(BIN)/pytest -n 2 --dist loadfile tests/integration tests/property tests/unit
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench profile fuzz chaos train fmt lock clean
+.PHONY: help demo test check bench profile fuzz chaos train fmt lock dist sbom audit clean
 
 help: ## print this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -17,7 +19,7 @@ demo: $(READY) ## everything at work on this machine: real Kafka, real Valkey, t
 	$(BIN)/misweeper demo
 
 test: $(READY) ## unit, property and integration tests, on a real Kafka and a real Valkey
-	$(BIN)/pytest tests/unit tests/property tests/integration
+	$(TESTS)
 
 check: $(READY) ## what CI runs: ruff, mypy, import contracts, file lengths, the tests, a short fuzz and chaos
 	$(BIN)/ruff check .
@@ -26,7 +28,8 @@ check: $(READY) ## what CI runs: ruff, mypy, import contracts, file lengths, the
 	$(BIN)/lint-imports
 	@find $(SOURCE) tests -name '*.py' -exec wc -l {} + \
 	  | awk '$$2 != "total" && $$1 > 350 { print $$2 ": " $$1 " lines, 350 at most"; bad = 1 } END { exit bad }'
-	$(BIN)/pytest tests/unit tests/property tests/integration tests/benchmark/test_ratios.py
+	$(TESTS)
+	$(BIN)/pytest tests/benchmark/test_ratios.py
 	$(MAKE) fuzz SHORT=1
 	$(MAKE) chaos SHORT=1
 
@@ -57,12 +60,28 @@ fmt: $(READY) ## format the code and mend what ruff can mend
 lock: $(READY) ## resolve all dependencies anew: Python packages, the installer, Kafka's jars
 	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --all-extras \
 	  --python-version 3.11 --custom-compile-command "make lock" pyproject.toml -o $(LOCK)
-	echo uv | $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url \
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --constraints $(LOCK) \
+	  --python-version 3.11 --custom-compile-command "make lock" pyproject.toml -o deploy/service.lock
+	printf 'uv\nhatchling\n' | $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url \
 	  --python-version 3.11 --custom-compile-command "make lock" - -o deploy/installer.lock
 	$(BIN)/python -m broker.embedded.relock
 
+dist: $(READY) ## a wheel and an sdist in dist/, that install and run anywhere
+	rm -rf $(DIST)
+	$(BIN)/uv build --quiet --build-constraints deploy/installer.lock --require-hashes --out-dir $(DIST) .
+
+sbom: $(READY) ## what the service is made of, as CycloneDX: dist/misweeper.cdx.json
+	@mkdir -p $(DIST)
+	PYTHONWARNINGS=ignore::UserWarning $(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --mc-type application --output-reproducible \
+	  --output-file $(DIST)/misweeper.cdx.json deploy/service.lock
+
+audit: $(READY) ## known vulnerabilities of all that is locked; fails too where nobody can be asked
+	for lock in $(LOCK) deploy/installer.lock; do \
+	  $(BIN)/pip-audit --strict --disable-pip --require-hashes --progress-spinner off --requirement $$lock || exit; \
+	done
+
 clean: ## remove .venv and every cache; runs/ stays
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) build $(DIST) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find $(SOURCE) tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): pyproject.toml $(LOCK) deploy/installer.lock
@@ -72,5 +91,5 @@ $(READY): pyproject.toml $(LOCK) deploy/installer.lock
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r deploy/installer.lock
 	$(BIN)/uv pip sync --python $(BIN)/python --compile-bytecode --require-hashes $(LOCK)
-	$(BIN)/uv pip install --python $(BIN)/python --quiet --no-deps --editable .
+	$(BIN)/uv pip install --python $(BIN)/python --quiet --no-deps --build-constraints deploy/installer.lock --editable .
 	@touch $@

@@ -1,10 +1,12 @@
 """A few made-up alerts through every stage that has compiled code, before any real one is waited for.
 
 Numba compiles what it has not in its cache when it is first called: some 20 s that the first alerts would wait.
+`python -m broker.rehearsal` fills that cache, so that an image brings it along.
 """
 
 import numpy as np
 
+from broker.config import Outputs as Topics
 from broker.kafka.batch import Batch
 from broker.kafka.message import Message
 from broker.lightcurves.memory import Memory
@@ -13,6 +15,7 @@ from broker.lightcurves.told import Messages
 from broker.outputs.messages import Outputs
 from broker.packets.framings import encode
 from broker.packets.reader import AlertReader
+from model.artefact import DEFAULT, load
 from model.classifier import Classifier
 
 OBSERVED = {"band": "r", "flux": 500.0, "fluxErr": 20.0, "detected": True}
@@ -39,3 +42,14 @@ def alert(name: str, number: int, day: int, history: list[dict[str, object]]) ->
     """A native alert."""
     known = {"alertId": number + 1, "objectId": name, "survey": "test", "history": history}
     return known | OBSERVED | {"mjd": 60_000.0 + day, "ra": 10.0, "dec": -10.0, "hostgalPhotoz": 0.1}
+
+
+def main() -> None:
+    """Rehearse with the artefact that misweeper ships, on the CPU, without any server."""
+    classifier = Classifier(load(DEFAULT), device="cpu", threads=1)
+    classifier.warm_up()
+    rehearse(AlertReader(1_000_000), classifier, Outputs(Topics(), "rehearsal", "0" * 64, "balanced", "0"))
+
+
+if __name__ == "__main__":
+    main()

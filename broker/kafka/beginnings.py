@@ -40,7 +40,7 @@ class Beginnings:
         on_out_of_range: Callable[[], None],
         on_added: Callable[[], None],
     ) -> None:
-        self._consumer, self._start, self._out_of_range = consumer, start, out_of_range
+        self.consumer, self._start, self._out_of_range = consumer, start, out_of_range
         self._on_out_of_range, self._on_added = on_out_of_range, on_added
         self._there: set[str] | None = None  # the topics that there were when this worker began
 
@@ -54,14 +54,14 @@ class Beginnings:
 
         Raises KafkaException, StartupError.
         """
-        stands = committed(self._consumer, places)
+        stands = committed(self.consumer, places)
         found = {p: self._go_on(p, offset) for p, offset in stands.items() if offset >= 0}
         new = [p for p, offset in stands.items() if offset < 0]
         first = dict.fromkeys(new, "earliest") if self._start == "earliest" else self._first_of(new)
         found |= {p: self._end(p, which) for p, which in first.items()}
         if found:
             offsets = [TopicPartition(*place, offset) for place, offset in found.items()]
-            self._consumer.commit(offsets=offsets, asynchronous=False)
+            self.consumer.commit(offsets=offsets, asynchronous=False)
         return {place: offset for place, offset in found.items() if place in stands}
 
     def _first_of(self, new: Collection[Place]) -> dict[Place, str]:
@@ -75,7 +75,7 @@ class Beginnings:
         counts = self._partitions()
         for topic, ours in by_topic.items():
             everything = [(topic, partition) for partition in range(counts.get(topic, 0))]
-            stands = committed(self._consumer, everything)
+            stands = committed(self.consumer, everything)
             if any(offset >= 0 for offset in stands.values()):
                 chosen |= self._added(ours, "a partition was added")
             elif topic not in (self._there or ()):
@@ -105,11 +105,11 @@ class Beginnings:
         return low if which == "earliest" else high
 
     def _ends(self, place: Place) -> tuple[int, int]:
-        return self._consumer.get_watermark_offsets(TopicPartition(*place), ANSWER_S)
+        return self.consumer.get_watermark_offsets(TopicPartition(*place), ANSWER_S)
 
     def _partitions(self) -> dict[str, int]:
         """How many each topic has."""
-        topics = self._consumer.list_topics(timeout=ANSWER_S).topics
+        topics = self.consumer.list_topics(timeout=ANSWER_S).topics
         return {name: len(topic.partitions) for name, topic in topics.items()}
 
 

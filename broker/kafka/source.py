@@ -23,6 +23,7 @@ from confluent_kafka import Message as KafkaMessage
 from broker.errors import TransientError
 from broker.kafka.batch import Batch, Membership, Place
 from broker.kafka.beginnings import ANSWER_S, Beginnings, committed
+from broker.kafka.cutoff import CutOff
 from broker.kafka.doubts import Doubts
 from broker.kafka.times import SETTLE_S
 from broker.kafka.transactions import bounded
@@ -87,30 +88,30 @@ class KafkaSource:
         self._missing: set[str] = set()
         self._troubles = Troubles()
         self.unread = unread or Unread()
-        wanted = [check_pattern(topic) for topic in topics]
-        self._consumer = Consumer(
-            {
-                "partition.assignment.strategy": "cooperative-sticky",
-                "auto.offset.reset": "error",  # then it is ours to decide
-                "isolation.level": "read_committed",
-                "topic.metadata.refresh.interval.ms": 5_000,  # new topics and partitions are seen within seconds
-                "topic.blacklist": never_input(outputs),
-                # Kafka answers a fetch every few milliseconds with all that has come, not once for each message, which
-                # takes half as much CPU again at 1,000/s and makes no answer earlier.
-                "fetch.min.bytes": 1_000_000,
-                "fetch.wait.max.ms": 5,
-                "queued.max.messages.kbytes": max(1, max_bytes // 1024),
-                "enable.partition.eof": False,
-                **config,
-                "enable.auto.commit": False,
-                "enable.auto.offset.store": False,
-                "error_cb": self._troubles,
-                "statistics.interval.ms": STATISTICS_MS,
-                "stats_cb": self.unread.told,
-            }
-        )
+        self._wanted = [check_pattern(topic) for topic in topics]
+        self._config = {
+            "partition.assignment.strategy": "cooperative-sticky",
+            "auto.offset.reset": "error",  # then it is ours to decide
+            "isolation.level": "read_committed",
+            "topic.metadata.refresh.interval.ms": 5_000,  # new topics and partitions are seen within seconds
+            "topic.blacklist": never_input(outputs),
+            # Kafka answers a fetch every few milliseconds with all that has come, not once for each message, which
+            # takes half as much CPU again at 1,000/s and makes no answer earlier.
+            "fetch.min.bytes": 1_000_000,
+            "fetch.wait.max.ms": 5,
+            "queued.max.messages.kbytes": max(1, max_bytes // 1024),
+            "enable.partition.eof": False,
+            **config,
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "error_cb": self._troubles,
+            "statistics.interval.ms": STATISTICS_MS,
+            "stats_cb": self.unread.told,
+        }
+        self._cut_off = CutOff()
+        self._consumer = Consumer(self._config)
         self._beginnings = Beginnings(self._consumer, start, out_of_range, on_out_of_range, on_added)
-        self._consumer.subscribe(wanted, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
+        self._join()
 
     @property
     def epoch(self) -> int:
@@ -234,16 +235,38 @@ class KafkaSource:
             del self._first[place]
         self._behind.clear()
 
+    def _join(self) -> None:
+        """Become a member of the group."""
+        consumer = self._consumer
+        consumer.subscribe(self._wanted, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
+
     def _ask(self) -> None:
         """Ask Kafka what it would be asked next, since something was wrong. Raises TransientError where it still is."""
         with self._troubles.named():
-            if self._assigned:
-                committed(self._consumer, self._assigned)
-            else:
-                self._consumer.list_topics(timeout=ANSWER_S)
+            try:
+                if self._assigned:
+                    committed(self._consumer, self._assigned)
+                else:
+                    self._consumer.list_topics(timeout=ANSWER_S)
+            except KafkaException as error:
+                if self._cut_off.too_long(error.args[0]):
+                    self._begin_anew()
+                raise
+        self._cut_off.over()
         if not self._assigned and not self._consumer.memberid():
             raise TransientError("kafka", self._troubles.told("the group has not taken this worker in"))
         self._troubles.over()
+
+    def _begin_anew(self) -> None:
+        """Leave this client to itself and join with a new one: librdkafka may never connect again."""
+        log.warning("Kafka cannot be reached: beginning with a new client")
+        with suppress(KafkaException):
+            self._give_up([TopicPartition(*place) for place in self._assigned])
+        old = self._consumer
+        self._consumer = self._beginnings.consumer = Consumer(self._config)
+        self._join()
+        with suppress(TimeoutError):
+            bounded(old.close)
 
     def _handle(self, message: KafkaMessage, *, raising: bool) -> None:
         error = message.error()
@@ -280,14 +303,17 @@ class KafkaSource:
             self._doubts.assigned((p.topic, p.partition))
         self._change(self._assigned | {(p.topic, p.partition) for p in partitions})
 
-    def _on_revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+    def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        if consumer is not self._consumer:
+            return  # one that was left to itself
         if partitions:
             self._refresh()  # the generation is a new one, and all that is in flight is still ours to commit
             self._settle(SETTLE_S)
         self._give_up(partitions)
 
-    def _on_lost(self, _: Consumer, partitions: list[TopicPartition]) -> None:
-        self._give_up(partitions)
+    def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        if consumer is self._consumer:
+            self._give_up(partitions)
 
     def _give_up(self, partitions: list[TopicPartition]) -> None:
         self._consumer.resume(partitions)  # librdkafka would keep it paused, should it ever be assigned to us again

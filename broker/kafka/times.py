@@ -6,6 +6,7 @@ SETTLE_S <= TRANSACTION_S    and no longer than until Kafka itself ends the tran
 3 (GIVE_UP_S + NEVER_S) < MAX_POLL_S
                              a commit, its abort and a new producer may each be given up before the group expels
                              a worker that does not poll
+TRANSACTION_S < CUT_OFF_S    nothing of a client that is given up is in flight any more
 2 TRANSACTION_S < FENCED_AGAIN_S
                              who is slow is fenced by Kafka less often than by another worker of its name
 """
@@ -17,3 +18,5 @@ TRANSACTION_S = 10.0  # how long a killed worker holds its readers up
 GIVE_UP_S = 30.0  # of each phase of a commit; then the source is polled before the next try
 FENCED_AGAIN_S = 60.0  # so soon it is another worker of this name; else a transaction took longer than it may
 MAX_POLL_S = 300.0  # after so long without a poll the group expels a worker
+CUT_OFF_S = 30.0  # without any answer: then a new client tries
+LONGEST_CUT_OFF_S = 600.0

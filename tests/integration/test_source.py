@@ -4,13 +4,16 @@ import threading
 import time
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import NewPartitions
 
+from broker.embedded import EmbeddedKafka
 from broker.errors import TransientError
+from broker.kafka import cutoff
 from broker.kafka.message import Record
 from broker.kafka.sink import KafkaSink
 from broker.kafka.source import KafkaSource
+from tests.support.servers import Topics
 
 
 @pytest.fixture
@@ -255,3 +258,23 @@ def test_the_outputs_are_never_input(kafka, topics, topic_prefix, make):
     send(kafka, topics[0], [b"an alert"])
     assert values(batches_of(source, 1)) == [b"an alert"]
     assert {topic for topic, _ in source.held} == {topics[0]}
+
+
+def test_a_client_that_reaches_no_server_is_replaced_and_its_successor_reads_on(monkeypatch):
+    monkeypatch.setattr(cutoff, "CUT_OFF_S", 2.0)
+    with EmbeddedKafka() as server:
+        servers = server.bootstrap_servers
+        (topic,) = Topics(servers, "")("alerts")
+        made, settings = [], {"bootstrap.servers": servers, "group.id": "one", "session.timeout.ms": 6000}
+        monkeypatch.setattr("broker.kafka.source.Consumer", lambda config: made.append(Consumer(config)) or made[-1])
+        source = KafkaSource(settings, [topic], lambda _: None)
+        try:
+            send(servers, topic, [b"before"])
+            batches_of(source, 1)
+            server.kill()
+            until(lambda _: len(made) > 1, source, seconds=60)
+            server.start()
+            send(servers, topic, [b"after"])
+            assert values(batches_of(source, 2)) == [b"before", b"after"]  # what is not committed is read again
+        finally:
+            source.close()

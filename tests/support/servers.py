@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 import pytest
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
 from confluent_kafka.cimpl import NewTopic
 
 from broker.embedded import EmbeddedKafka, EmbeddedValkey
@@ -73,7 +74,18 @@ class Topics:
             future.result(TOPIC_S)
         while not set(names) <= self.existing():
             time.sleep(0.01)  # created in the controller, not yet known to the server that clients ask
+        for place in ((name, number) for name in names for number in range(partitions)):
+            while not self._led(*place):
+                time.sleep(0.01)  # known, and not yet led
         return names
+
+    def _led(self, name: str, partition: int) -> bool:
+        """Whether a partition's leader answers."""
+        place = TopicPartition(name, partition)
+        try:
+            return self.admin.list_offsets({place: OffsetSpec.latest()})[place].result(TOPIC_S).offset >= 0
+        except KafkaException:
+            return False
 
     def existing(self) -> set[str]:
         """The topics with our prefix, whoever made them."""

@@ -199,7 +199,7 @@ def test_every_schema_parses_and_documents_every_field():
 
 
 def test_the_lock_names_no_place_and_hashes_everything():
-    for name in ("requirements.lock", "installer.lock"):
+    for name in ("requirements.lock", "service.lock", "installer.lock"):
         text = (ROOT / "deploy" / name).read_text()
         assert "://" not in text
         assert "--find-links" not in text

@@ -7,6 +7,7 @@ from broker.kafka import times
 def test_the_times_fit_each_other():
     assert times.TRY_S < times.NEVER_S < times.SETTLE_S <= times.TRANSACTION_S
     assert 3 * (times.GIVE_UP_S + times.NEVER_S) < times.MAX_POLL_S
+    assert times.TRANSACTION_S < times.CUT_OFF_S <= times.LONGEST_CUT_OFF_S
     assert 2 * times.TRANSACTION_S < times.FENCED_AGAIN_S
 
 
