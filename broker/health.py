@@ -35,6 +35,7 @@ class Health:
         self._clock = clock
         self._metrics = metrics
         self._turned_at = clock()
+        metrics.loop_age_seconds.set_function(lambda: self._clock() - self._turned_at)
         self._wrong = dict.fromkeys(self.PARTS, "not yet")
         self._since = dict.fromkeys(self.PARTS, self._turned_at)  # by what is wrong
         self.facts: dict[str, Callable[[], object]] = {}  # what /readyz tells beside, by name

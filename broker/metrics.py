@@ -164,6 +164,7 @@ class Metrics:
         self.retries = counter("retries", "Micro-batches read again because a server was away.")
         # the worker
         self.ready = gauge("ready", "1 where /readyz answers 200.")
+        self.loop_age_seconds = gauge("loop_age_seconds", "How long ago the loop turned; /livez fails after 60.")
         self.build_info = gauge("build_info", "1: which misweeper runs, and on which Python.", "version", "python")
         self._be_there(surveys)
 

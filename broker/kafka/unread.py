@@ -33,19 +33,21 @@ class Unread:
         self._now_ms = now_ms
         self._held: frozenset[Place] = frozenset()
         self._stands: dict[Place, int] = {}  # the first offset that is not committed, as far as we know
+        self._read: dict[Place, int] = {}  # behind the last offset that was read
         self._since_ms: dict[Place, int] = {}  # the oldest unread message is not older
 
     def hold(self, places: Collection[Place]) -> None:
         """These are held from now on, and no others."""
         self._held = frozenset(places)
-        for known in (self._stands, self._since_ms):
+        for known in (self._stands, self._read, self._since_ms):
             for place in known.keys() - self._held:
                 del known[place]
         self.partitions.each = {place: one for place, one in self.partitions.each.items() if place in self._held}
 
     def read(self, batch: Batch) -> None:
         """Messages were read: the first of a partition says where the group stood."""
-        for place, first, _ in batch.bounds():
+        for place, first, last in batch.bounds():
+            self._read[place] = max(last + 1, self._read.get(place, 0))
             if place not in self._stands:
                 self._stands[place] = first
                 ours = batch.place == batch.places.index(place)
@@ -79,7 +81,7 @@ class Unread:
             stands = fetched - waiting
         if end < 0 or stands < 0:
             return None
-        if waiting == 0 and fetched >= end and one["app_offset"] <= stands:
+        if waiting == 0 and fetched >= end and self._read.get(place, 0) <= stands:
             self._came(place, self._now_ms())
             return Behind(0, end, None)
         return Behind(max(0, end - stands), end, self._since_ms.get(place, 0))

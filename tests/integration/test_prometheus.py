@@ -125,6 +125,7 @@ def test_the_lag_alert_fires_while_redis_is_away_and_resolves_when_it_is_back(se
         eventually(fires, 90)
         assert service.workers[0].ask("/livez")[0] == 200, "alive, though not ready"
         assert "redis" in told(service)["wrong_for_s"]
+        assert counted(service, "misweeper_redis_errors_total") > 0
         eventually(lambda: prometheus.query("max(misweeper_oldest_unread_age_seconds) > 2"))
     finally:
         valkey.resume()

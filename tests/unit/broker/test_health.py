@@ -31,8 +31,11 @@ def test_alive_means_the_loop_turns(health, clock):
     assert health.alive
     clock[0] += STALE_AFTER_S + 1
     assert not health.alive
+    age_s = health._metrics.registry.get_sample_value
+    assert age_s("misweeper_loop_age_seconds") == STALE_AFTER_S + 1
     health.turned()
     assert health.alive
+    assert age_s("misweeper_loop_age_seconds") == 0
 
 
 def ask(port, path):
