@@ -104,7 +104,7 @@ def serve(settings: Settings, stop: threading.Event, first: Mapping[Place, int] 
         lookout = Lookout(store, lambda *told: note_store(metrics, state, *told))
         unread = Unread(metrics.partitions)
         source = KafkaSource(
-            settings.kafka.consumer(),
+            settings.kafka.consumer() | {"client.id": settings.worker},  # what Kafka calls a member of the group
             settings.kafka.topics,
             lambda held: note_assignment(metrics, state, len(held)),
             metrics.out_of_range.inc,
