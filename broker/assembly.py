@@ -34,7 +34,7 @@ from broker.lightcurves.plan import Plan
 from broker.lightcurves.redis_store import DAY_S, RedisLightCurves
 from broker.lightcurves.trips import TimedServers
 from broker.metrics import Metrics
-from broker.notes import note_assignment, note_model, note_store, note_trouble, progress
+from broker.notes import how_far, note_assignment, note_model, note_store, note_trouble
 from broker.outputs.messages import Outputs
 from broker.packets.formats import check_ids, formats_of
 from broker.packets.reader import AlertReader
@@ -116,7 +116,7 @@ def serve(settings: Settings, stop: threading.Event, first: Mapping[Place, int] 
             max_bytes=settings.limits.max_batch_bytes,
             unread=unread,
         )
-        state.facts |= progress(metrics)
+        state.facts |= how_far(metrics)
         try:
             sink = build_sink(settings, state, metrics)
             memory = Memory(
@@ -237,7 +237,7 @@ def build_classifier(settings: Settings, artefact: Artefact) -> Classifier:
 
 def build_watch(settings: Settings, metrics: Metrics) -> Callable[[Model, Plan], None]:
     """Looks for input drift, where the artefact says how its inputs were distributed."""
-    known = drift.load(settings.classifier.artefact or DEFAULT)
+    known = drift.read_shares(settings.classifier.artefact or DEFAULT)
     if known is None:
         log.info("no drift is looked for: the artefact does not say how its inputs were distributed", file=drift.FILE)
         return lambda _model, _plan: None

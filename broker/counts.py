@@ -56,7 +56,7 @@ class Counts:
             for i, count in enumerate(np.bincount(survey[those], minlength=len(surveys)).tolist()):
                 counts.fates[surveys[i], fate] += count
         for number, count in Counter(decoded.packets.which[decoded.declined].tolist()).items():
-            counts.fates[of_schema(decoded, number), "declined"] += count
+            counts.fates[survey_of_schema(decoded, number), "declined"] += count
         aside = int((plan.verdicts == ASIDE).sum())
         counts.fates[UNKNOWN, "dead_letter"] += counts.reasons.total() - aside
         return counts
@@ -96,7 +96,7 @@ class Counts:
                 metrics.classifications.labels(survey, CLASSES[j].name).inc(int(counts[j]))
 
 
-def of_schema(decoded: Decoded, number: int) -> str:
+def survey_of_schema(decoded: Decoded, number: int) -> str:
     """The survey of a batch's schema."""
     survey = survey_named(str(decoded.packets.schemas[number]["name"]))
     return survey.name if survey else UNKNOWN

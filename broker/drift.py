@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from broker.interfaces import Model
 from broker.lightcurves.plan import Plan
 from broker.metrics import Metrics
-from model.drift import InputShares, counted, stability
+from model.drift import InputShares, in_bins, stability_index
 from model.features import INPUTS
 from model.runs import Runs
 
@@ -42,10 +42,10 @@ class Drift:
         if self._clock() < self._due_s or not plan.keys:
             return
         self._due_s = self._clock() + EVERY_S
-        if not len(chosen := sample(plan)):
+        if not len(chosen := some_of(plan)):
             return
         surveys = np.array([plan.keys[i].partition(b"/")[0].decode() for i in chosen.tolist()])
-        runs, sizes = cut(plan.runs, plan.last_run[chosen])
+        runs, sizes = runs_of(plan.runs, plan.last_run[chosen])
         inputs = model.classifier.inputs_of(runs)
         of_row = np.repeat(surveys, sizes)
         for survey in dict.fromkeys(surveys.tolist()):
@@ -55,16 +55,16 @@ class Drift:
     def _count(self, survey: str, seen_as: str, inputs: NDArray[np.float32]) -> None:
         found = self._found[seen_as]
         for i, edges in enumerate(self._known.edges):
-            found[i] += counted(edges, inputs[:, i])
+            found[i] += in_bins(edges, inputs[:, i])
             total = found[i].sum()
             if total >= LEAST:
-                index = stability(self._known.shares[seen_as][i], found[i])
+                index = stability_index(self._known.shares[seen_as][i], found[i])
                 self._metrics.input_drift.labels(survey, INPUTS[i]).set(index)
             if total >= MOST:
                 found[i] /= 2
 
 
-def sample(plan: Plan) -> NDArray[np.int64]:
+def some_of(plan: Plan) -> NDArray[np.int64]:
     """Some of the objects whose states are saved, from all over the plan, of not too many observations together."""
     step = max(1, len(plan.keys) // MOST_RUNS)
     chosen = np.arange(0, len(plan.keys), step)
@@ -74,7 +74,7 @@ def sample(plan: Plan) -> NDArray[np.int64]:
     return chosen[few][np.cumsum(lengths[few]) <= MOST_ROWS]
 
 
-def cut(runs: Runs, which: NDArray[np.int64]) -> tuple[Runs, NDArray[np.int64]]:
+def runs_of(runs: Runs, which: NDArray[np.int64]) -> tuple[Runs, NDArray[np.int64]]:
     """Some of the runs [k], with no readouts, and how many observations each has [k]."""
     ends = runs.ends[which]
     sizes = np.diff(runs.ends, prepend=0)[which]

@@ -15,7 +15,7 @@ from typing import Any
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from broker.metrics import Metrics
-from broker.probes import Answer, Guard, ProbeServer
+from broker.probes import Answer, Door, ProbeServer
 from broker.text import masked
 
 STALE_AFTER_S = 60.0
@@ -110,7 +110,7 @@ def serve(
         "/readyz": lambda: verdict(health.ready, health.said),
     }
     open_pages = {"/livez": pages["/livez"], "/readyz": lambda: verdict(health.ready, {"ready": health.ready})}
-    return ProbeServer(pages, host, port, Guard(login, open_pages) if login else None, tls)
+    return ProbeServer(pages, host, port, Door(login, open_pages) if login else None, tls)
 
 
 def verdict(well: bool, details: dict[str, Any]) -> Answer:

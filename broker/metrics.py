@@ -193,7 +193,7 @@ class Metrics:
         yield
         self.stage_seconds.labels(name).observe(perf_counter() - began)
 
-    def note_model(self, name: str, digest: str, device: str, priors: str, survey: str = "all") -> None:
+    def tell_model(self, name: str, digest: str, device: str, priors: str, survey: str = "all") -> None:
         """Say which artefact classifies a survey from now on, in place of the one before."""
         for labels in [of for of in self.model_info._metrics if of[0] == survey]:  # noqa: SLF001 - there is no other way
             self.model_info.remove(*labels)

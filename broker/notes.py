@@ -43,11 +43,11 @@ def note_store(metrics: Metrics, state: Health, problems: Mapping[str, str], fac
 
 def note_model(metrics: Metrics, state: Health, name: str, digest: str, device: str, priors: str) -> None:
     """Which artefact classifies, on what."""
-    metrics.note_model(name, digest, device, priors)
+    metrics.tell_model(name, digest, device, priors)
     state.facts["model"] = lambda: {"name": name, "digest": digest, "device": device, "priors": priors}
 
 
-def progress(metrics: Metrics) -> dict[str, Callable[[], object]]:
+def how_far(metrics: Metrics) -> dict[str, Callable[[], object]]:
     """How far the service is, for /readyz: what it holds, how much is unread, and when it committed last."""
 
     def unread() -> dict[str, int]:

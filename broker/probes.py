@@ -45,7 +45,7 @@ class Answer(NamedTuple):
 Pages = Mapping[str, Callable[[], Answer]]  # by path
 
 
-class Guard(NamedTuple):
+class Door(NamedTuple):
     """Who may read which pages."""
 
     login: str  # the value of the Authorization header of those who may read all
@@ -57,14 +57,14 @@ def refusal(status: HTTPStatus) -> Answer:
     return Answer(status, f"{status.value} {status.phrase}\n".encode())
 
 
-def answer_to(head: bytes, pages: Pages, guard: Guard | None = None) -> tuple[Answer, bool]:
+def answer_to(head: bytes, pages: Pages, door: Door | None = None) -> tuple[Answer, bool]:
     """The answer to a request's first line and headers, and whether its body is wanted."""
     if not (request := REQUEST.fullmatch(head.partition(b"\n")[0].rstrip(b"\r"))):
         return refusal(HTTPStatus.BAD_REQUEST), True
     method, target = request.groups()
     path, missing = target.partition(b"?")[0].decode("ascii", "replace"), HTTPStatus.NOT_FOUND
-    if guard and not logged_in(head, guard):
-        pages, missing = guard.open_pages, HTTPStatus.UNAUTHORIZED
+    if door and not logged_in(head, door):
+        pages, missing = door.open_pages, HTTPStatus.UNAUTHORIZED
     page = pages.get(path)
     if page is None:
         return refusal(missing), method != b"HEAD"
@@ -73,10 +73,10 @@ def answer_to(head: bytes, pages: Pages, guard: Guard | None = None) -> tuple[An
     return page(), method == b"GET"
 
 
-def logged_in(head: bytes, guard: Guard) -> bool:
+def logged_in(head: bytes, door: Door) -> bool:
     """Whether a request has the login, found out in a time that tells nothing of it."""
     found = LOGIN.search(head)
-    return compare_digest(found[1] if found else b"", guard.login.encode())
+    return compare_digest(found[1] if found else b"", door.login.encode())
 
 
 def response(answer: Answer, *, with_body: bool) -> bytes:
@@ -97,11 +97,11 @@ class Exchange(asyncio.Protocol):
     Args:
         pages: what is served.
         others: the connections that are open, the oldest first; this one among them.
-        guard: who may read which of it; None: everybody all.
+        door: who may read which of it; None: everybody all.
     """
 
-    def __init__(self, pages: Pages, others: "dict[Exchange, asyncio.Transport]", guard: Guard | None) -> None:
-        self._pages, self._guard = pages, guard
+    def __init__(self, pages: Pages, others: "dict[Exchange, asyncio.Transport]", door: Door | None) -> None:
+        self._pages, self._door = pages, door
         self._others = others
         self._head: bytes | None = b""  # None once it is answered
 
@@ -125,7 +125,7 @@ class Exchange(asyncio.Protocol):
             return
         self._head += data
         if (end := END.search(self._head)) and end.start() <= LARGEST_HEAD:
-            self._answer(*answer_to(self._head[: end.start()], self._pages, self._guard))
+            self._answer(*answer_to(self._head[: end.start()], self._pages, self._door))
         elif len(self._head) > LARGEST_HEAD:
             self._answer(refusal(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE), True)
 
@@ -158,7 +158,7 @@ class ProbeServer:
         pages: what it serves, by path.
         host: a name or an address of either kind; "::" is every address there is.
         port: 0 takes a free one.
-        guard: who may read which of it; None: everybody all.
+        door: who may read which of it; None: everybody all.
         tls: the certificate to show; None: no TLS.
 
     Raises:
@@ -166,9 +166,9 @@ class ProbeServer:
     """
 
     def __init__(
-        self, pages: Pages, host: str, port: int, guard: Guard | None = None, tls: SSLContext | None = None
+        self, pages: Pages, host: str, port: int, door: Door | None = None, tls: SSLContext | None = None
     ) -> None:
-        self._socket, self._guard, self._tls = listener(host, port), guard, tls
+        self._socket, self._door, self._tls = listener(host, port), door, tls
         self.server_port: int = self._socket.getsockname()[1]
         self._pages = pages
         self._loop = asyncio.new_event_loop()
@@ -193,7 +193,7 @@ class ProbeServer:
     async def _answer_all(self) -> None:
         open_: dict[Exchange, asyncio.Transport] = {}
         server = await self._loop.create_server(
-            lambda: Exchange(self._pages, open_, self._guard),
+            lambda: Exchange(self._pages, open_, self._door),
             sock=self._socket,
             backlog=BACKLOG,
             ssl=self._tls,

@@ -38,24 +38,24 @@ def shares_of(inputs: Mapping[str, NDArray[np.float32]]) -> InputShares:
     quantiles = np.quantile(whole, np.arange(1, BINS) / BINS, axis=0)
     edges = [np.unique(np.round(column.astype(np.float64), DIGITS)) for column in quantiles.T]
     shares = {
-        survey: [counted(edge, column) / len(rows) for edge, column in zip(edges, rows.T, strict=True)]
+        survey: [in_bins(edge, column) / len(rows) for edge, column in zip(edges, rows.T, strict=True)]
         for survey, rows in inputs.items()
     }
     return InputShares(edges, shares)
 
 
-def counted(edges: Floats, values: NDArray[np.float32]) -> Floats:
+def in_bins(edges: Floats, values: NDArray[np.float32]) -> Floats:
     """How many of some values [m] lie in each bin [b]."""
     return np.bincount(np.searchsorted(edges, values), minlength=len(edges) + 1).astype(np.float64)
 
 
-def stability(expected: Floats, found: Floats) -> float:
+def stability_index(expected: Floats, found: Floats) -> float:
     """The population stability index of shares [b] and of counts [b]."""
     p, q = np.maximum(expected, LEAST_SHARE), np.maximum(found / max(found.sum(), 1.0), LEAST_SHARE)
     return float(((q - p) * np.log(q / p)).sum())
 
 
-def save(folder: Path, known: InputShares) -> None:
+def write_shares(folder: Path, known: InputShares) -> None:
     """Write it beside an artefact. Raises OSError."""
     told = {
         name: {
@@ -68,7 +68,7 @@ def save(folder: Path, known: InputShares) -> None:
     (folder / FILE).write_text(f"{{\n{lines}\n}}\n")
 
 
-def load(folder: Path) -> InputShares | None:
+def read_shares(folder: Path) -> InputShares | None:
     """Read it from beside an artefact; None where there is none that fits these inputs."""
     path = folder / FILE
     try:
@@ -79,12 +79,12 @@ def load(folder: Path) -> InputShares | None:
         surveys = list(told[INPUTS[0]]["shares"])
         shares = {s: [np.array(told[name]["shares"][s], np.float64) for name in INPUTS] for s in surveys}
         known = InputShares(edges, shares)
-        return known if surveys and list(told) == list(INPUTS) and fits(known) else None
+        return known if surveys and list(told) == list(INPUTS) and shares_fit(known) else None
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return None
 
 
-def fits(known: InputShares) -> bool:
+def shares_fit(known: InputShares) -> bool:
     """Whether edges ascend and every survey has a share of each bin."""
     ascending = all(edge.ndim == 1 and bool((np.diff(edge) > 0).all()) for edge in known.edges)
     each = [zip(shares, known.edges, strict=True) for shares in known.shares.values()]

@@ -96,7 +96,7 @@ def finish(
     if shifted is not None:
         record["domain_shift"] = rounded(shift(artefact, shifted))
     saved = save(folder, replace(artefact, record=record))
-    drift.save(folder, input_shares(training, splits.SEED))
+    drift.write_shares(folder, input_shares(training, splits.SEED))
     with replacing(folder / CARD) as partial:
         partial.write_text(card(saved), encoding="utf-8")
     return saved

@@ -14,10 +14,10 @@ MOST = 500_000  # observations of a view
 
 def input_shares(objects: Objects, seed: int) -> InputShares:
     """The distributions of some objects' inputs, as each survey would show them."""
-    return shares_of({name: inputs_of(viewed(objects, name, seed)) for name in SURVEYS})
+    return shares_of({name: all_inputs(viewed(objects, name, seed)) for name in SURVEYS})
 
 
-def inputs_of(objects: Objects) -> NDArray[np.float32]:
+def all_inputs(objects: Objects) -> NDArray[np.float32]:
     """The inputs [m, F] of all observations of some objects, of as many of them as hold MOST."""
     ends = np.cumsum([len(curve) for curve in objects.curves])
     size = int(np.searchsorted(ends, MOST, side="right")) or len(ends)

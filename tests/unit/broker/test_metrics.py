@@ -55,9 +55,9 @@ def test_partitions_are_told_with_their_age_as_long_as_they_are_held():
 
 def test_the_artefact_that_classifies_takes_the_place_of_the_one_before():
     metrics = Metrics()
-    metrics.note_model("old", "a" * 64, "cpu", "balanced")
-    metrics.note_model("new", "b" * 64, "cpu", "balanced")
-    metrics.note_model("ztf's", "c" * 64, "cpu", "balanced", survey="ztf")
+    metrics.tell_model("old", "a" * 64, "cpu", "balanced")
+    metrics.tell_model("new", "b" * 64, "cpu", "balanced")
+    metrics.tell_model("ztf's", "c" * 64, "cpu", "balanced", survey="ztf")
     found = [
         s.labels["name"] for f in metrics.registry.collect() if f.name == "misweeper_model_info" for s in f.samples
     ]

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from broker import probes
-from broker.probes import LARGEST_HEAD, Answer, Guard, ProbeServer
+from broker.probes import LARGEST_HEAD, Answer, Door, ProbeServer
 from broker.settings.security import ServedWeb
 from tests.support.certificates import Certificates
 
@@ -178,8 +178,8 @@ LOGIN = {"Authorization": "Basic b3BlcmF0b3I6czNjcjN0"}
 @pytest.fixture
 def guarded():
     everything = {"/page": lambda: Answer(HTTPStatus.OK, BODY), "/pulse": lambda: Answer(HTTPStatus.OK, b"all")}
-    guard = Guard(LOGIN["Authorization"], {"/pulse": lambda: Answer(HTTPStatus.OK, b"a little")})
-    server = ProbeServer(everything, "127.0.0.1", 0, guard)
+    door = Door(LOGIN["Authorization"], {"/pulse": lambda: Answer(HTTPStatus.OK, b"a little")})
+    server = ProbeServer(everything, "127.0.0.1", 0, door)
     yield server.server_port
     server.shutdown()
     server.server_close()

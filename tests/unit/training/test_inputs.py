@@ -2,7 +2,7 @@ import numpy as np
 
 from model.features import INPUTS, encode, pad
 from tests.support.plasticc import objects as some_objects
-from training.inputs import SURVEYS, input_shares, inputs_of
+from training.inputs import SURVEYS, all_inputs, input_shares
 
 
 def test_the_inputs_are_those_that_the_network_is_trained_on():
@@ -10,7 +10,7 @@ def test_the_inputs_are_those_that_the_network_is_trained_on():
     observations, lengths = pad(objects.curves)
     encoded = encode(observations, lengths, objects.contexts).inputs
     wanted = np.concatenate([rows[:n] for rows, n in zip(encoded, lengths.tolist(), strict=True)])
-    assert (inputs_of(objects) == wanted).all()
+    assert (all_inputs(objects) == wanted).all()
 
 
 def test_each_survey_has_the_shares_of_what_its_packets_would_show():
