@@ -35,7 +35,7 @@ class Drift:
     def __init__(self, known: InputShares, metrics: Metrics, clock: Callable[[], float] = monotonic) -> None:
         self._known, self._metrics, self._clock = known, metrics, clock
         self._due_s = 0.0
-        self._found = {survey: [np.zeros(len(edges) + 1) for edges in known.edges] for survey in known.shares}
+        self._found: dict[str, list[NDArray[np.float64]]] = {}  # by survey, counts in the bins of each input
 
     def look(self, model: Model, plan: Plan) -> None:
         """Take a sample of a plan's runs, if it is time."""
@@ -49,11 +49,11 @@ class Drift:
         inputs = model.classifier.inputs_of(runs)
         of_row = np.repeat(surveys, sizes)
         for survey in dict.fromkeys(surveys.tolist()):
-            if (seen_as := SEEN_AS.get(survey, survey)) in self._found:
+            if (seen_as := SEEN_AS.get(survey, survey)) in self._known.shares:
                 self._count(survey, seen_as, inputs[of_row == survey])
 
     def _count(self, survey: str, seen_as: str, inputs: NDArray[np.float32]) -> None:
-        found = self._found[seen_as]
+        found = self._found.setdefault(survey, [np.zeros(len(edges) + 1) for edges in self._known.edges])
         for i, edges in enumerate(self._known.edges):
             found[i] += in_bins(edges, inputs[:, i])
             total = found[i].sum()
