@@ -260,8 +260,7 @@ class KafkaSource:
     def _begin_anew(self) -> None:
         """Leave this client to itself and join with a new one: librdkafka may never connect again."""
         log.warning("Kafka cannot be reached: beginning with a new client")
-        with suppress(KafkaException):
-            self._give_up([TopicPartition(*place) for place in self._assigned])
+        self._forget(set(self._assigned))
         old = self._consumer
         self._consumer = self._beginnings.consumer = Consumer(self._config)
         self._join()
@@ -318,7 +317,10 @@ class KafkaSource:
     def _give_up(self, partitions: list[TopicPartition]) -> None:
         self._consumer.resume(partitions)  # librdkafka would keep it paused, should it ever be assigned to us again
         self._consumer.incremental_unassign(partitions)
-        given_up = {(p.topic, p.partition) for p in partitions}
+        self._forget({(p.topic, p.partition) for p in partitions})
+
+    def _forget(self, given_up: set[Place]) -> None:
+        """These are another's now: what was read of them and is not committed is void."""
         if given_up:
             self._membership = Membership()
             for place in given_up:

@@ -49,10 +49,12 @@ class Lookout:
         self._evicted_keys = 0  # at the last look
 
     def glance(self) -> None:
-        """Look at once if keys were evicted. Raises as `look`."""
+        """Look at once if keys were evicted. Raises as `look`, also where another worker has made it good since."""
         if self._store.evicted_keys() != self._evicted_keys:
             self._due_s = 0.0
             self.look()
+            if self._store.identities.found() != self._store.identities.known:
+                raise StoreLostError("the store was rebuilt after an eviction: what was remembered before is lost")
 
     def look(self) -> None:
         """Look once more, if it is time. Raises StoreLostError where light curves are lost, TransientError."""
