@@ -52,7 +52,6 @@ HELD_BY = {
     "broker/lightcurves/objects.py": "unit/broker/lightcurves/test_memory.py",
     "broker/lightcurves/recollection.py": "unit/broker/lightcurves/test_memory.py",
     "broker/lightcurves/trips.py": "integration/test_prometheus.py",
-    "broker/notes.py": "integration/test_prometheus.py",
     "broker/outputs/elasticc.py": "unit/broker/outputs/test_routes.py",
     "broker/outputs/frames.py": "unit/broker/outputs/test_routes.py",
     "broker/outputs/identities.py": "unit/broker/outputs/test_routes.py",
