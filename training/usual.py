@@ -10,6 +10,7 @@ from model.artefact import DEFAULT, MANIFEST, load, save
 from training.calibrate import learned_from, what_was_seen
 from training.console import console
 from training.files import DataError, tried
+from training.inputs import keep_input_shares
 from training.options import ArtefactFolder, Data, training_set
 from training.recipe import Recipe
 from training.splits import fold
@@ -35,4 +36,5 @@ def usual(
     training = objects.take(fold(objects.ids, objects.labels, split["seed"], split["fold"]).train)
     seen = what_was_seen(learned_from(training, Recipe(**loaded.record["recipe"])))
     saved = save(out, replace(loaded, seen=seen))
+    keep_input_shares(artefact, out)
     console.print(f"artefact {saved.name} {saved.digest[:12]} is in {out}; it has seen {len(training)} objects")

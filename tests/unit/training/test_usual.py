@@ -11,6 +11,8 @@ from typer.testing import CliRunner
 from model.anomaly import PROTOTYPES, everywhere
 from model.artefact import ArtefactError, load, save
 from model.classifier import Classifier
+from model.drift import FILE, shares_of, write_shares
+from model.features import INPUTS
 from model.runs import Runs
 from model.taxonomy import CLASSES
 from tests.support.artefacts import untrained
@@ -86,10 +88,12 @@ def test_the_command_makes_a_new_version_and_changes_nothing_else(tmp_path: Path
     record = {"split": {"seed": SEED, "fold": 0}, "recipe": {"name": "tiny", "views": {"rubin": 0.2}}}
     before = save(tmp_path / "old", replace(untrained(), record=record))
     assert before.seen is None
+    write_shares(tmp_path / "old", shares_of({"rubin": np.eye(9, len(INPUTS), dtype=np.float32)}))
     common = ["usual", "--artefact", str(tmp_path / "old"), "--data", str(tmp_path)]
     done = CliRunner().invoke(cli.app, [*common, "--out", str(tmp_path / "new")])
     assert done.exit_code == 0, done.output
     after = load(tmp_path / "new")
+    assert (tmp_path / "new" / FILE).read_bytes() == (tmp_path / "old" / FILE).read_bytes()
     assert after.seen is not None
     objects = labelled(tmp_path / TRAIN_CURVES, tmp_path / TRAIN_METADATA, "target")
     training = objects.take(fold(objects.ids, objects.labels, SEED, 0).train)
