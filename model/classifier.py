@@ -2,8 +2,8 @@
 
 Law 5: batching changes nothing. Every run is computed by itself; companions, order and padding change its verdicts by
 rounding alone (1e-5). Law 2: a run that goes on from a state gives what the whole curve gives. Short runs go through
-the network step by step, all at once; long ones in windows, padded to like lengths. Detections are scored wherever
-they stand, for the anomaly flag remembers them.
+the network step by step, all at once; long ones in windows, padded to like lengths. Of what the anomaly flag remembers
+the last detection nearly always tells; where it does not, the run is gone through again with all detections scored.
 """
 
 from collections.abc import Iterator
@@ -89,8 +89,7 @@ class Classifier:
         """Verdicts [R] at the readouts of B runs, and states [B, state_bytes] after them."""
         ends = np.array(runs.ends, dtype=np.int64)
         starts = np.concatenate([np.zeros(1, np.int64), ends[:-1]])[: len(ends)]
-        scored = np.array(runs.rows["detected"])  # [M]; what is asked for is scored too
-        scored[runs.readouts] = True
+        scored = with_last_detections(runs)
         carry, state, raised = unpack(runs.states, *self._sizes)
         inputs, statistics, states = (
             torch.from_numpy(a).to(self.device)
@@ -108,12 +107,16 @@ class Classifier:
                     self._forward(task, group)
             said, ended, statistics = task.said, task.states, statistics[torch.from_numpy(at).to(self.device)]
         limits = thresholds(statistics, self._anomaly)
-        flags = self._flags(said.scores, limits, runs.rows["detected"][at], np.searchsorted(at, ends), raised)
+        flags, doubtful = self._flags(said.scores, limits, runs.rows["detected"], at, starts, ends, raised)
         if len(at) != len(runs.readouts):
             asked = np.searchsorted(at, runs.readouts)
             flags, which = flags[asked], torch.from_numpy(asked).to(self.device)
             said, statistics, limits = Said(*(part[which] for part in said)), statistics[which], limits[which]
-        return self._verdicts(said, statistics, limits, flags), pack(carry, ended.cpu().numpy(), raised, *self._sizes)
+        verdicts = self._verdicts(said, statistics, limits, flags)
+        bodies = pack(carry, ended.cpu().numpy(), raised, *self._sizes)
+        if doubtful.any():
+            self._again(runs, doubtful, verdicts, bodies)
+        return verdicts, bodies
 
     def inputs_of(self, runs: Runs) -> NDArray[np.float32]:
         """The network's inputs [M, F] of runs, as `classify` would see them."""
@@ -185,12 +188,36 @@ class Classifier:
         scores: Tensor,
         limits: Tensor,
         detected: NDArray[np.bool_],
+        at: NDArray[np.int64],
+        starts: NDArray[np.int64],
         ends: NDArray[np.int64],
         raised: NDArray[np.bool_],
-    ) -> NDArray[np.bool_]:
-        """The flags [K] at what was scored, in B runs; `raised` [B] is changed to what is remembered after them."""
+    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """The flags [K] at what was scored, and the runs [B] of which they are in doubt.
+
+        `raised` [B] is changed to what is remembered after the runs.
+        """
         above, near = ((scores > limit).cpu().numpy() for limit in (limits, RELEASE * limits))
-        return remember(above, near, np.array(detected), ends, raised)
+        last, seen = np.searchsorted(at, ends), np.array(detected)[at]
+        skipped = np.zeros(len(at), np.bool_)
+        if len(at) < len(detected):
+            so_far = np.concatenate([np.zeros(1, np.int64), np.cumsum(detected)])  # detections before each row
+            begun = np.concatenate([np.zeros(1, np.int64), at[:-1] + 1])[: len(at)]
+            first = np.searchsorted(at, starts)
+            begun[first[first < last]] = starts[first < last]
+            skipped = so_far[at] > so_far[begun]
+        return remember(above, near, seen, skipped, last, raised)
+
+    def _again(self, runs: Runs, doubtful: NDArray[np.bool_], verdicts: Verdicts, bodies: NDArray[np.uint8]) -> None:
+        """Go through some of the runs [B] once more, all detections scored, and put right what was said of them."""
+        wanted = np.array(runs.rows["detected"])
+        wanted[runs.readouts] = True
+        own = np.repeat(doubtful, np.diff(runs.ends, prepend=0))  # [M]
+        found, bodies[doubtful] = self.classify(runs.take(np.flatnonzero(doubtful), wanted))
+        asked = own[runs.readouts]
+        place = np.searchsorted(np.flatnonzero(wanted & own), runs.readouts[asked])
+        for column, better in zip(verdicts, found, strict=True):
+            column[asked] = better[place]
 
     @torch.inference_mode()
     def _verdicts(self, said: "Said", statistics: Tensor, limits: Tensor, flags: NDArray[np.bool_]) -> Verdicts:
@@ -261,6 +288,17 @@ class Task:
         nearest = torch.zeros(size, dtype=torch.long, device=states.device)
         said = Said(states.new_empty(size, len(CLASSES)), states.new_empty(size), nearest)
         return cls(scored, inputs, statistics, starts, lengths, states, said)
+
+
+def with_last_detections(runs: Runs) -> NDArray[np.bool_]:
+    """After which of the rows [M] scores are wanted: those that are read out, and each run's last detection."""
+    wanted = np.zeros(len(runs.rows), np.bool_)
+    wanted[runs.readouts] = True
+    seen = np.flatnonzero(runs.rows["detected"])
+    last = np.searchsorted(seen, runs.ends) - 1
+    there = last >= np.searchsorted(seen, np.concatenate([np.zeros(1, np.int64), runs.ends[:-1]])[: len(last)])
+    wanted[seen[last[there]]] = True
+    return wanted
 
 
 def groups(lengths: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:

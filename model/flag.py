@@ -5,6 +5,9 @@ state. It moves at detections alone, which are what every survey sends alerts ab
 is a function of the light curve (law 4), the same whether the curve was stepped alert by alert, taken from a history at
 once, or read again from the log (laws 2, 3 and 5). A flag that was published is not called back: where a late
 observation changes what came before, the next answer is of the curve as it is then.
+
+What is remembered follows from the last detection whose score is clearly above or below, which most of them are. So not
+every detection need be scored: where that leaves a flag in doubt, it is said.
 """
 
 import numba
@@ -17,24 +20,32 @@ RELEASE = 0.9  # a raised flag is lowered where the score is not above this shar
 
 
 @numba.njit(cache=True, nogil=True)
-def remember(above: Flags, near: Flags, detected: Flags, ends: NDArray[np.int64], raised: Flags) -> Flags:
-    """The flags [K] at observations of B runs.
+def remember(
+    above: Flags, near: Flags, detected: Flags, skipped: Flags, ends: NDArray[np.int64], raised: Flags
+) -> tuple[Flags, Flags]:
+    """The flags [K] at observations of B runs, and which of the runs [B] cannot be told without what was skipped.
 
     Args:
         above: [K], whether the score is above the threshold, run after run, in time order.
         near: [K], whether it is above RELEASE of it.
         detected: [K], whether the observation is a detection: others are flagged, but not remembered.
+        skipped: [K], whether there were detections since the observation before, or since the run's begin, without
+            a score.
         ends: [B], where each run's observations end.
         raised: [B], whether the flag was raised before; changed to whether it is after.
     """
-    flags = np.empty(len(above), np.bool_)
+    flags, doubtful = np.empty(len(above), np.bool_), np.zeros(len(ends), np.bool_)
     start = 0
     for i in range(len(ends)):
-        up = raised[i]
+        up, known = raised[i], True
         for k in range(start, ends[i]):
+            clear = above[k] or not near[k]
+            known = known and not skipped[k]
+            doubtful[i] |= not (clear or known)
             flags[k] = above[k] or (up and near[k])
             if detected[k]:
-                up = flags[k]
+                up, known = flags[k], known or clear
         raised[i] = up
+        doubtful[i] |= not known
         start = ends[i]
-    return flags
+    return flags, doubtful

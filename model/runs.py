@@ -17,6 +17,13 @@ class Runs(NamedTuple):
     contexts: NDArray[np.void]  # [B] of dtype CONTEXT
     readouts: NDArray[np.int64]  # [R], ascending: after which of the rows a verdict is wanted
 
+    def take(self, which: NDArray[np.int64], wanted: NDArray[np.bool_]) -> "Runs":
+        """Some of the runs [b], ascending; verdicts are wanted after those of their rows that are marked in [M]."""
+        sizes = np.diff(self.ends, prepend=0)[which]
+        ends = np.cumsum(sizes)
+        rows = np.arange(int(sizes.sum())) + np.repeat(self.ends[which] - ends, sizes)
+        return Runs(self.states[which], self.rows[rows], ends, self.contexts[which], np.flatnonzero(wanted[rows]))
+
 
 class Verdicts(NamedTuple):
     """What the classifier says after R observations; why it flags one, only of those that are flagged."""

@@ -100,4 +100,5 @@ def raised(objects: Objects, given: Answers, table: NDArray[np.float64]) -> NDAr
     limits, scores = table[tuple(cells(objects, given)[:, alert])].astype(np.float32), given.scores[alert]
     above, near = scores > limits, scores > np.float32(RELEASE) * limits
     ends = np.cumsum(np.bincount(given.owner[alert], minlength=len(objects)))
-    return remember(above, near, np.ones(len(limits), np.bool_), ends, np.zeros(len(objects), np.bool_))
+    every, none = np.ones(len(limits), np.bool_), np.zeros(len(limits), np.bool_)
+    return remember(above, near, every, none, ends, np.zeros(len(objects), np.bool_))[0]

@@ -11,7 +11,11 @@ def flags(scores, detected, raised=False, threshold=10.0):
     """The flags of one run, and whether the flag is raised after it."""
     found, before = np.array(scores), np.array([raised])
     seen = np.array(detected, bool)
-    got = remember(found > threshold, found > RELEASE * threshold, seen, np.array([len(scores)]), before)
+    none = np.zeros(len(scores), bool)
+    got, doubtful = remember(
+        found > threshold, found > RELEASE * threshold, seen, none, np.array([len(scores)]), before
+    )
+    assert doubtful.tolist() == [False], "where all detections have a score, nothing is in doubt"
     return got.tolist(), bool(before[0])
 
 
@@ -47,6 +51,28 @@ def test_law_2_a_run_that_is_cut_anywhere_is_flagged_as_the_whole(rows, cut):
 def test_runs_know_nothing_of_each_other():
     above, raised = np.array([True, False, False, True]), np.array([False, False, True])
     near = np.ones(4, bool)
-    got = remember(above, near, np.ones(4, bool), np.array([2, 3, 4]), raised)
+    got, _ = remember(above, near, np.ones(4, bool), np.zeros(4, bool), np.array([2, 3, 4]), raised)
     assert got.tolist() == [True, True, False, True]
     assert raised.tolist() == [True, False, True]
+
+
+@given(st.lists(st.tuples(st.floats(7, 12), st.booleans(), st.booleans()), min_size=1, max_size=12), st.booleans())
+def test_what_is_skipped_leaves_doubt_or_nothing_changes(rows, before):
+    scores, detected, scored = (np.array(column) for column in zip(*rows, strict=True))
+    whole, ended = flags(scores, detected, before)
+    at = np.flatnonzero(scored)
+    so_far = np.concatenate([[0], np.cumsum(detected)])
+    since = np.concatenate([[0], at[:-1] + 1])[: len(at)]
+    raised = np.array([before])
+    above, near = scores[at] > 10.0, scores[at] > RELEASE * 10.0
+    got, doubtful = remember(above, near, detected[at], so_far[at] > so_far[since], np.array([len(at)]), raised)
+    behind = so_far[-1] > so_far[at[-1] + 1 if len(at) else 0]  # whoever asks scores the last detection
+    assert doubtful[0] or behind or (got.tolist(), raised[0]) == ([whole[i] for i in at], ended)
+
+
+def test_only_a_flag_near_the_threshold_behind_something_skipped_is_in_doubt():
+    for score, wanted in ((10.5, False), (9.5, True), (8.0, False)):
+        found, skipped = np.array([score]), np.array([True])
+        seen, end = np.array([True]), np.array([1])
+        _, doubtful = remember(found > 10, found > 9, seen, skipped, end, np.array([False]))
+        assert doubtful.tolist() == [wanted]
