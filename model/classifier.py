@@ -216,8 +216,8 @@ class Classifier:
         found, bodies[doubtful] = self.classify(runs.take(np.flatnonzero(doubtful), wanted))
         asked = own[runs.readouts]
         place = np.searchsorted(np.flatnonzero(wanted & own), runs.readouts[asked])
-        for column, better in zip(verdicts, found, strict=True):
-            column[asked] = better[place]
+        for name in Verdicts._fields:
+            getattr(verdicts, name)[asked] = getattr(found, name)[place]
 
     @torch.inference_mode()
     def _verdicts(self, said: "Said", statistics: Tensor, limits: Tensor, flags: NDArray[np.bool_]) -> Verdicts:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from model import running, state
 from model.anomaly import TABLE, cell
 from model.artefact import DEFAULT, load
-from model.classifier import FEW, MOST_OBSERVATIONS, Classifier, DeviceError, groups
+from model.classifier import FEW, MOST_OBSERVATIONS, Classifier, DeviceError, groups, with_last_detections
 from model.features import encode
 from model.flag import RELEASE
 from model.runs import Verdicts
@@ -98,6 +98,17 @@ def by_hand(scores, limits, detected):
         flags.append(bool(score > limit or (up and score > RELEASE * limit)))
         up = flags[-1] if seen else up
     return flags
+
+
+def test_scores_are_wanted_where_it_is_asked_and_at_each_runs_last_detection(classifier):
+    curves = [curve(4), curve(3), curve(1), curve(2)]
+    for own, seen in zip(curves, ([1, 1, 0, 0], [0, 0, 0], [1], [0, 1]), strict=True):
+        own["detected"] = seen
+    runs = runs_of(classifier.start_state, curves, context_rows(4))._replace(readouts=np.array([3, 6, 9]))
+    assert np.flatnonzero(with_last_detections(runs)).tolist() == [1, 3, 6, 7, 9]
+    part = runs.take(np.array([1, 3]), np.arange(10) % 2 == 0)
+    assert part.rows.tobytes() == np.concatenate([curves[1], curves[3]]).tobytes()
+    assert (part.ends.tolist(), part.readouts.tolist()) == ([3, 5], [0, 2, 3])
 
 
 def restless(artefact):
