@@ -209,14 +209,15 @@ class Classifier:
         return remember(above, near, seen, skipped, last, raised)
 
     def _again(self, runs: Runs, doubtful: NDArray[np.bool_], verdicts: Verdicts, bodies: NDArray[np.uint8]) -> None:
-        """Go through some of the runs [B] once more, all detections scored, and put right what was said of them."""
+        """Go through some of the runs [B] once more, all detections scored, and put right what was said of their flags."""
         wanted = np.array(runs.rows["detected"])
         wanted[runs.readouts] = True
         own = np.repeat(doubtful, np.diff(runs.ends, prepend=0))  # [M]
-        found, bodies[doubtful] = self.classify(runs.take(np.flatnonzero(doubtful), wanted))
+        found, ended = self.classify(runs.take(np.flatnonzero(doubtful), wanted))
+        bodies[doubtful, -1] = ended[:, -1]  # what is remembered; all else would differ by rounding
         asked = own[runs.readouts]
         place = np.searchsorted(np.flatnonzero(wanted & own), runs.readouts[asked])
-        for name in Verdicts._fields:
+        for name in ("anomalies", "nearest", "furthest", "deviations"):
             getattr(verdicts, name)[asked] = getattr(found, name)[place]
 
     @torch.inference_mode()

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from model import running, state
@@ -62,6 +62,7 @@ def test_laws_2_and_5_any_split_into_calls_and_any_companions_give_what_the_whol
 
 
 @given(st.sets(st.integers(0, 119)))
+@example({0, 1, 2, 40})  # leaves a flag in doubt
 @settings(max_examples=30, deadline=None)
 def test_a_verdict_may_be_wanted_anywhere_or_nowhere(classifier, readouts):
     curves = [curve(n, seed=n) for n in (1, 1, 2, 9, 8, 40, 41, 18)]
