@@ -69,7 +69,7 @@ class Feed:
             try:
                 self._follow()
             except (KafkaException, StartupError, sqlite3.Error) as error:
-                self.trouble = str(error.args[0])
+                self.trouble = described(error)
                 log.warning("the page does not follow", error=self.trouble)
                 self._stop.wait(PAUSE_S)
 
@@ -95,7 +95,7 @@ class Feed:
                     looked = monotonic()
                     known = self._assign(consumer, topic, known)
                 messages = consumer.consume(READ, WAIT_S)
-                self.trouble = troubles.told("Kafka cannot be reached") if troubles and not messages else ""
+                self.trouble = f"Kafka: {troubles.told('it cannot be reached')}" if troubles and not messages else ""
                 if messages:
                     troubles.over()
                     heard = monotonic()
@@ -144,3 +144,10 @@ class Feed:
     def count(self, found: Shown) -> None:
         """Tell the pulse of all that has come."""
         self._pulse.beat(found.surveys, found.best, int(found.anomaly.sum()), found.late_s)
+
+
+def described(error: Exception) -> str:
+    """What keeps the page from following, in words that name who it is."""
+    if isinstance(error, KafkaException):
+        return f"Kafka: {error.args[0].str()}"
+    return str(error) if isinstance(error, StartupError) else f"the index: {error}"
