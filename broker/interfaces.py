@@ -45,6 +45,9 @@ class Classifier(Protocol):
     def classify(self, runs: Runs) -> tuple[Verdicts, NDArray[np.uint8]]:
         """Verdicts [R] at the readouts and states [B, state_bytes] after the runs."""
 
+    def inputs_of(self, runs: Runs) -> NDArray[np.float32]:
+        """The network's inputs [M, F] of runs."""
+
 
 @dataclass(frozen=True, slots=True)
 class Model:
