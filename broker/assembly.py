@@ -10,6 +10,7 @@ from functools import partial
 from importlib.metadata import version
 from platform import python_version
 
+import numpy as np
 import structlog
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
@@ -36,18 +37,21 @@ from broker.lightcurves.redis_store import DAY_S, RedisLightCurves
 from broker.lightcurves.trips import TimedServers
 from broker.metrics import Metrics
 from broker.notes import how_far, note_assignment, note_calibration, note_model, note_store, note_trouble, room_on
+from broker.outputs.assumed import Rates
 from broker.outputs.messages import Outputs
 from broker.packets.formats import check_ids, formats_of
 from broker.packets.reader import AlertReader
 from broker.pipeline import Pipeline
 from broker.preflight import HTTP, OUTPUTS, Probe, deaf, kafka_probes, redis_probes
 from broker.rehearsal import rehearse
+from broker.surveys.crossmatch import matches_of
 from broker.surveys.names import NAMES
 from broker.text import host_and_port
 from model import drift
 from model.artefact import DEFAULT, Artefact, ArtefactError
 from model.artefact import load as load_artefact
 from model.classifier import Classifier, DeviceError
+from model.rates import factors
 
 log = structlog.get_logger(__name__)
 
@@ -83,17 +87,20 @@ def serve(settings: Settings, stop: threading.Event, first: Mapping[Place, int] 
             formats_of(settings),
             lambda survey, packets: metrics.fallbacks.labels(survey).inc(packets),
             lambda survey, rows: metrics.left_out.labels(survey).inc(rows),
+            matches_of(settings.packets.crossmatches),
         )
         outputs = Outputs(
             topics=settings.outputs,
             classifier_name=artefact.name,
             classifier_version=artefact.digest,
-            priors=settings.classifier.priors,
+            priors=classifier.priors,
             broker_version=version("misweeper"),
+            rates=rates_of(settings, artefact),
         )
         rehearse(reader, classifier, outputs)
         state.well("model")
-        note_model(metrics, state, classifier.name, classifier.digest, str(classifier.device), classifier.priors)
+        device, priors = str(classifier.device), settings.classifier.priors
+        note_model(metrics, state, classifier.name, classifier.digest, device, priors)
         note_calibration(metrics, artefact.record, classifier.priors)
         if classifier.device.type == "cuda":
             metrics.gpu_memory_bytes.set_function(memory_reserved)
@@ -245,9 +252,20 @@ def build_classifier(settings: Settings, artefact: Artefact) -> Classifier:
     """The classifier on its device."""
     chosen = settings.classifier
     try:
-        return Classifier(artefact, device=chosen.device, priors=chosen.priors, threads=chosen.threads)
+        return Classifier(
+            artefact,
+            device=chosen.device,
+            priors="balanced" if chosen.priors == "balanced" else "natural",
+            threads=chosen.threads,
+        )
     except DeviceError as error:
         raise StartupError(f"{error} (MISWEEPER_CLASSIFIER__DEVICE)") from error
+
+
+def rates_of(settings: Settings, artefact: Artefact) -> Rates:
+    """What turns the classifier's probabilities into those of published rates, by survey, where these are wanted."""
+    wanted = settings.classifier.priors == "published"
+    return factors(artefact.class_frequencies.numpy().astype(np.float64)) if wanted else {}
 
 
 def build_watch(settings: Settings, metrics: Metrics) -> Callable[[Model, Plan], None]:

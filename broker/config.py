@@ -155,7 +155,11 @@ class Classifier(Section):
 
     artefact: Path | None = Field(None, description="A folder; by default the artefact that misweeper ships.")
     device: Literal["auto", "cuda", "cpu"] = "auto"
-    priors: Literal["balanced", "natural"] = "balanced"
+    priors: Literal["natural", "published", "balanced"] = Field(
+        "natural",
+        description="Class frequencies that probabilities assume. natural: of the artefact's training; published: of "
+        "the alert's survey, where a source tells them, else natural; balanced: the PLAsTiCC metric's weights.",
+    )
     threads: int = Field(1, ge=1, le=1024, description="CPU threads of torch.")
 
 

@@ -21,10 +21,11 @@ import torch
 from torch import Tensor
 
 from model.features import STATISTICS
+from model.taxonomy import CLASSES
 
 LEAST_DOUBT = 2.0**-25  # half of what a float32 below 1 can still tell from 1; so class 99 is never 0 (old bug 3)
 DIRECTIONS = 32  # principal ones that are kept
-PROTOTYPES = 32  # of each class
+PROTOTYPES = 32  # of each class; fewer where fewer read-outs were given
 ROUNDS = 10  # of k-means
 DETECTIONS = (1, 2, 4, 8, 16, 32)  # upper ends of the table's rows, so far; more are in the last one
 DAYS = (3, 10, 30, 100)  # upper ends of its columns, since the first detection; more are in the last one
@@ -98,14 +99,25 @@ def centres(values: Tensor) -> Tensor:
 
 
 def score(features: Tensor, constants: AnomalyConstants) -> Tensor:
-    """Distance [B] of features [B, E] to the nearest prototype, in standard deviations within a class.
+    """Distance [B] of features [B, E] to the nearest prototype, in standard deviations within a class."""
+    return distances(features, constants)[0]
+
+
+def distances(features: Tensor, constants: AnomalyConstants) -> tuple[Tensor, Tensor]:
+    """The same, and which prototype that is [B].
 
     Which prototype is nearest may be found in single precision, as another one nearly as near is nearly as good; the
     distance to it is then a difference of places, which loses nothing.
     """
     placed, prototypes = features @ constants.projection, constants.prototypes
     nearest = torch.addmm(prototypes.square().sum(dim=1) / -2, placed, prototypes.T).argmax(dim=1)
-    return (placed - prototypes[nearest]).square_().sum(dim=1).sqrt_()
+    return (placed - prototypes[nearest]).square_().sum(dim=1).sqrt_(), nearest
+
+
+def classes_of(nearest: Tensor, constants: AnomalyConstants) -> Tensor:
+    """The columns [B] of the classes that prototypes [B] are of; -1 where not all classes have as many of them."""
+    whole = len(constants.prototypes) == PROTOTYPES * len(CLASSES)
+    return nearest // PROTOTYPES if whole else torch.full_like(nearest, -1)
 
 
 def flagged(scores: Tensor, statistics: Tensor, constants: AnomalyConstants) -> Tensor:
@@ -116,7 +128,12 @@ def flagged(scores: Tensor, statistics: Tensor, constants: AnomalyConstants) -> 
         statistics: [B, S], the running statistics with which they were computed.
         constants: with the table.
     """
-    return scores > constants.thresholds.flatten()[cell(statistics)]
+    return scores > thresholds(statistics, constants)
+
+
+def thresholds(statistics: Tensor, constants: AnomalyConstants) -> Tensor:
+    """The thresholds [B] for running statistics [B, S]."""
+    return constants.thresholds.flatten()[cell(statistics)]
 
 
 def cell(statistics: Tensor) -> Tensor:

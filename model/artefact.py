@@ -1,6 +1,7 @@
 """An artefact: weights and all that goes with them, in one directory of two files that mean something only together.
 
-`weights.safetensors` holds the tensors: the network with its scaler, and the anomaly constants. `artefact.json` holds
+`weights.safetensors` holds the tensors: the network with its scaler, the anomaly constants, and what is usual of each
+class. `artefact.json` holds
 the rest: columns, classes, sizes, temperature, class frequencies, the thresholds of the anomaly flag, the digest of the
 weights, and the record of where it all came from. MODEL_CARD.md is for people. No pickle: loading runs no code.
 Scaler and constants are saved, never fitted again on the data to classify (old bug 4), and columns are compared by
@@ -23,12 +24,13 @@ from model.anomaly import DAYS, DETECTIONS, AnomalyConstants
 from model.features import INPUTS, STATISTICS
 from model.manifest import FORMAT, ArtefactError, parse
 from model.network import LightCurveLSTM, NetworkConfig
+from model.seen import SHAPES, Seen
 from model.taxonomy import CLASS_IDS
 
 __all__ = ["CARD", "DEFAULT", "MANIFEST", "WEIGHTS", "Artefact", "ArtefactError", "load", "save"]
 
 WEIGHTS, MANIFEST, CARD = "weights.safetensors", "artefact.json", "MODEL_CARD.md"
-PREFIX = "network."  # of the network's tensors
+PREFIX, SEEN = "network.", "seen."  # of the network's tensors, and of what training has seen
 LARGEST = 1e6  # of any weight: with it nothing overflows
 LARGEST_BYTES = 2**30  # of a file
 DEFAULT = Path(__file__).parent / "artefacts" / "default"
@@ -45,6 +47,7 @@ class Artefact:
     class_frequencies: Tensor  # [14], sum to 1: how often each class occurs in the training part
     anomaly: AnomalyConstants
     record: Mapping[str, Any]  # recipe, seed, split, data digest, metrics
+    seen: Seen | None = None  # what training has seen; not of artefacts from before that was kept
 
 
 def save(folder: Path, artefact: Artefact) -> Artefact:
@@ -56,6 +59,8 @@ def save(folder: Path, artefact: Artefact) -> Artefact:
     network, anomaly = artefact.network, artefact.anomaly
     tensors = {PREFIX + k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
     tensors |= {"anomaly.projection": anomaly.projection, "anomaly.prototypes": anomaly.prototypes}
+    if artefact.seen:
+        tensors |= {f"{SEEN}{name}": getattr(artefact.seen, name) for name in SHAPES}
     weights = safetensors.torch.save(tensors)
     manifest = {
         "format": FORMAT,
@@ -125,6 +130,7 @@ def load(folder: Path) -> Artefact:
             false_alarm_rate=manifest.false_alarm_rate,
         ),
         record=manifest.record,
+        seen=Seen(**{name: tensors[SEEN + name] for name in SHAPES}) if f"{SEEN}means" in tensors else None,
     )
 
 
@@ -140,13 +146,15 @@ def check(tensors: Mapping[str, Tensor], config: NetworkConfig) -> None:
         "anomaly.prototypes": [max(1, len(prototypes) if prototypes.ndim else 0), directions],
     }
     found = {name: list(value.shape) for name, value in tensors.items()}
+    if any(name.startswith(SEEN) for name in found):
+        shapes |= {SEEN + name: shape for name, shape in SHAPES.items()}
     for name in sorted(shapes.keys() | found):
         if found.get(name) != shapes.get(name):
             raise ValueError(f"{name} has the shape {found.get(name)}, {shapes.get(name)} is expected")
     for name, value in tensors.items():
         if value.dtype != torch.float32 or not bool((value.abs() <= LARGEST).all()):
             raise ValueError(f"{name} holds weights that are not finite, or no float32 up to {LARGEST:g}")
-        if name.endswith("_scale") and not bool((value > 0).all()):
+        if name.endswith(("_scale", f"{SEEN}deviations")) and not bool((value > 0).all()):
             raise ValueError(f"{name} holds a scale that is not above 0")
 
 

@@ -14,17 +14,23 @@ from torch import Tensor
 from model.taxonomy import METRIC_WEIGHTS
 
 TEMPERATURES = (0.2, 5.0)  # where the best is looked for
+LOG_WEIGHTS = torch.tensor(METRIC_WEIGHTS).log()  # balanced priors as logits
 
 
-def probabilities(logits: Tensor, temperature: float, prior_log_ratio: Tensor | None = None) -> Tensor:
+def probabilities(
+    logits: Tensor, temperature: float, prior_log_ratio: Tensor | None = None, trust: Tensor | None = None
+) -> Tensor:
     """Probabilities [..., 14] of logits [..., 14], float32.
 
     Args:
         logits: as the network gives them.
         temperature: above 0; above 1 makes them less sure.
         prior_log_ratio: [14], from `natural_prior_log_ratio`; None for balanced priors.
+        trust: [...], the share of the logits in the answer, the rest is the priors alone; None for all of them.
     """
     scaled = logits.float() / temperature
+    if trust is not None:
+        scaled = torch.lerp(LOG_WEIGHTS.to(scaled.device), scaled, trust[..., None])
     return (scaled if prior_log_ratio is None else scaled + prior_log_ratio).softmax(dim=-1)
 
 

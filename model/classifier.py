@@ -2,29 +2,34 @@
 
 Law 5: batching changes nothing. Every run is computed by itself; companions, order and padding change its verdicts by
 rounding alone (1e-5). Law 2: a run that goes on from a state gives what the whole curve gives. Short runs go through
-the network step by step, all at once; long ones in one go, padded to like lengths.
+the network step by step, all at once; long ones in windows, padded to like lengths. Detections are scored wherever
+they stand, for the anomaly flag remembers them.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Literal, Self
+from typing import Literal, NamedTuple, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model.anomaly import flagged, p99, score
+from model.anomaly import classes_of, distances, p99, thresholds
 from model.artefact import Artefact
 from model.calibration import natural_prior_log_ratio, probabilities
 from model.features import follow, start_carry
 from model.fingerprint import of_code, sample
+from model.flag import RELEASE, remember
+from model.quality import cut_off, quality, trust
 from model.runs import Runs, Verdicts
+from model.seen import NAMED, furthest
 from model.state import pack, state_bytes, unpack
 from model.taxonomy import CLASSES
 
-MOST_OBSERVATIONS = 65_536  # padded, in one pass through the network: bounds its memory to some 200 MB
+MOST_OBSERVATIONS = 16_384  # padded, in one pass through the network: bounds its memory to some 200 MB
+WINDOW = 256  # observations of a run in one pass: reading out all of them takes the square
 FEW = 8  # observations: runs up to this are taken step by step
 
 
@@ -65,11 +70,14 @@ class Classifier:
         self._network = artefact.network.to(self.device).eval()
         self._temperature = artefact.temperature
         self._anomaly = artefact.anomaly.to(self.device)
+        self._seen = artefact.seen.to(self.device) if artefact.seen else None
+        self._bounds = self._seen.bounds if self._seen else cut_off(*self._network.scaling)
         ratio = natural_prior_log_ratio(artefact.class_frequencies).to(self.device)
         self._prior_log_ratio = ratio if priors == "natural" else None
         self.priors = priors
         self._sizes = artefact.network.config.layers, artefact.network.config.hidden
-        self.start_state = pack(start_carry(1), self._network.start(1).cpu().numpy(), *self._sizes)[0]
+        start = self._network.start(1).cpu().numpy()
+        self.start_state = pack(start_carry(1), start, np.zeros(1, np.bool_), *self._sizes)[0]
         self.fingerprint = sha256(artefact.digest.encode() + of_code()).digest()[:8]
 
     @property
@@ -81,29 +89,35 @@ class Classifier:
         """Verdicts [R] at the readouts of B runs, and states [B, state_bytes] after them."""
         ends = np.array(runs.ends, dtype=np.int64)
         starts = np.concatenate([np.zeros(1, np.int64), ends[:-1]])[: len(ends)]
-        wanted = np.zeros(len(runs.rows), dtype=bool)
-        wanted[runs.readouts] = True
-        carry, state = unpack(runs.states, *self._sizes)
+        scored = np.array(runs.rows["detected"])  # [M]; what is asked for is scored too
+        scored[runs.readouts] = True
+        carry, state, raised = unpack(runs.states, *self._sizes)
         inputs, statistics, states = (
             torch.from_numpy(a).to(self.device)
-            for a in (*follow(runs.rows, starts, ends, runs.contexts, carry, wanted), state)
+            for a in (*follow(runs.rows, starts, ends, runs.contexts, carry, scored), state)
         )
-        if len(runs.rows) == len(ends) == len(runs.readouts):  # as most alerts come: one observation, one verdict
-            verdicts, ended = self._one_each(inputs, statistics, states)
+        at = np.flatnonzero(scored)
+        if len(runs.rows) == len(ends) == len(at):  # as most alerts come: one observation, one verdict
+            said, ended = self._one_each(inputs, statistics, states)
         else:
-            task = Task.of(runs.readouts, inputs, statistics, starts, ends - starts, states)
+            task = Task.of(at, inputs, statistics, starts, ends - starts, states)
             for group in groups(task.lengths):
                 if task.lengths[group[-1]] <= FEW:
                     self._step(task, group)
                 else:
                     self._forward(task, group)
-            read = statistics[torch.from_numpy(np.array(task.readouts)).to(self.device)]
-            verdicts, ended = self._verdicts(task.logits, task.scores, read), task.states
-        return verdicts, pack(carry, ended.cpu().numpy(), *self._sizes)
+            said, ended, statistics = task.said, task.states, statistics[torch.from_numpy(at).to(self.device)]
+        limits = thresholds(statistics, self._anomaly)
+        flags = self._flags(said.scores, limits, runs.rows["detected"][at], np.searchsorted(at, ends), raised)
+        if len(at) != len(runs.readouts):
+            asked = np.searchsorted(at, runs.readouts)
+            flags, which = flags[asked], torch.from_numpy(asked).to(self.device)
+            said, statistics, limits = Said(*(part[which] for part in said)), statistics[which], limits[which]
+        return self._verdicts(said, statistics, limits, flags), pack(carry, ended.cpu().numpy(), raised, *self._sizes)
 
     def inputs_of(self, runs: Runs) -> NDArray[np.float32]:
         """The network's inputs [M, F] of runs, as `classify` would see them."""
-        carry, _ = unpack(runs.states, *self._sizes)
+        carry, _, _ = unpack(runs.states, *self._sizes)
         ends = np.array(runs.ends, dtype=np.int64)
         starts = np.concatenate([np.zeros(1, np.int64), ends[:-1]])[: len(ends)]
         inputs, _ = follow(runs.rows, starts, ends, runs.contexts, carry, np.zeros(len(runs.rows), dtype=bool))
@@ -115,10 +129,10 @@ class Classifier:
             self.classify(sample(self.start_state, length))
 
     @torch.inference_mode()
-    def _one_each(self, inputs: Tensor, statistics: Tensor, states: Tensor) -> tuple[Verdicts, Tensor]:
-        """Verdicts after one observation of each run [B], and the network's states after it."""
+    def _one_each(self, inputs: Tensor, statistics: Tensor, states: Tensor) -> tuple["Said", Tensor]:
+        """What is said after one observation of each run [B], and the network's states after it."""
         output = self._network.step(inputs, statistics, states)
-        return self._verdicts(output.logits, score(output.features, self._anomaly), statistics), output.state
+        return Said(output.logits, *distances(output.features, self._anomaly)), output.state
 
     @torch.inference_mode()
     def _step(self, task: "Task", group: NDArray[np.int64]) -> None:
@@ -131,57 +145,111 @@ class Classifier:
             at, runs = (torch.from_numpy(a).to(self.device) for a in (rows, group[:active]))
             output = self._network.step(task.inputs[at], task.statistics[at], task.states[runs])
             task.states[runs] = output.state
-            place = np.searchsorted(task.readouts, rows)
-            read = np.append(task.readouts, -1)[place] == rows
+            place = np.searchsorted(task.scored, rows)
+            read = np.append(task.scored, -1)[place] == rows
             chosen = torch.from_numpy(read).to(self.device)
             self._note(task, place[read], output.logits[chosen], output.features[chosen])
 
-    @torch.inference_mode()
     def _forward(self, task: "Task", group: NDArray[np.int64]) -> None:
         """Take long runs [b], of like lengths, to their ends."""
-        lengths, starts = task.lengths[group], task.starts[group]
+        for first in range(0, int(task.lengths[group].max()), WINDOW):
+            longer = group[task.lengths[group] > first]
+            self._pass(task, longer, task.starts[longer] + first, np.minimum(task.lengths[longer] - first, WINDOW))
+
+    @torch.inference_mode()
+    def _pass(
+        self, task: "Task", group: NDArray[np.int64], starts: NDArray[np.int64], lengths: NDArray[np.int64]
+    ) -> None:
+        """Take runs [b] some observations on, in one pass through the network."""
         steps = int(lengths.max())
         rows = starts[:, None] + np.minimum(np.arange(steps), lengths[:, None] - 1)
-        first = np.searchsorted(task.readouts, starts)
-        counts = np.searchsorted(task.readouts, starts + lengths) - first
+        first = np.searchsorted(task.scored, starts)
+        counts = np.searchsorted(task.scored, starts + lengths) - first
         place = first[:, None] + np.arange(max(1, int(counts.max())))
         real = place < (first + counts)[:, None]
-        read = np.where(real, np.append(task.readouts, 0)[np.where(real, place, 0)] - starts[:, None], 0)
+        read = np.where(real, np.append(task.scored, 0)[np.where(real, place, 0)] - starts[:, None], 0)
         at, runs, ends, asked, mask = (torch.from_numpy(a).to(self.device) for a in (rows, group, lengths, read, real))
         output = self._network(task.inputs[at], task.statistics[at], ends, task.states[runs], asked)
         task.states[runs] = output.state
         self._note(task, place[real], output.logits[mask], output.features[mask])
 
     def _note(self, task: "Task", place: NDArray[np.int64], logits: Tensor, features: Tensor) -> None:
-        """Write down what was said at some readouts [n]."""
+        """Write down what was said at some places [n]."""
         at = torch.from_numpy(place).to(self.device)
-        task.logits[at], task.scores[at] = logits, score(features, self._anomaly)
+        for part, found in zip(task.said, (logits, *distances(features, self._anomaly)), strict=True):
+            part[at] = found
 
     @torch.inference_mode()
-    def _verdicts(self, logits: Tensor, scores: Tensor, statistics: Tensor) -> Verdicts:
-        """Verdicts [R] of logits, scores and running statistics after the same observations."""
-        chances = probabilities(logits, self._temperature, self._prior_log_ratio)
-        flags = flagged(scores, statistics, self._anomaly)
-        return Verdicts(*(v.cpu().numpy() for v in (chances, p99(chances), scores, flags)))
+    def _flags(
+        self,
+        scores: Tensor,
+        limits: Tensor,
+        detected: NDArray[np.bool_],
+        ends: NDArray[np.int64],
+        raised: NDArray[np.bool_],
+    ) -> NDArray[np.bool_]:
+        """The flags [K] at what was scored, in B runs; `raised` [B] is changed to what is remembered after them."""
+        above, near = ((scores > limit).cpu().numpy() for limit in (limits, RELEASE * limits))
+        return remember(above, near, np.array(detected), ends, raised)
+
+    @torch.inference_mode()
+    def _verdicts(self, said: "Said", statistics: Tensor, limits: Tensor, flags: NDArray[np.bool_]) -> Verdicts:
+        """Verdicts [R] of what was said, the running statistics and the thresholds after the same observations."""
+        qualities = quality(statistics, self._bounds)
+        chances = probabilities(said.logits, self._temperature, self._prior_log_ratio, trust(qualities))
+        nearest, which, away = self._reasons(said.nearest, statistics, flags)
+        return Verdicts(
+            probabilities=chances.cpu().numpy(),
+            p99=p99(chances).cpu().numpy(),
+            anomaly_scores=said.scores.cpu().numpy(),
+            thresholds=limits.cpu().numpy(),
+            anomalies=flags,
+            qualities=qualities.cpu().numpy(),
+            nearest=nearest,
+            furthest=which,
+            deviations=away,
+        )
+
+    def _reasons(
+        self, nearest: Tensor, statistics: Tensor, flags: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+        """The nearest classes [R], the statistics furthest from them and how far [R, NAMED], of those flagged."""
+        classes, which = np.full(len(flags), -1, np.int64), np.full((len(flags), NAMED), -1, np.int64)
+        away = np.zeros((len(flags), NAMED), np.float32)
+        flagged = np.flatnonzero(flags)
+        if len(flagged):
+            at = torch.from_numpy(flagged).to(self.device)
+            found = classes_of(nearest[at], self._anomaly)
+            classes[flagged] = found.cpu().numpy()
+            if self._seen is not None and classes[flagged[0]] >= 0:
+                which[flagged], away[flagged] = (v.cpu().numpy() for v in furthest(statistics[at], found, self._seen))
+        return classes, which, away
+
+
+class Said(NamedTuple):
+    """What is said at K observations, before priors, thresholds and memory."""
+
+    logits: Tensor  # [K, 14]
+    scores: Tensor  # [K]
+    nearest: Tensor  # [K], the prototype
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
     """A call of `classify` on the device: what goes in, and where what comes out is written to."""
 
-    readouts: NDArray[np.int64]  # [R], ascending
+    scored: NDArray[np.int64]  # [K], ascending
     inputs: Tensor  # [M, F]
     statistics: Tensor  # [M, S]
     starts: NDArray[np.int64]  # [B]
     lengths: NDArray[np.int64]  # [B]
     states: Tensor  # [B, state_size]: the network's before the runs, in the end those after
-    logits: Tensor  # [R, 14]
-    scores: Tensor  # [R]
+    said: Said  # at what is scored
 
     @classmethod
     def of(
         cls,
-        readouts: NDArray[np.int64],
+        scored: NDArray[np.int64],
         inputs: Tensor,
         statistics: Tensor,
         starts: NDArray[np.int64],
@@ -189,9 +257,10 @@ class Task:
         states: Tensor,
     ) -> Self:
         """With nothing said yet."""
-        size = len(readouts)
-        logits, scores = states.new_empty(size, len(CLASSES)), states.new_empty(size)
-        return cls(readouts, inputs, statistics, starts, lengths, states, logits, scores)
+        size = len(scored)
+        nearest = torch.zeros(size, dtype=torch.long, device=states.device)
+        said = Said(states.new_empty(size, len(CLASSES)), states.new_empty(size), nearest)
+        return cls(scored, inputs, statistics, starts, lengths, states, said)
 
 
 def groups(lengths: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:

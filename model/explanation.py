@@ -15,6 +15,7 @@ from model.anomaly import PROTOTYPES, AnomalyConstants, cell, score
 from model.artefact import Artefact
 from model.calibration import natural_prior_log_ratio, probabilities
 from model.features import STATISTICS, encode
+from model.quality import cut_off, quality, trust
 from model.taxonomy import CLASSES
 
 FURTHEST, NEAREST = 6, 4
@@ -62,7 +63,9 @@ def explain(artefact: Artefact, rows: NDArray[np.void], context: NDArray[np.void
     output = network(inputs, statistics, None)
     known, features = statistics[:, -1], output.features[:, 0]
     ratio = natural_prior_log_ratio(artefact.class_frequencies) if natural else None
-    chances = probabilities(output.logits[:, 0], artefact.temperature, ratio)[0]
+    bounds = artefact.seen.bounds if artefact.seen else cut_off(*network.scaling)
+    share = trust(quality(known, bounds))
+    chances = probabilities(output.logits[:, 0], artefact.temperature, ratio, share)[0]
     scores = score(features, constants)
     sigma = ((known - network.statistic_mean) / network.statistic_scale)[0]
     most = sigma.abs().argsort(descending=True, stable=True)[:FURTHEST].tolist()

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.features import CONTEXT, follow
+from model.flag import RELEASE
 from model.observation import OBSERVATION
 from model.running import CARRY, N_BANDS, start_carry
 from model.runs import Runs
@@ -19,7 +20,7 @@ KNOWN = np.array(
 
 def of_code() -> bytes:
     """32 bytes: of the layouts, and of all that the features say of made-up light curves after each observation."""
-    made = hash_of(repr((LAYOUT, OBSERVATION.descr, CONTEXT.descr, CARRY)).encode())
+    made = hash_of(repr((LAYOUT, RELEASE, OBSERVATION.descr, CONTEXT.descr, CARRY)).encode())
     for place in range(len(KNOWN)):
         runs, carry = sample(np.zeros(0, np.uint8), OBSERVATIONS, place), start_carry(1)
         wanted = np.ones(OBSERVATIONS, dtype=bool)

@@ -13,7 +13,9 @@ from torch import Tensor, nn
 from model.features import INPUTS, STATISTICS
 from model.taxonomy import CLASSES, GALACTIC_MASK
 
+CUT = 10.0  # standard deviations of training, at which what the network is told ends
 FIRST = 3  # modules of the head that are its first layer
+SURE = 2.0  # errors that a photo-z is above 0 by, before it rules our Galaxy out; an error that nobody tells is none
 IMPOSSIBLE = -30.0  # a logit's loss where the host rules a class out: a probability of 1e-13, and a finite log loss
 
 
@@ -89,6 +91,11 @@ class LightCurveLSTM(nn.Module):
         """Numbers in the features of an observation."""
         return 3 * self.config.hidden + self.config.statistics + self.config.head
 
+    @property
+    def scaling(self) -> tuple[Tensor, Tensor]:
+        """Mean and scale [S] of the running statistics in training."""
+        return self.statistic_mean, self.statistic_scale
+
     def start(self, size: int) -> Tensor:
         """The state [size, state_size] before any observation."""
         state = self.input_mean.new_zeros(size, self.state_size)
@@ -118,7 +125,7 @@ class LightCurveLSTM(nn.Module):
         config = self.config
         state = self.start(size) if state is None else state
         h, c, top, total, count = self._split(state)
-        x = ((inputs - self.input_mean) / self.input_scale).clamp(-10, 10)
+        x = ((inputs - self.input_mean) / self.input_scale).clamp(-CUT, CUT)
         out, (h, c) = self._unroll(x, lengths, h, c)  # [B, T, H]
         out = out.float()
         seen = torch.full((size, 1), steps, device=out.device) if lengths is None else lengths[:, None]
@@ -127,7 +134,7 @@ class LightCurveLSTM(nn.Module):
         maxima, sums, counts = pool(out, torch.cat([at, last], dim=1), top, total, count)
         pooled = torch.cat([pick(out, at), maxima[:, :-1], sums[:, :-1] / counts[:, :-1]], dim=2)
         known = pick(statistics, at)
-        scaled = ((known - self.statistic_mean) / self.statistic_scale).clamp(-10, 10)
+        scaled = ((known - self.statistic_mean) / self.statistic_scale).clamp(-CUT, CUT)
         given = torch.cat([pooled, scaled], dim=2)
         first = self.body[:FIRST](given)
         logits = self.classes(self.body[FIRST:](first)).float() + IMPOSSIBLE * self._impossible(known)
@@ -157,7 +164,7 @@ class LightCurveLSTM(nn.Module):
         config, lstm = self.config, self.lstm
         hidden, wide = config.hidden, config.layers * config.hidden
         after, features = torch.empty_like(state), state.new_empty(len(state), self.features)
-        x = ((inputs - self.input_mean) / self.input_scale).clamp_(-10, 10)
+        x = ((inputs - self.input_mean) / self.input_scale).clamp_(-CUT, CUT)
         for layer in range(config.layers):
             h, c = (slice(part + layer * hidden, part + (layer + 1) * hidden) for part in (0, wide))
             weights = [getattr(lstm, f"{name}_l{layer}") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
@@ -174,7 +181,7 @@ class LightCurveLSTM(nn.Module):
         given[:, hidden : 2 * hidden] = torch.maximum(x, top_before, out=top)
         torch.div(torch.add(x, total_before, out=total), count, out=given[:, 2 * hidden : 3 * hidden])
         torch.sub(statistics, self.statistic_mean, out=given[:, 3 * hidden :]).div_(self.statistic_scale).clamp_(
-            -10, 10
+            -CUT, CUT
         )
         first.copy_(self.body[:FIRST](given))
         logits = self.classes(self.body[FIRST:](first)) + IMPOSSIBLE * self._impossible(statistics)
@@ -198,10 +205,13 @@ class LightCurveLSTM(nn.Module):
         return h, c, top, total, count
 
     def _impossible(self, statistics: Tensor) -> Tensor:
-        """[B, R, 14]: 1 where the photo-z rules a class out. 0 is our Galaxy, unknown rules nothing out."""
-        ours = statistics[..., STATISTICS.index("galactic"), None] > 0.5
-        unknown = statistics[..., STATISTICS.index("photoz_missing"), None] > 0.5
-        return ((ours != self.galactic) & ~unknown).float()
+        """[B, R, 14]: 1 where the photo-z rules a class out. 0 is our Galaxy; unknown or unsure ones rule none out."""
+        ours, unknown, photoz, error = (
+            statistics[..., STATISTICS.index(name), None]
+            for name in ("galactic", "photoz_missing", "photoz", "photoz_err")
+        )
+        sure = (unknown < 0.5) & (photoz >= SURE * error)
+        return (((ours > 0.5) != self.galactic) & sure).float()
 
 
 def pool(out: Tensor, at: Tensor, top: Tensor, total: Tensor, count: Tensor) -> tuple[Tensor, Tensor, Tensor]:

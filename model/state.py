@@ -7,6 +7,7 @@
     cells      H x 3 bytes   a share of the largest
     sums       H x 3 bytes   likewise: of all outputs so far
     maxima     H x 5/2 bytes of all outputs so far, within (-1, 1)
+    raised     1 byte        whether the anomaly flag was raised at the last detection
 
 Numbers of 3 bytes are exact to 6e-8 of the largest, as float32 is; the maxima are exact to 1e-6, and a maximum that has
 been rounded once is not rounded again. How often the network has stepped is the sum of the carry's counts. Of all
@@ -22,7 +23,7 @@ from model.running import CARRY_SIZE, COUNT, N_BANDS, WIDE
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 
-LAYOUT = 4  # changes with the layout
+LAYOUT = 5  # changes with the layout
 BEGIN = 8 * WIDE + 4 * (CARRY_SIZE - WIDE)  # where the scales stand
 FINE = np.float32(2**23 - 2)  # the largest number of 3 bytes, but for what rounding may add to it
 COARSE = np.float32(2**19 - 1)  # the largest number of 20 bits
@@ -30,19 +31,20 @@ COARSE = np.float32(2**19 - 1)  # the largest number of 20 bits
 
 def state_bytes(layers: int, hidden: int) -> int:
     """How many bytes a state has, of a network of so many layers and hidden values (an even number)."""
-    return BEGIN + 8 + 3 * (2 * layers + 1) * hidden + 5 * hidden // 2
+    return BEGIN + 8 + 3 * (2 * layers + 1) * hidden + 5 * hidden // 2 + 1
 
 
-def pack(carry: NDArray[np.float64], network: Floats, layers: int, hidden: int) -> Bytes:
-    """States [B, state_bytes] of carries [B, CARRY_SIZE] and the network's states [B, network.state_size]."""
+def pack(carry: NDArray[np.float64], network: Floats, raised: NDArray[np.bool_], layers: int, hidden: int) -> Bytes:
+    """States [B, state_bytes] of carries [B, CARRY_SIZE], the network's states [B, state_size] and flags [B]."""
     packed = np.empty((len(carry), state_bytes(layers, hidden)), np.uint8)
     packed[:, : 8 * WIDE] = np.ascontiguousarray(carry[:, :WIDE], "<f8").view(np.uint8)
     packed[:, 8 * WIDE : BEGIN] = np.ascontiguousarray(carry[:, WIDE:], "<f4").view(np.uint8)
     write(packed, np.ascontiguousarray(network), layers * hidden, hidden)
+    packed[:, -1] = raised
     return packed
 
 
-def unpack(packed: Bytes, layers: int, hidden: int) -> tuple[NDArray[np.float64], Floats]:
+def unpack(packed: Bytes, layers: int, hidden: int) -> tuple[NDArray[np.float64], Floats, NDArray[np.bool_]]:
     """What `pack` was given, of states [B, state_bytes]. Any bytes give some numbers."""
     carry = np.empty((len(packed), CARRY_SIZE))
     carry[:, :WIDE] = np.ascontiguousarray(packed[:, : 8 * WIDE]).view("<f8")
@@ -51,7 +53,7 @@ def unpack(packed: Bytes, layers: int, hidden: int) -> tuple[NDArray[np.float64]
     network = np.empty((len(packed), 2 * (layers + 1) * hidden + 1), np.float32)
     read(np.require(packed, requirements=["C", "W"]), network, layers * hidden, hidden)
     network[:, -1] = carry[:, COUNT : COUNT + N_BANDS].sum(axis=1)
-    return carry, network
+    return carry, network, packed[:, -1] > 0
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")

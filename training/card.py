@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 
 from model.artefact import CARD, Artefact, load
-from training import tables
+from training import sky_tables, tables
 from training.comparison import results
 from training.evaluate import rounded
 from training.files import replacing
@@ -17,7 +17,7 @@ Classifies light curves in six bands into the 14 classes of PLAsTiCC, after ever
 {layers} x {hidden} units beside running statistics, {parameters:,} parameters. `misweeper-train card` wrote this file
 from `artefact.json`, which holds the same figures and the recipe, and from the JSON files beside it.
 
-## Figures on objects it never saw
+{skies}## Figures on PLAsTiCC's objects it never saw
 
 {objects} objects: {split_name}.
 ± is one standard deviation over bootstrap resamples. Weighted log loss (WLL) as in PLAsTiCC, over the 14 known
@@ -48,6 +48,18 @@ classes; a uniform guess has 2.639. Scores below the losses are of full curves.
   {recipe[redshift][versions]} versions of each at other redshifts: see the domain shift above.
 - Balanced priors give every class its weight in the metric. Natural priors are the training set's, not the sky's.
 {doubt}"""
+
+SKIES = """\
+## Figures on real skies, and on simulations other than PLAsTiCC
+
+Objects of the labelled light curves that `misweeper-train evaluate --sky` was given, none of which was trained on, each
+after its last observation, with the redshift and the dust that a cross-match would tell, and with nothing but the light
+curve; priors are natural. Flags are of all their alerts; the worst age is the share of alerts flagged at that age, in
+days since the first detection, where it is largest.
+
+{table}
+
+"""
 
 SHIFT = """
 Domain shift: {objects} unblinded supernovae of PLAsTiCC's test set (classes 42, 62, 90), full curves. Accuracy among
@@ -88,6 +100,9 @@ def card(artefact: Artefact, folder: Path | None = None) -> str:
         parameters=record["parameters"],
         objects=metrics["objects"],
         split_name=metrics["split"],
+        skies=SKIES.format(table=tables.markdown(sky_tables.over_all({"rows": record["skies"]})))
+        if "skies" in record
+        else "",
         groups=tables.markdown(tables.by_group(metrics)),
         classes=tables.markdown(tables.by_class(metrics)),
         shift=SHIFT.format(**record["domain_shift"]) if "domain_shift" in record else "",

@@ -14,7 +14,7 @@ from rich.progress import DownloadColumn, MofNCompleteColumn, TaskID, TextColumn
 
 from model.artefact import DEFAULT, MANIFEST, WEIGHTS, Artefact, ArtefactError, load, save
 from training import fetch as source
-from training import live, sky_tables, splits, tables
+from training import live, sky_tables, splits, tables, usual
 from training.comparison import comparing, paper, results
 from training.comparison.balancing import balance, before_and_after
 from training.comparison.folds import FoldsError
@@ -44,6 +44,7 @@ app.command("leave-out")(comparing.leave_out)
 app.command()(comparing.plots)
 app.command()(comparing.card)
 app.command()(live.thresholds)
+app.command()(usual.usual)
 
 
 @app.command()
@@ -168,7 +169,7 @@ def evaluate(
         seen_by(view, artefact, json_file, data)
         return
     if sky:
-        judged_by(sky, artefact, json_file, markdown=markdown)
+        judged_by(sky, artefact, json_file, markdown=markdown, keep=keep)
         return
     if markdown:
         sys.stdout.write(tables.markdown(tables.comparison(artefact)) + "\n")
@@ -211,12 +212,17 @@ def seen_by(view: str, artefact: Path, json_file: Path | None, data: Path | None
     write_json(found, json_file)
 
 
-def judged_by(sky: Path, artefact: Path, json_file: Path | None, *, markdown: bool) -> None:
-    """The figures of an artefact on labelled skies."""
+def judged_by(sky: Path, artefact: Path, json_file: Path | None, *, markdown: bool, keep: bool) -> None:
+    """The figures of an artefact on labelled skies; the rows over all of them may be kept in it."""
     loaded = load(artefact)
+    if keep:
+        tried(artefact / MANIFEST)
     if json_file is not None and str(json_file) != "-":
         tried(json_file, artefact / MANIFEST, artefact / WEIGHTS)
-    found = judge(loaded, read_skies(sky)) | {"artefact": loaded.name, "digest": loaded.digest}
+    judged = judge(loaded, read_skies(sky))
+    if keep:
+        loaded = save(artefact, replace(loaded, record={**loaded.record, "skies": rounded(judged["rows"])}))
+    found = judged | {"artefact": loaded.name, "digest": loaded.digest}
     if markdown:
         sys.stdout.write(sky_tables.as_markdown(found) + "\n")
     elif str(json_file) != "-":

@@ -70,7 +70,7 @@ def finish(
     network, progress = trained
     split = splits.fold(objects.ids, objects.labels, splits.SEED, k)
     training, validation = objects.take(split.train), objects.take(split.validation)
-    artefact = calibrate(network, f"{recipe.name}-fold{k}", training, validation, recipe.views)
+    artefact = calibrate(network, f"{recipe.name}-fold{k}", training, validation, recipe)
     metrics = evaluate(artefact, objects.take(split.test), split_name(k))
     record: dict[str, Any] = {
         "recipe": recipe.model_dump(),

@@ -2,8 +2,8 @@
 
 Every alert of validation objects is scored as the stream would score it, in every view that the network was trained on,
 with and without context. In each cell of the table a threshold is one that the promised share of alerts exceeds, in
-the view that needs the highest. Flags of one object repeat, so the share of objects that are ever flagged is larger;
-the share of alerts is lowered until that one is kept too.
+the view that needs the highest. Flags of one object repeat, so the share of objects that are ever flagged is larger,
+and a flag that is raised stays for some alerts; the share is lowered until what is promised of both is kept.
 """
 
 from collections.abc import Sequence
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from model.anomaly import DAYS, DETECTIONS, TABLE
 from model.artefact import Artefact
 from model.classifier import Classifier
+from model.flag import RELEASE, remember
 from training.answers import Answers, answers
 from training.dataset import NOTHING_KNOWN, Objects
 
@@ -36,7 +37,8 @@ def with_thresholds(artefact: Artefact, views: Sequence[Objects]) -> Artefact:
         rate = ALERTS * step
         table = thresholds(known, rate)
         table = np.where(table == 0, table.max(), table)
-        if max(ever(objects, given, table) for objects, given in known) <= EVER:
+        alerts, ever = np.max([flagged(objects, given, table) for objects, given in known], axis=0)
+        if alerts <= ALERTS and ever <= EVER:
             break
     return with_table(artefact, table, rate)
 
@@ -86,7 +88,16 @@ def cells(objects: Objects, given: Answers) -> NDArray[np.int64]:
     return np.stack([known, np.searchsorted(DETECTIONS, given.detections), np.searchsorted(DAYS, given.days)])
 
 
-def ever(objects: Objects, given: Answers, table: NDArray[np.float64]) -> float:
-    """Share of the objects [N] of which one alert at least is flagged."""
-    flags = given.alert & (given.scores > table[tuple(cells(objects, given))])
-    return float((np.bincount(given.owner, flags, len(objects)) > 0).mean())
+def flagged(objects: Objects, given: Answers, table: NDArray[np.float64]) -> tuple[float, float]:
+    """The share of the alerts that is flagged, and that of the objects [N] of which one alert at least is."""
+    flags = raised(objects, given, table)
+    return float(flags.mean()), len(set(given.owner[given.alert][flags].tolist())) / len(objects)
+
+
+def raised(objects: Objects, given: Answers, table: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """The flags [A] of the alerts among the answers, as the service raises, remembers and lowers them."""
+    alert = given.alert
+    limits, scores = table[tuple(cells(objects, given)[:, alert])].astype(np.float32), given.scores[alert]
+    above, near = scores > limits, scores > np.float32(RELEASE) * limits
+    ends = np.cumsum(np.bincount(given.owner[alert], minlength=len(objects)))
+    return remember(above, near, np.ones(len(limits), np.bool_), ends, np.zeros(len(objects), np.bool_))

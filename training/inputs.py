@@ -1,9 +1,11 @@
 """How the network's inputs are distributed over what training shows, by survey: the service looks for drift from it."""
 
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 
-from model.drift import InputShares, shares_of
+from model.drift import InputShares, read_shares, shares_of, write_shares
 from model.features import follow, start_carry
 from training.dataset import Objects
 from training.views import viewed
@@ -15,6 +17,12 @@ MOST = 500_000  # observations of a view
 def input_shares(objects: Objects, seed: int) -> InputShares:
     """The distributions of some objects' inputs, as each survey would show them."""
     return shares_of({name: all_inputs(viewed(objects, name, seed)) for name in SURVEYS})
+
+
+def keep_input_shares(before: Path, after: Path) -> None:
+    """What lies beside an artefact lies beside a new version with the same weights too: they saw the same objects."""
+    if known := read_shares(before):
+        write_shares(after, known)
 
 
 def all_inputs(objects: Objects) -> NDArray[np.float32]:

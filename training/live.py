@@ -11,6 +11,7 @@ from training.console import console
 from training.evaluate import set_threads
 from training.files import DataError, tried
 from training.flags import ALERTS, from_stream
+from training.inputs import keep_input_shares
 from training.options import ArtefactFolder, Threads
 from training.skies import read_skies
 
@@ -38,4 +39,5 @@ def thresholds(
     objects = sum(len(sky.objects) for sky in skies)
     record = {**loaded.record, "thresholds": {"objects": objects, "sets": [sky.name for sky in skies], "rate": rate}}
     saved = save(out, replace(found, name=f"{loaded.name}-own-flag", record=record))
+    keep_input_shares(artefact, out)
     console.print(f"artefact {saved.name} {saved.digest[:12]} is in {out}; its thresholds are of {objects} objects")

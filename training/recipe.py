@@ -72,13 +72,16 @@ class Augmentation(Part):
 
 
 class Redshift(Part):
-    """Versions of each object at other redshifts, made once, of which an epoch draws."""
+    """Versions of each object at other distances, made once, of which an epoch draws."""
 
     share: float = 0.4  # of the draws of an object that has versions
     versions: int = 6  # of each object
     nearest: float = 0.8  # new redshifts, in units of the old one
     farthest: float = 2.2
     most_stretch: float = 1.5  # of time
+    brighter_mag: float = (
+        0.0  # by how many magnitudes at most objects of our Galaxy, which have no redshift, are nearer
+    )
 
 
 class Views(Part):

@@ -3,11 +3,13 @@
 A Gaussian process in time and wavelength (Matern 3/2) knows the light curve between its points. Moved to redshift z',
 what was at wavelength w and time t is seen at w (1 + z') / (1 + z), stretched in time as much and dimmed by distance;
 it is observed at the times, in the bands and with the noise of the original, and detected as a survey would. The
-photo-z stands for the redshift, since nothing else is known where a classifier works.
+photo-z stands for the redshift, since nothing else is known where a classifier works. Of an object of our Galaxy a
+version is the same star nearer: brighter by one factor.
 
 The linear algebra is torch's, which keeps to the threads it was given.
 """
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -108,17 +110,38 @@ def whole_pool(objects: Objects, recipe: Redshift, seed: int) -> list[list[Examp
 
 
 def versions(objects: Objects, recipe: Redshift, seed: int) -> list[list[Example]]:
-    """By object [N]: up to `recipe.versions` of it at other redshifts; none of those whose redshift nobody knows.
+    """By object [N]: up to `recipe.versions` of it farther, or nearer; none of those whose distance nobody knows.
 
     They follow from the recipe, the seed, the object and its id alone, at the same number of threads.
     """
     result: list[list[Example]] = [[] for _ in range(len(objects))]
-    for i in np.flatnonzero(objects.contexts["host_photoz"] > 0) if recipe.versions else ():
+    photoz = objects.contexts["host_photoz"]
+    for i in np.flatnonzero(photoz >= 0 if recipe.brighter_mag else photoz > 0) if recipe.versions else ():
         rng = np.random.default_rng([seed, int(objects.ids[i])])
+        if photoz[i] == 0:
+            factors = 10 ** (0.4 * rng.uniform(0, recipe.brighter_mag, recipe.versions))
+            result[i] = [Example(brighter(objects.curves[i], factor), objects.contexts[i]) for factor in factors]
+            continue
         known = process(objects.curves[i])
         drawn = (draw(objects.curves[i], objects.contexts[i], known, recipe, rng) for _ in range(recipe.versions))
         result[i] = [version for version in drawn if version is not None]
     return result
+
+
+def elsewhere(objects: Objects, recipe: Redshift, seed: int) -> Objects:
+    """Those [N'] of objects [N] that have versions, each as one of them."""
+    one = versions(objects, recipe.model_copy(update={"versions": min(recipe.versions, 1)}), seed)
+    moved = np.array([i for i, options in enumerate(one) if options], dtype=np.int64)
+    contexts = np.array([one[i][0].context for i in moved], dtype=objects.contexts.dtype)
+    return replace(objects.take(moved), curves=tuple(one[i][0].curve for i in moved), contexts=contexts)
+
+
+def brighter(curve: NDArray[np.void], factor: float) -> NDArray[np.void]:
+    """The light curve [n] brighter by a factor, and its errors with it: a star's noise cannot be taken away again."""
+    found = curve.copy()
+    found["flux_njy"] *= np.float32(factor)
+    found["flux_err_njy"] *= np.float32(factor)
+    return found
 
 
 def draw(

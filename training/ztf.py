@@ -18,7 +18,7 @@ from model.observation import BANDS, OBSERVATION
 from model.running import WAVELENGTHS_NM
 from training.detection import FEWEST
 from training.examples import Example
-from training.redshift import predict, process
+from training.redshift import brighter, predict, process
 
 SKY_NJY, PER_NJY, FLOOR = 3300.0, 790.0, 0.03
 NIGHTS = 0.3  # scatter of ln SKY from visit to visit: moon, clouds, airmass
@@ -107,10 +107,7 @@ def bright(curve: NDArray[np.void], bands: list[int], rng: np.random.Generator) 
     if len(found) == 0:
         return found
     peak = np.abs(found["flux_njy"][np.argmax(np.abs(found["flux_njy"]) / found["flux_err_njy"])])
-    factor = np.float32(max(10 ** (0.4 * (31.4 - rng.uniform(*STARS_MAG))) / max(float(peak), 1e-3), 1.0))
-    found["flux_njy"] *= factor
-    found["flux_err_njy"] *= factor
-    return found
+    return brighter(found, max(10 ** (0.4 * (31.4 - rng.uniform(*STARS_MAG))) / max(float(peak), 1e-3), 1.0))
 
 
 def noise(flux: NDArray[np.floating], sky: NDArray[np.floating] | float = SKY_NJY) -> NDArray[np.float64]:

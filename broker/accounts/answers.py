@@ -13,7 +13,7 @@ from broker.kafka.batch import Place
 from broker.kafka.message import Message
 from broker.kafka.subscription import NOT_OURS, source
 from broker.packets.framings import WIRE
-from schemas.catalogue import Schema, load
+from schemas.catalogue import Schema, by_id, load
 
 NOTED = 20_000  # answers between two updates of the ledgers
 FATE_BYTES = 64  # of a dead letter, in which its first field ends
@@ -52,7 +52,8 @@ class Answers:
 
 def published_bits(value: bytes) -> np.uint8:
     """A classification."""
-    flagged: dict[str, Any] = fastavro.schemaless_reader(BytesIO(value[WIRE.size :]), load("classification"), FLAG)  # type: ignore[assignment]
+    writer = by_id(WIRE.unpack_from(value)[1])  # of any version
+    flagged: dict[str, Any] = fastavro.schemaless_reader(BytesIO(value[WIRE.size :]), writer, FLAG)  # type: ignore[assignment]
     return FATE_BITS["published"] | FLAGGED if flagged["anomaly"] else FATE_BITS["published"]
 
 

@@ -15,13 +15,11 @@ from broker.kafka.message import Message
 from broker.kafka.spans import Span
 from broker.kafka.subscription import NOT_OURS, source
 from broker.outputs.messages import ROUTES
-from broker.packets.framings import WIRE
-from broker.packets.projection import compile_projection
+from broker.packets.readback import ReadBack
 from broker.settings.predicates import Asked
 from broker.settings.routes import Route
 from broker.surveys.fields import Field, Fields, Kind, Table
 from model.taxonomy import CLASSES
-from schemas.catalogue import load
 
 IN_FORCE, WANTED, THERE, TWICE, ANSWERED = (np.uint8(1 << i) for i in range(5))
 DEFECTS = {  # by name: what has these bits, and none of those
@@ -45,6 +43,7 @@ FIELDS: Fields = {
     "anomaly": Field(("anomaly",), Kind.BOOL),
     "survey": Field(("survey",), Kind.TEXT),
     "priors": Field(("priors",), Kind.TEXT),
+    "quality": Field(("quality",), Kind.TEXT, required=False),  # since version 2
     "classes": Table(("classifications",), {"probability": Field(("probability",), Kind.DOUBLE)}, required=True),
 }
 
@@ -93,14 +92,14 @@ class RouteAccounts:
     def __init__(self, routes: Mapping[str, Route], spans: Sequence[Span]) -> None:
         self._digests = {route.digest.encode(): route for route in routes.values()}
         self.ledgers = {route.topic: {span.place: RouteLedger(span) for span in spans} for route in routes.values()}
-        self._projection = compile_projection(load("classification"), FIELDS) if routes else None
+        self._readback = ReadBack("classification", FIELDS) if routes else None
         self.nameless = 0
 
     def published(self, messages: Sequence[Message]) -> None:
         """Some classifications: which routes must have them."""
-        if self._projection is None:
+        if self._readback is None:
             return
-        columns, _ = self._projection.read([(m.value or b"")[WIRE.size :] for m in messages], len(CLASSES))
+        columns = self._readback.read([m.value or b"" for m in messages], len(CLASSES))
         counts = np.diff(columns.tables["classes"].ends, prepend=0)
         whole = counts == len(CLASSES)  # others are none of ours, and counted with the fates
         chances = columns.tables["classes"].values["probability"][np.repeat(whole, counts)].reshape(-1, len(CLASSES))
@@ -111,6 +110,7 @@ class RouteAccounts:
             numbers={"probability": chances.max(axis=1, initial=0.0)} | {name: values[name] for name in NUMBERS},
             surveys=values["survey"].tolist(),
             priors=[text.decode() for text in values["priors"].tolist()],
+            qualities=[text.decode() for text in values["quality"].tolist()],
         )
         taken = {digest: route.predicate.matches(asked) for digest, route in self._digests.items()}
         self._expect([messages[i] for i in columns.which[whole].tolist()], taken)

@@ -28,12 +28,18 @@ READY_S = 120.0
 PAGE_S = 10.0  # for the page to end
 WARM_TRANSACTIONS = 100
 OURS = "MISWEEPER_"
+PRIORS = "MISWEEPER_CLASSIFIER__PRIORS"
 KEPT = ("MISWEEPER_CLASSIFIER__", "MISWEEPER_BATCH__", "MISWEEPER_LOG__")  # settings of the shell that the demo obeys
 
 
 def environment(servers: Servers, shell: Mapping[str, str], topics: Sequence[str]) -> dict[str, str]:
-    """The settings of the demo's service: its own servers, and of the shell's settings none that name others."""
+    """The settings of the demo's service: its own servers, and of the shell's settings none that name others.
+
+    Priors are balanced unless the shell says otherwise, for the demo's figure is the PLAsTiCC metric.
+    """
     kept = {name: value for name, value in shell.items() if name.upper().startswith(KEPT)}
+    if PRIORS not in map(str.upper, kept):
+        kept[PRIORS] = "balanced"
     return kept | {
         "MISWEEPER_KAFKA__BOOTSTRAP_SERVERS": servers.kafka.bootstrap_servers,
         "MISWEEPER_REDIS__URL": servers.valkey.url,

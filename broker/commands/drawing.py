@@ -105,5 +105,15 @@ def classes_of(record: Record | None) -> Iterator[Text]:
         yield Text(f"{name_of(one['classId']):>18}  {p:.3f} {bar}")
     score = Text(f"{'anomaly score':>18}  {record.get('anomalyScore', np.nan):.2f}")
     yield score.append(" !", "bold red") if record.get("anomaly") else score
+    if told := why(record):
+        yield Text(f"{'least unlike':>18}  ") + cell(told)
     after = f"after {record.get('observations', '?')} observations, MJD {record.get('mjd', np.nan):.3f}"
     yield Text(f"{'':>18}  ") + cell(after)
+
+
+def why(record: Record) -> str:
+    """Why a record is flagged: the nearest class, and what is far from it; "" where it does not say."""
+    if record.get("nearestClass") is None:
+        return ""
+    far = [f"{one['statistic']} {one['deviations']:+.1f}" for one in record.get("furthest") or ()]
+    return name_of(record["nearestClass"]) + (f", but for {', '.join(far)} standard deviations" if far else "")

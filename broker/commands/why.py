@@ -27,7 +27,7 @@ def why(
     """Say as JSON what an object's classification was made from: features, nearest classes, score and its threshold.
 
     It is computed from the light curve in Redis with MISWEEPER_CLASSIFIER__ARTEFACT, the host's photo-z unknown, and
-    writes nothing.
+    writes nothing. Published priors are not weighed in: the probabilities then assume natural ones.
 
     Example: misweeper why plasticc/77306 --until 59649.1
     """
@@ -51,6 +51,6 @@ def why(
             f"the model {printable(model[:12])} answered and MISWEEPER_CLASSIFIER__ARTEFACT is {artefact.digest[:12]}; "
             "name the folder of the one that answered"
         )
-    found = explain(artefact, rows, contexts([Context()]), natural=settings.classifier.priors == "natural")
+    found = explain(artefact, rows, contexts([Context()]), natural=settings.classifier.priors != "balanced")
     said = found._asdict() | {part: [one._asdict() for one in getattr(found, part)] for part in ("furthest", "nearest")}
     typer.echo(json.dumps(said))

@@ -20,7 +20,7 @@ WIRE = struct.Struct(">bI")
 CONTAINER = b"Obj\x01"
 QUIET_S, ANSWER_S = 3.0, 2.0  # after so long without a message Kafka is asked, and has so long to answer
 # A stranger's bytes.
-NOT_OURS = (KeyError, ValueError, EOFError, IndexError, TypeError, OverflowError, MemoryError, StopIteration)
+NOT_OURS = (LookupError, struct.error, ValueError, EOFError, TypeError, OverflowError, MemoryError, StopIteration)
 
 
 class Published(NamedTuple):
@@ -130,7 +130,8 @@ def decode(
 ) -> dict[str, Any]:
     """The record of a message in any framing that we publish: Confluent's wire, a container, the schema in the key.
 
-    A body alone is told from the wire framing by who asks, not by its bytes. Raises one of NOT_OURS.
+    In the wire framing it may be of any version of ours: it is read as one of `schema`. A body alone is told from the
+    wire framing by who asks, not by its bytes, and is of `schema`. Raises one of NOT_OURS.
     """
     record: Any
     if value.startswith(CONTAINER) or (isinstance(key, bytes) and key.startswith(b"{")):
@@ -139,7 +140,11 @@ def decode(
         except Exception as error:
             raise ValueError("a schema or a body that is none") from error  # in fastavro's many words
     else:
-        record = fastavro.schemaless_reader(BytesIO(value if bare else value[WIRE.size :]), schema, None)
+        writer = schema if bare else catalogue.by_id(WIRE.unpack_from(value)[1])
+        if writer["name"] != schema["name"]:
+            raise ValueError(writer["name"])
+        body = BytesIO(value if bare else value[WIRE.size :])
+        record = fastavro.schemaless_reader(body, writer, None if writer is schema else schema)
     if not isinstance(record, dict):
         raise TypeError("no record")
     return record

@@ -2,8 +2,12 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from broker.outputs.shares import DECLINED, ELASTICC_IDS, shares
-from broker.outputs.template import MARK, Template, encoded, long, part
+from broker.outputs.template import MARK, Templates, encoded, long, part
+from broker.settings.predicates import PRIORS
 from model.runs import Verdicts
 from schemas.catalogue import load
 
@@ -19,7 +23,7 @@ class ElasticcEncoder:
     """Encodes ELAsTiCC's records of one artefact, without any framing.
 
     Args:
-        priors: balanced or natural.
+        priors: those of the classifier, which records of declined alerts name.
         classifier_name: of the artefact.
         classifier_version: its digest.
         broker_version: ours.
@@ -30,23 +34,24 @@ class ElasticcEncoder:
             "brokerName": "misweeper",
             "brokerVersion": broker_version,
             "classifierName": f"{classifier_name} {classifier_version[:DIGEST]}",
-            "classifierParams": f"priors={priors}",
         }
         rest = part(load(NAME, VERSION), "Rest", REST)
         classes = [{"classId": number, "probability": MARK} for number in ELASTICC_IDS]
-        self._rest = Template(encoded(rest, said | {"classifications": classes}))
-        self._declined = encoded(rest, said | {"classifications": DECLINED})
+        assuming = {word: said | {"classifierParams": f"priors={word}"} for word in PRIORS}
+        self._rests = Templates([encoded(rest, one | {"classifications": classes}) for one in assuming.values()])
+        self._declined = encoded(rest, assuming[priors] | {"classifications": DECLINED})
 
-    def encode(self, numbers: Numbers, verdicts: Verdicts, read_ms: int) -> list[bytes]:
+    def encode(self, numbers: Numbers, verdicts: Verdicts, priors: NDArray[np.int64], read_ms: int) -> list[bytes]:
         """The records [k] of some alerts.
 
         Args:
             numbers: [k].
             verdicts: [k].
+            priors: [k], which of PRIORS their probabilities assume.
             read_ms: when the alerts were read [ms since 1970].
         """
-        rests = self._rest.filled(shares(verdicts.probabilities))
-        return [head(one, read_ms) + rest.tobytes() for one, rest in zip(numbers, rests, strict=True)]
+        rests = self._rests.filled(priors, shares(verdicts.probabilities))
+        return [head(one, read_ms) + rest for one, rest in zip(numbers, rests, strict=True)]
 
     def declined(self, numbers: Numbers, read_ms: int) -> list[bytes]:
         """The records [k] of alerts that are not classified."""

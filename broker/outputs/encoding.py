@@ -34,7 +34,8 @@ def copy(buffer: Bytes, at: int, source: Bytes, start: int, end: int) -> int:
 @numba.njit(cache=True, nogil=True)
 def write_classifications(
     buffer: Bytes, prefix: Bytes, alert_ids: Ints, names: Bytes, name_ends: Ints, slashes: Ints,
-    times: Bytes, places: Bytes, unknown: NDArray[np.bool_], observations: Ints, middles: Bytes, suffix: Bytes,
+    times: Bytes, places: Bytes, observations: Ints, photoz: Bytes, unknown: NDArray[np.bool_], middles: Bytes,
+    tails: Bytes, tail_ends: Ints, tail_of: Ints, suffix: Bytes,
 ) -> Ints:  # fmt: skip
     """Write n records of schemas/classification one after the other; where each ends [n].
 
@@ -47,9 +48,13 @@ def write_classifications(
         slashes: [n], how many bytes the survey has.
         times: [n, 8], the doubles of the observations' times.
         places: [n, 16], the doubles of right ascension and declination.
-        unknown: [n, 2], where they are not known.
         observations: [n].
-        middles: [n, w], from the array of classes to the versions.
+        photoz: [n, 4], the floats of the hosts' redshifts.
+        unknown: [n, 3], where right ascension, declination and redshift are not known.
+        middles: [n, w], from the array of classes to the threshold of the anomaly score.
+        tails: some ends of records, joined.
+        tail_ends: [t].
+        tail_of: [n], which of them each record has.
         suffix: after each: the times of the batch.
     """
     ends = np.empty(len(alert_ids), np.int64)
@@ -71,7 +76,12 @@ def write_classifications(
                 at = write_long(buffer, at, np.int64(1))
                 at = copy(buffer, at, places[i], 8 * axis, 8 * axis + 8)
         at = write_long(buffer, at, observations[i])
+        at = write_long(buffer, at, np.int64(not unknown[i, 2]))
+        if not unknown[i, 2]:
+            at = copy(buffer, at, photoz[i], 0, 4)
         at = copy(buffer, at, middles[i], 0, middles.shape[1])
+        tail = tail_of[i]
+        at = copy(buffer, at, tails, tail_ends[tail - 1] if tail else 0, tail_ends[tail])
         at = copy(buffer, at, suffix, 0, len(suffix))
         ends[i] = at
     return ends

@@ -11,6 +11,7 @@ from broker.config import Outputs as Topics
 from broker.errors import PoisonMessage
 from broker.kafka.batch import Batch
 from broker.kafka.message import Headers, Message, Record
+from broker.outputs.assumed import Rates, assumed
 from broker.outputs.classification import ClassificationEncoder
 from broker.outputs.elasticc import ElasticcEncoder
 from broker.outputs.passed_on import PassedOn
@@ -38,6 +39,7 @@ class Outputs:
         classifier_version: the artefact's digest.
         priors: balanced or natural, as the classifier applies them.
         broker_version: ours.
+        rates: of surveys whose probabilities are to assume published ones.
     """
 
     topics: Topics
@@ -45,13 +47,13 @@ class Outputs:
     classifier_version: str
     priors: str
     broker_version: str
+    rates: Rates = field(default_factory=dict)
     largest_value: int = field(default=LARGEST_VALUE, init=False)
     largest_envelope: int = field(default=LARGEST_ENVELOPE, init=False)
 
     @cached_property
     def _encoder(self) -> ClassificationEncoder:
         return ClassificationEncoder(
-            priors=self.priors,
             classifier_name=self.classifier_name,
             classifier_version=self.classifier_version,
             broker_version=self.broker_version,
@@ -91,12 +93,13 @@ class Outputs:
             publish_ms: see ClassificationEncoder.
         """
         alerts = decoded.alerts.take(answered)
-        records = self.classifications(batch, alerts, verdicts, observations, read_ms, publish_ms)
+        verdicts, priors = assumed(verdicts, alerts.objects, self.priors, self.rates)
+        records = self.classifications(batch, alerts, verdicts, observations, read_ms, publish_ms, priors)
         if not self.topics.routes:
             return records
         values = [record.value for record in records[: len(answered)]]
         headers = batch_headers(batch, alerts.message)
-        said = Answered(batch, decoded, answered, verdicts, observations, values, headers, self.priors, read_ms)
+        said = Answered(batch, decoded, answered, verdicts, observations, values, headers, priors, read_ms)
         return [*records, *self._router.published(said)]
 
     def declined(self, batch: Batch, decoded: Decoded, read_ms: int) -> list[Record]:
@@ -118,6 +121,7 @@ class Outputs:
         observations: NDArray[np.int64],
         read_ms: int,
         publish_ms: int,
+        priors: NDArray[np.int64] | None = None,
     ) -> list[Record]:
         """One message an alert, and the same once more on the anomalies topic where the flag is raised.
 
@@ -128,8 +132,11 @@ class Outputs:
             observations: [n], of each light curve.
             read_ms: see ClassificationEncoder.
             publish_ms: see ClassificationEncoder.
+            priors: [n], which of PRIORS the probabilities assume; None for the classifier's.
         """
-        values = self._encoder.encode(alerts, verdicts, observations, read_ms, publish_ms)
+        if priors is None:
+            _, priors = assumed(verdicts, alerts.objects, self.priors, {})
+        values = self._encoder.encode(alerts, verdicts, priors, observations, read_ms, publish_ms)
         headers = batch_headers(batch, alerts.message, self._in_force)
         topic = self.topics.classifications
         records = [Record(topic, *rest) for rest in zip(alerts.objects, values, headers, strict=True)]

@@ -3,12 +3,12 @@
 An Avro record is its fields one after the other, and its bytes hold no names. So a packet's body with further bytes
 behind it is a record of the writer's schema with further fields: nothing of a packet of 250 kB is read or written anew.
 
-    brokerName, classifierName, classifierVersion, priors, classifications
-                                                                       FASTDB (DESC), beside Rubin's own fields
+    brokerName, classifierName, classifierVersion, priors, quality,    FASTDB (DESC), beside Rubin's own fields
+    classifications
     objectId, candid, candidate, prv_candidates, fp_hists,             SkyPortal, where the packet has no field of
     prv_nondetections                                                  that name
 
-A packet that comes from another broker may have the first five: they are renamed source_..., for ours are the answer.
+A packet that comes from another broker may have the first six: they are renamed source_..., for ours are the answer.
 One with prv_candidates of its own (ZTF's) keeps its history, and no other is added. Fluxes are true nJy, zero point
 31.4.
 """
@@ -25,14 +25,15 @@ from numpy.typing import NDArray
 from broker.outputs.frames import named_types, schema_of
 from broker.outputs.remembered import Remembered
 from broker.outputs.shares import DECLINED, ELASTICC_IDS, shares
-from broker.outputs.template import MARK, Template, encoded, long, part
+from broker.outputs.template import MARK, Templates, encoded, long, part
+from broker.settings.predicates import PRIORS
 from model.alerts import Alerts
 from model.observation import BANDS
-from model.runs import Verdicts
+from model.runs import QUALITIES, Verdicts
 from schemas.catalogue import Schema, load
 
-NAME, VERSION = "passed_on", 1
-ANSWER = ("brokerName", "classifierName", "classifierVersion", "priors", "classifications")
+NAME = "passed_on"
+ANSWER = ("brokerName", "classifierName", "classifierVersion", "priors", "quality", "classifications")
 HISTORY = ("prv_candidates", "fp_hists", "prv_nondetections")
 SKY = ("objectId", "candid", "candidate", *HISTORY)
 OTHERS = "source_"  # before the name of a field that another broker has added
@@ -57,7 +58,7 @@ class Extension:
 
 def extend(writer: Schema) -> Extension:
     """The schema of a writer's packets once they are passed on."""
-    plain, ours = schema_of(writer), schema_of(load(NAME, VERSION))
+    plain, ours = schema_of(writer), schema_of(load(NAME))
     present, taken = {field["name"] for field in plain["fields"]}, named_types(writer)
     theirs = [
         f | {"name": free(OTHERS + f["name"], present) if f["name"] in ANSWER else f["name"]} for f in plain["fields"]
@@ -109,7 +110,7 @@ class PassedOn:
     Args:
         classifier_name: of the artefact.
         classifier_version: its digest.
-        priors: balanced or natural.
+        priors: those of the classifier, which packets of declined alerts name.
     """
 
     def __init__(self, *, classifier_name: str, classifier_version: str, priors: str) -> None:
@@ -117,16 +118,22 @@ class PassedOn:
             "brokerName": "misweeper",
             "classifierName": classifier_name,
             "classifierVersion": classifier_version,
-            "priors": priors,
         }
-        schema = part(load(NAME, VERSION), "Answer", ANSWER)
+        schema = part(load(NAME), "Answer", ANSWER)
         classes = [{"classId": number, "probability": MARK} for number in ELASTICC_IDS]
-        self._answer = Template(encoded(schema, said | {"classifications": classes}))
-        self._declined = encoded(schema, said | {"classifications": DECLINED})
+        words = [{"priors": word, "quality": quality} for word in PRIORS for quality in QUALITIES]
+        self._answers = Templates([encoded(schema, said | one | {"classifications": classes}) for one in words])
+        nothing = {"priors": priors, "quality": QUALITIES[0]}
+        self._declined = encoded(schema, said | nothing | {"classifications": DECLINED})
         self.extension = Remembered(extend)
 
     def behind(
-        self, alerts: Alerts, which: NDArray[np.int64], verdicts: Verdicts, extensions: Sequence[Extension]
+        self,
+        alerts: Alerts,
+        which: NDArray[np.int64],
+        verdicts: Verdicts,
+        priors: NDArray[np.int64],
+        extensions: Sequence[Extension],
     ) -> list[bytes]:
         """What stands behind the packets of some alerts [k], in the order of the extended schemas' fields.
 
@@ -134,9 +141,11 @@ class PassedOn:
             alerts: with all their rows.
             which: [k], of them.
             verdicts: [k].
+            priors: [k], which of PRIORS their probabilities assume.
             extensions: [k], of their writers' schemas.
         """
-        answers = self._answer.filled(shares(verdicts.probabilities))
+        words = priors * len(QUALITIES) + verdicts.qualities
+        answers = self._answers.filled(words, shares(verdicts.probabilities))
         places = alerts.places_deg[which]
         candidates = points(alerts.own[which], CANDIDATE)
         candidates["ra"], candidates["dec"] = places[:, 0], places[:, 1]
@@ -147,7 +156,7 @@ class PassedOn:
             past = (seen[k], forced[k], NONE) if extension.with_history else (NONE, NONE, NONE)
             values = (long(len(name)) + name, long(int(alerts.alert_ids[i])), candidates[k].tobytes(), *past)
             sky = dict(zip(SKY, values, strict=True))
-            found.append(b"".join((answers[k].tobytes(), *(sky[field] for field in extension.added))))
+            found.append(b"".join((answers[k], *(sky[field] for field in extension.added))))
         return found
 
     def behind_declined(self, name: bytes, number: int, place_deg: tuple[float, float], extension: Extension) -> bytes:

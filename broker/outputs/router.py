@@ -16,9 +16,9 @@ from broker.outputs.passed_on import PassedOn
 from broker.outputs.remembered import Remembered
 from broker.packets.decoded import Decoded, Packets
 from broker.packets.framings import WIRE
-from broker.settings.predicates import Asked
+from broker.settings.predicates import PRIORS, Asked
 from broker.settings.routes import Framing, Route
-from model.runs import Verdicts
+from model.runs import QUALITIES, Verdicts
 from schemas.catalogue import Schema, confluent_id, load
 
 OURS = "classification"
@@ -38,7 +38,7 @@ class Answered:
     observations: NDArray[np.int64]  # [k]
     values: Sequence[bytes]  # [k], as classifications in the wire framing
     headers: Sequence[Headers]  # [k]
-    priors: str
+    priors: NDArray[np.int64]  # [k], which of PRIORS
     read_ms: int  # since 1970
 
     def asked(self) -> Asked:
@@ -59,7 +59,8 @@ class Answered:
                 "dec": places[:, 1],
             },
             surveys=[alerts.objects[i].partition(b"/")[0] for i in self.which.tolist()],
-            priors=[self.priors] * len(self.which),
+            priors=[PRIORS[i] for i in self.priors.tolist()],
+            qualities=[QUALITIES[i] for i in self.verdicts.qualities.tolist()],
         )
 
 
@@ -116,14 +117,16 @@ class Router:
         told = zip(alerts.alert_ids[which].tolist(), sources, alerts.sent_ms[which].tolist(), strict=True)
         numbers = [(number, source or number, sent_ms) for number, source, sent_ms in told]
         frame = self._frames(load(ELASTICC), framing)
-        bodies = self.elasticc.encode(numbers, answered.verdicts.take(chosen), answered.read_ms)
+        verdicts, priors = answered.verdicts.take(chosen), answered.priors[chosen]
+        bodies = self.elasticc.encode(numbers, verdicts, priors, answered.read_ms)
         return ((frame, (body,)) for body in bodies)
 
     def _packet(self, framing: Framing, answered: Answered, chosen: NDArray[np.int64]) -> Iterator[Body]:
         alerts, packets, which = answered.decoded.alerts, answered.decoded.packets, answered.which[chosen]
         messages = alerts.message[which].tolist()
         extensions = [self.passed_on.extension(packets.schemas[packets.which[i]]) for i in messages]
-        behind = self.passed_on.behind(alerts, which, answered.verdicts.take(chosen), extensions)
+        verdicts, priors = answered.verdicts.take(chosen), answered.priors[chosen]
+        behind = self.passed_on.behind(alerts, which, verdicts, priors, extensions)
         for i, extension, more in zip(messages, extensions, behind, strict=True):
             yield self._frames(extension.schema, framing), (packets.bodies[i], more)
 
@@ -144,7 +147,7 @@ class Router:
 
 def frame_of(schema: Schema, framing: Framing) -> Frame:
     """The framing of a schema's bodies."""
-    return Frame(framing, schema, confluent_id(OURS, 1) if framing == "wire" else 0)
+    return Frame(framing, schema, confluent_id(OURS) if framing == "wire" else 0)
 
 
 def digests(routes: Mapping[str, Route]) -> bytes:

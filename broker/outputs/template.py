@@ -37,6 +37,26 @@ class Template:
         return filled
 
 
+class Templates:
+    """Several of one record, whose words differ but not their floats.
+
+    Args:
+        raws: the bytes of each, with MARK where a float goes.
+    """
+
+    def __init__(self, raws: Sequence[bytes]) -> None:
+        self._each = [Template(raw) for raw in raws]
+
+    def filled(self, which: NDArray[np.int64], numbers: NDArray[np.floating[Any]]) -> list[bytes]:
+        """The bytes [n] of some of them [n], with each row's floats [n, holes] in their places."""
+        found = [b""] * len(which)
+        for one in np.unique(which).tolist():
+            own = np.flatnonzero(which == one)
+            for k, row in zip(own.tolist(), self._each[one].filled(numbers[own]), strict=True):
+                found[k] = row.tobytes()
+        return found
+
+
 def part(schema: Schema, name: str, names: Sequence[str]) -> Schema:
     """Some of a record's fields as a record of their own; Avro's records are their fields one after the other."""
     fields = [f for f in schema["fields"] if f["name"] in names]

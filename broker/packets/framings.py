@@ -81,8 +81,11 @@ def is_schema(key: bytes | None) -> bool:
     return key is not None and key.startswith(b"{") and b'"fields"' in key
 
 
-def encode(record: Record, name: str, version: int = 1) -> bytes:
-    """A record of ours in the wire framing. Raises ValueError or TypeError where it does not fit its schema."""
+def encode(record: Record, name: str, version: int | None = None) -> bytes:
+    """A record of ours in the wire framing; None is the newest version.
+
+    Raises ValueError or TypeError where it does not fit its schema.
+    """
     stream = BytesIO()
     stream.write(WIRE.pack(0, confluent_id(name, version)))
     fastavro.schemaless_writer(stream, load(name, version), record)

@@ -16,6 +16,7 @@ from broker.packets.formats import Formats, native_formats
 from broker.packets.framings import unwrap
 from broker.packets.writers import Writer
 from broker.surveys.adapted import Adapted, Poisons
+from broker.surveys.crossmatch import Matches
 from model.alerts import Alerts
 from model.features import CONTEXT
 from model.observation import OBSERVATION
@@ -29,6 +30,7 @@ class AlertReader:
     formats: Formats = field(default_factory=native_formats)
     fell_back: Callable[[str, int], None] = lambda _survey, _packets: None  # told of what fastavro had to read
     left_out: Callable[[str, int], None] = lambda _survey, _rows: None  # told of rows of histories that cannot be
+    matches: Matches = field(default_factory=dict)  # what is known of objects beside their packets
 
     def __call__(self, batch: Batch) -> Decoded:
         """The alerts of a batch, those that are declined, and why the other messages are neither.
@@ -61,6 +63,8 @@ class AlertReader:
             message = at[columns.which]
             which[message] = number
             adapted = writer.survey.alerts(columns, message, batch.sent_ms[message])
+            for table in self.matches.get(writer.survey.name, ()):
+                table.fill(adapted.alerts)
             parts.append(adapted)
             if adapted.left_out:
                 self.left_out(writer.survey.name, adapted.left_out)

@@ -9,6 +9,7 @@ from pydantic_settings import NoDecode
 
 from broker.errors import StartupError
 from broker.patterns import check_pattern
+from broker.settings.crossmatch import Crossmatch
 from broker.settings.section import Section
 from broker.settings.security import WebLogin
 
@@ -46,6 +47,9 @@ class Packets(Section):
 
     formats: tuple[TopicFormat, ...] = Field(
         (RUBIN,), description="JSON; the first that names a topic counts, and after the last our own ids do."
+    )
+    crossmatches: tuple[Crossmatch, ...] = Field(
+        (), description='JSON: what is known beside the packets, such as [{"survey": "ztf", "file": "hosts.parquet"}].'
     )
 
 

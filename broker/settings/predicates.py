@@ -9,7 +9,7 @@ Grammar; names, classes and words in any case, blanks where one likes:
     both    = one { "and" one }
     one     = "not" one | "(" either ")" | "anomaly" | number compare NUMBER | text equal TEXT | text "in" set
     number  = a name of NUMBERS | "p" "(" CLASS ")"
-    text    = "class" | "survey" | "priors"
+    text    = "class" | "survey" | "priors" | "quality"
     compare = "<" | "<=" | ">" | ">=" | "==" | "!="
     equal   = "==" | "!="
     set     = "{" TEXT { "," TEXT } "}"
@@ -27,6 +27,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from model.runs import QUALITIES
 from model.taxonomy import CLASS_IDS, CLASSES
 
 LONGEST = 2_000  # characters
@@ -48,6 +49,7 @@ class Asked(NamedTuple):
     numbers: dict[str, NDArray[np.float64]]  # [n] each, by their names in NUMBERS
     surveys: Sequence[bytes]  # [n]
     priors: Sequence[str]  # [n]
+    qualities: Sequence[str]  # [n]; empty where a message does not say
 
     @property
     def best(self) -> NDArray[np.int64]:
@@ -70,8 +72,8 @@ NUMBERS = {  # by name: least and most that it can be
 COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq, "!=": operator.ne,
 }  # fmt: skip
-TEXTS = ("class", "survey", "priors")
-PRIORS = ("balanced", "natural")
+TEXTS = ("class", "survey", "priors", "quality")
+PRIORS = ("balanced", "natural", "published")
 FIRSTS = f"not, (, anomaly, p(CLASS), {', '.join(NUMBERS)}, {', '.join(TEXTS)}"
 
 BLANK = re.compile(r"\s*")
@@ -184,7 +186,8 @@ class Parser:
         return lambda asked: compare(values := of(asked), number) & ~np.isnan(values)
 
     def _texts(self, name: str) -> Test:
-        value = {"class": self._class, "survey": self._survey, "priors": self._priors}[name]
+        words = {"priors": PRIORS, "quality": QUALITIES}
+        value = {"class": self._class, "survey": self._survey}.get(name, lambda: self._one_of(words[name]))
         if self._word("in"):
             self._demand("{", "{")
             wanted = [value()]
@@ -211,11 +214,11 @@ class Parser:
             raise self._wrong("a survey's name in small letters")
         return found.encode()
 
-    def _priors(self) -> str:
+    def _one_of(self, words: Sequence[str]) -> str:
         start, found = self._at, self._match(WORD)
-        if found not in PRIORS:
+        if found is None or found not in words:
             self._at = start
-            raise self._wrong(" or ".join(PRIORS))
+            raise self._wrong(f"{', '.join(words[:-1])} or {words[-1]}")
         return found
 
     def _match(self, pattern: re.Pattern[str]) -> str | None:
@@ -247,4 +250,6 @@ def has(name: str, wanted: Sequence[Any]) -> Test:
         return lambda asked: np.isin(asked.best, wanted)
     if name == "survey":
         return lambda asked: np.fromiter((s in wanted for s in asked.surveys), np.bool_, len(asked.surveys))
-    return lambda asked: np.fromiter((p in wanted for p in asked.priors), np.bool_, len(asked.priors))
+    if name == "priors":
+        return lambda asked: np.fromiter((p in wanted for p in asked.priors), np.bool_, len(asked.priors))
+    return lambda asked: np.fromiter((q in wanted for q in asked.qualities), np.bool_, len(asked.qualities))

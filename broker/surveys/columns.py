@@ -4,6 +4,7 @@ LONG is int64 (0 where null), DOUBLE float64 (NaN where null), BOOL int8 (-1 whe
 (b"" where null) or, where the field has choices, int8 (-1 where null or none of them).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +37,26 @@ class Columns:
     values: Values  # [n] each
     missing: Missing  # [n] each: null, or absent from the schema
     tables: dict[str, Rows]
+
+
+def joined(parts: Sequence[Columns]) -> Columns:
+    """Several, at least one, as those of all their bodies; `which` stays as it is."""
+    if len(parts) == 1:
+        return parts[0]
+    tables = {}
+    for name in parts[0].tables:
+        each = [part.tables[name] for part in parts]
+        counts = [int(rows.ends[-1]) if len(rows.ends) else 0 for rows in each]
+        starts = np.cumsum(counts) - counts
+        ends = np.concatenate([rows.ends + start for rows, start in zip(each, starts, strict=True)])
+        tables[name] = Rows(ends, together([rows.values for rows in each]), together([rows.missing for rows in each]))
+    which = np.concatenate([part.which for part in parts])
+    return Columns(which, together([part.values for part in parts]), together([part.missing for part in parts]), tables)
+
+
+def together(parts: Sequence[dict[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
+    """Columns of one name behind each other."""
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def column(field: Field, found: list[Any]) -> tuple[NDArray[Any], NDArray[np.bool_]]:

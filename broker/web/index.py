@@ -22,7 +22,8 @@ CREATE TABLE answers (
   survey TEXT NOT NULL, object TEXT NOT NULL, alert INTEGER NOT NULL,
   mjd REAL NOT NULL, observations INTEGER NOT NULL,
   best INTEGER NOT NULL, probability REAL NOT NULL, probabilities BLOB NOT NULL,
-  p99 REAL NOT NULL, score REAL NOT NULL, anomaly INTEGER NOT NULL,
+  p99 REAL NOT NULL, score REAL NOT NULL, threshold REAL, anomaly INTEGER NOT NULL,
+  nearest TEXT, reasons TEXT NOT NULL, photoz REAL, quality TEXT NOT NULL,
   priors TEXT NOT NULL, model TEXT NOT NULL, version TEXT NOT NULL,
   read_ms INTEGER NOT NULL, published_ms INTEGER NOT NULL,
   source_topic TEXT NOT NULL, source_partition INTEGER NOT NULL, source_offset INTEGER NOT NULL,
@@ -160,8 +161,8 @@ class Index:
 
 ANSWER_COLUMNS = (
     "survey", "object", "alert", "mjd", "observations", "best", "probability", "probabilities", "p99", "score",
-    "anomaly", "priors", "model", "version", "read_ms", "published_ms", "source_topic", "source_partition",
-    "source_offset", "topic", "partition", "offset",
+    "threshold", "anomaly", "nearest", "reasons", "photoz", "quality", "priors", "model", "version", "read_ms",
+    "published_ms", "source_topic", "source_partition", "source_offset", "topic", "partition", "offset",
 )  # fmt: skip
 MARKS = ", ".join(f":{name}" for name in ANSWER_COLUMNS)
 INSERT = f"INSERT INTO answers VALUES (:id, {MARKS})"  # noqa: S608 - names of our own

@@ -30,6 +30,11 @@ router = APIRouter(include_in_schema=False)
 EVERY_S = 1.0  # a page that listens is told
 DAY = timedelta(days=1)
 MOST_STEPS = 300  # rows of an object's table
+QUALITIES = {  # by what a record says that its answer rests on
+    "enough": "enough",
+    "little": "little: one detection, or one band",
+    "outside": "outside of what training has seen, so that the probabilities lean to the priors",
+}
 
 
 def made() -> Environment:
@@ -41,7 +46,7 @@ def made() -> Environment:
         "calendar": calendar,
         "shown": printable,
     }
-    found.globals |= {"class_names": {c.plasticc_id: c.name for c in CLASSES}}
+    found.globals |= {"class_names": {c.plasticc_id: c.name for c in CLASSES}, "qualities": QUALITIES}
     return found
 
 

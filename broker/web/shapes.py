@@ -32,6 +32,13 @@ class Summary(BaseModel):
     separation_deg: Annotated[float | None, Field(description="Of a cone search, from its centre.")] = None
 
 
+class Reason(BaseModel):
+    """A statistic of a light curve that is far from what is usual for a class."""
+
+    statistic: str
+    deviations: Annotated[float, Field(description="Standard deviations within the class.")]
+
+
 class Answer(BaseModel):
     """A classification: what was said of an object after one alert."""
 
@@ -44,7 +51,15 @@ class Answer(BaseModel):
     classes: list[Named]
     p99: float
     anomaly_score: float
+    threshold: Annotated[float | None, Field(description="Of the score; null in records of version 1.")]
     anomaly: bool
+    nearest: Annotated[str | None, Field(description="The class that a flagged alert is least unlike.")]
+    reasons: Annotated[
+        list[Reason], Field(description="Of a flagged alert: what is furthest from what is usual for that class.")
+    ]
+    told: Annotated[bool, Field(description="Whether the record tells of threshold, photoz and quality: version 2.")]
+    photoz: Annotated[float | None, Field(description="Redshift of the host that was used; null where none was known.")]
+    quality: Annotated[str, Field(description="enough, little or outside; empty in records of version 1.")]
     priors: str
     model: str
     model_version: str

@@ -54,7 +54,7 @@ class Known(NamedTuple):
 
 
 def known(survey: str, rows: NDArray[np.void]) -> Known:
-    """What is known of an object of a survey with a light curve [T]; the records name no photo-z and no threshold."""
+    """What a light curve [T] of an object of a survey holds."""
     counts = np.bincount(rows["band"], minlength=len(BANDS)).tolist()
     seen = int(rows["detected"].sum())
     days = float(np.ptp(rows["mjd_tai"])) if len(rows) else 0.0

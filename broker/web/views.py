@@ -1,5 +1,6 @@
 """Rows of the index in the shapes that are answered."""
 
+from json import loads
 from math import log10
 from urllib.parse import quote
 
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from broker.surveys.limits import depths_njy, limits
 from broker.web.index import Row
 from broker.web.lightcurve import ZERO_POINT_NJY, magnitudes
-from broker.web.shapes import Answer, Flagged, Named, Observed, Summary
+from broker.web.shapes import Answer, Flagged, Named, Observed, Reason, Summary
 from model.observation import BANDS
 from model.taxonomy import CLASS_IDS, CLASS_NAMES
 
@@ -46,7 +47,13 @@ def answer(row: Row) -> Answer:
         classes=[class_named(CLASS_IDS[i], float(chances[i])) for i in order],
         p99=row["p99"],
         anomaly_score=row["score"],
+        threshold=row["threshold"],
         anomaly=bool(row["anomaly"]),
+        nearest=row["nearest"],
+        reasons=[Reason(statistic=name, deviations=far) for name, far in loads(row["reasons"])],
+        told=bool(row["quality"]),
+        photoz=row["photoz"],
+        quality=row["quality"],
         priors=row["priors"],
         model=row["model"],
         model_version=row["version"],

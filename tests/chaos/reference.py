@@ -64,7 +64,7 @@ class Reference:
     @classmethod
     def of(cls, settings: Settings, admin: AdminClient) -> "Reference":
         """Classify the whole input topic."""
-        self = cls(Classifier(load(DEFAULT), device="cpu", threads=1))
+        self = cls(Classifier(load(DEFAULT), device="cpu", priors="natural", threads=1))
         read = AlertReader(settings.limits.max_message_bytes, formats_of(settings))
         memory = Memory(self.store, self.classifier.fingerprint, self.classifier.start_state)
         self.aside = set(set_aside(settings, admin))

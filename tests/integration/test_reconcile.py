@@ -22,10 +22,10 @@ from broker.kafka.message import Message
 from broker.kafka.spans import Span, read
 from broker.outputs.messages import Outputs
 from broker.packets.framings import encode
-from model.runs import Verdicts
 from tests.integration.test_service import run_command
 from tests.support.alerts import alerts_of, batch_of, record, wire
 from tests.support.service import Service
+from tests.support.verdicts import said
 
 
 @pytest.fixture
@@ -56,9 +56,9 @@ class Fabricated:
             message = Message(self.topic, partition, offset, 1_000, None, b"bytes")
             if fate == "published":
                 chances, one = np.full((1, 14), 1 / 14, np.float32), np.ones(1)
-                said = Verdicts(chances, 0.1 * one, 9.0 * one, np.array([flagged]))
+                verdicts = said(chances, 0.1 * one, 9.0 * one, np.array([flagged]))
                 batch, alerts = batch_of([record()], self.topic, partition, offset), alerts_of([record()])
-                made = self.outputs.classifications(batch, alerts, said, np.array([1]), 1, 1)
+                made = self.outputs.classifications(batch, alerts, verdicts, np.array([1]), 1, 1)
             elif fate == "duplicate":
                 made = [self.outputs.duplicate(message, 1)]
             else:

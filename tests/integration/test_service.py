@@ -41,7 +41,7 @@ def batch_predictions(records):
     names, owner = alerts.grouped()
     order, sizes = np.argsort(owner, kind="stable"), np.bincount(owner)
     ends = np.cumsum(sizes)
-    classifier = Classifier(artefact.load(artefact.DEFAULT), device="cpu")
+    classifier = Classifier(artefact.load(artefact.DEFAULT), device="cpu", priors="natural")
     states = np.tile(classifier.start_state, (len(names), 1))
     contexts = alerts.contexts[order[ends - sizes]]
     verdicts, _ = classifier.classify(Runs(states, alerts.own[order], ends, contexts, np.arange(len(order))))

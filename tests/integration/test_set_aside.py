@@ -16,9 +16,9 @@ from broker.metrics import Metrics
 from broker.outputs.messages import Outputs
 from broker.pipeline import Pipeline
 from broker.work import Work
-from model.runs import Verdicts
 from tests.support.alerts import alerts_of, batch_of, record
 from tests.support.stores import store_at
+from tests.support.verdicts import said
 
 RECORDS = [record(objectId=name, alertId=i + 1) for i, name in enumerate(("before", "wrong", "behind"))]
 
@@ -51,7 +51,7 @@ def test_a_log_of_the_wrong_type_sets_its_object_aside_whether_its_alerts_are_re
 def test_where_every_alert_is_set_aside_nothing_is_published():
     outputs = Outputs(Topics(), "none", "d" * 64, "balanced", "0")
     none = alerts_of(RECORDS).take(np.empty(0, np.int64))
-    nothing = Verdicts(np.empty((0, 14), np.float32), np.empty(0), np.empty(0), np.empty(0, bool))
+    nothing = said(np.empty((0, 14), np.float32), np.empty(0), np.empty(0), np.empty(0, bool))
     assert outputs.classifications(batch_of(RECORDS), none, nothing, np.empty(0, np.int64), 1, 1) == []
 
 

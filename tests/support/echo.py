@@ -11,6 +11,7 @@ from model.observation import Context, LightCurve, Observation
 from model.runs import Runs, Verdicts
 from model.taxonomy import CLASSES
 from tests.support.columns import Arrival
+from tests.support.verdicts import said as said_of
 
 STATE_BYTES = 32
 START = bytes(STATE_BYTES)
@@ -63,7 +64,7 @@ class Echo:
             begun = end
         assert begun == len(runs.rows)
         rows = np.array([said[place] for place in runs.readouts.tolist()], np.float32).reshape(-1, len(CLASSES) + 3)
-        verdicts = Verdicts(rows[:, :14], rows[:, 14], rows[:, 15], rows[:, 16] > 0)
+        verdicts = said_of(rows[:, :14], rows[:, 14], rows[:, 15], rows[:, 16] > 0)
         return verdicts, np.stack(states) if states else np.empty((0, STATE_BYTES), np.uint8)
 
 

@@ -14,6 +14,7 @@ from broker.packets.reader import AlertReader
 from model.runs import Verdicts
 from tests.support.alerts import batch_of
 from tests.support.surveys import Packet, adapt
+from tests.support.verdicts import said, with_reasons
 
 DIGEST = "f" * 64
 READ_MS, PUBLISH_MS, SENT_MS = 1_764_060_000_500, 1_764_060_000_900, 1_764_060_000_123
@@ -28,7 +29,8 @@ def verdicts_of(n: int, seed: int = 1) -> Verdicts:
     """Something that a classifier could say of n alerts."""
     rng = np.random.default_rng(seed)
     chances = rng.dirichlet(np.full(14, 0.3), n).astype(np.float32)
-    return Verdicts(chances, rng.random(n, np.float32), rng.random(n, np.float32) * 9, rng.random(n) < 0.5)
+    numbers = rng.random(n, np.float32), rng.random(n, np.float32) * 9, rng.random(n) < 0.5
+    return with_reasons(said(chances, *numbers, rng.integers(0, 3, n).astype(np.uint8)))
 
 
 def read(records: Iterable[dict]) -> tuple[Batch, Decoded]:

@@ -2,7 +2,7 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.progress import MofNCompleteColumn, TextColumn
@@ -21,6 +21,8 @@ from training.files import replacing, tried
 from training.fit import split_name
 from training.options import ArtefactFolder, Data, Fold, Threads, training_set
 from training.recipe import Recipe
+from training.skies import read_skies
+from training.views import MATCHED, VIEWS, viewed
 
 
 def folds(
@@ -90,19 +92,35 @@ def leave_out(
 
 
 def plots(
+    what: Annotated[
+        Literal["figures", "views"], typer.Argument(help="The artefact's figures, or how each view looks.")
+    ] = "figures",
     out: Annotated[Path, typer.Option(help="Folder for the PNG files.")] = Path("figures"),
     artefact: ArtefactFolder = DEFAULT,
     runs: Annotated[Path, typer.Option(help="Folder with the logs of `fit`.")] = Path("runs"),
+    sky: Annotated[Path | None, typer.Option(help="Folder of light curves to draw beside the views.")] = None,
     data: Data = None,
     threads: Threads = 1,
 ) -> None:
     """Draw the figures (extra `train`): light curves, balancing, training, confusion, calibration, WLL by time, ROC.
 
     Example: misweeper-train plots --out figures/
+
+    Example: misweeper-train plots views --sky skies/
     """
-    from training.plots import draw  # noqa: PLC0415 - only this command needs the extra
+    from training.looks import draw_views  # noqa: PLC0415 - only this command needs the extra
+    from training.plots import draw  # noqa: PLC0415 - likewise
 
     set_threads(threads)
+    if what == "views":
+        tried(out / "views.png")
+        objects = training_set(data)
+        split = splits.fold(objects.ids, objects.labels, splits.SEED, load(artefact).record["split"]["fold"])
+        alike = [name for name in VIEWS if name.endswith(MATCHED)]  # as those without: they differ in what is known
+        shown = {name: viewed(objects.take(split.validation), name, 0) for name in VIEWS if name not in alike}
+        draw_views(out, shown, {sky.name: sky.objects for sky in read_skies(sky)} if sky else {})
+        console.print(f"views.png is in {out}")
+        return
     tried(out / "light_curves.png")
     for missing in draw(out, artefact, training_set(data), runs):
         console.print(f"left out {missing}", markup=False)

@@ -51,7 +51,7 @@ def leave_out(
     """
     training, validation, test = parts(objects, k, left_out)
     network, progress = train(recipe, training, validation, folder, on_epoch)
-    artefact = calibrate(network, f"{recipe.name}-without-{left_out}", training, validation, recipe.views)
+    artefact = calibrate(network, f"{recipe.name}-without-{left_out}", training, validation, recipe)
     balanced, _, scores = predict(artefact, test)
     flags = answers(Classifier(artefact, device="cpu"), test)
     p99 = anomaly.p99(torch.from_numpy(balanced[:, 0])).numpy()

@@ -153,8 +153,13 @@ function scores() {
   const flagged = times.map((_, i) => models.map(({ said }) => said[i]).find((a) => a?.anomaly)?.anomaly_score ?? null);
   const lines = models.map((_, k) => ({ label: "anomaly score", stroke: style("--quiet"), width: 2, dash: DASHES[k % DASHES.length], spanGaps: true }));
   const values = models.map(({ said }) => said.map((a) => a?.anomaly_score ?? null));
-  const series = [...lines, { label: "flagged", stroke: style("--bad"), width: 0, points: { show: true, size: 8, fill: style("--bad") } }];
-  plot("scores", 170, "anomaly score", series, [times, ...values, flagged], { last: true });
+  const thresholds = models.map(({ said }) => said.map((a) => a?.threshold ?? null));
+  const told = thresholds.some((some) => some.some((t) => t !== null));
+  const step = { label: "threshold", stroke: style("--bad"), width: 1, dash: [3, 3], spanGaps: true, paths: uPlot.paths.stepped({ align: 1 }) };
+  const steps = told ? models.map(() => step) : [];
+  const series = [...lines, ...steps, { label: "flagged", stroke: style("--bad"), width: 0, points: { show: true, size: 8, fill: style("--bad") } }];
+  plot("scores", 170, "anomaly score", series, [times, ...values, ...(told ? thresholds : []), flagged], { last: true });
+  at("score-legend").replaceChildren(...(told ? [made("li", "thin dashes: the threshold in force"), made("li", "dots: flagged")] : [made("li", "dots: flagged")]));
 }
 
 // A line across every chart at the answer that is looked at.
@@ -205,10 +210,20 @@ function why(number) {
     line.append(name, made("td", before ? row.was.toFixed(3) : "–"), made("td", row.probability.toFixed(3)), made("td", before ? `${row.change < 0 ? "−" : "+"}${Math.abs(row.change).toFixed(3)}` : "–"));
   }
   const rest = rows.length - moved.length;
-  at("why").replaceChildren(title, table, ...(rest ? [made("p", `${rest} others stay below 0.005.`)] : []), asking(said));
+  at("why").replaceChildren(title, ...judged(said), table, ...(rest ? [made("p", `${rest} others stay below 0.005.`)] : []), asking(said));
   at("why").hidden = false;
   document.querySelectorAll(".step").forEach((b) => b.setAttribute("aria-pressed", String(+b.dataset.number === number)));
   plots.forEach((p) => p.redraw(false));
+}
+
+// What a record of version 2 says of its own answer; nothing for older ones.
+function judged(said) {
+  if (!said.told) return [];
+  const flag = said.threshold === null ? "" : `Score ${said.anomaly_score.toFixed(2)}, flagged above ${said.threshold.toFixed(2)}. `;
+  const redshift = said.photoz === null ? "No redshift of a host" : said.photoz === 0 ? "In our Galaxy" : `Redshift of the host ${said.photoz.toFixed(3)}`;
+  const far = said.reasons.map((r) => `${r.statistic} ${r.deviations < 0 ? "−" : "+"}${Math.abs(r.deviations).toFixed(1)} σ`).join(", ");
+  const least = said.nearest ? ` Flagged: least unlike ${said.nearest}${far ? `, furthest from it in ${far}` : ""}.` : "";
+  return [made("p", `${flag}${redshift}; ${said.priors} priors; quality: ${said.quality}.${least}`)];
 }
 
 // A button that asks which features stand out and which classes are near: it takes a model and some seconds.

@@ -13,6 +13,7 @@ from model.anomaly import TABLE, cell
 from model.artefact import DEFAULT, load
 from model.classifier import FEW, MOST_OBSERVATIONS, Classifier, DeviceError, groups
 from model.features import encode
+from model.flag import RELEASE
 from model.runs import Verdicts
 from tests.support.artefacts import untrained
 from tests.support.curves import context_rows, curve, runs_of
@@ -34,6 +35,7 @@ def close(one: Verdicts, other: Verdicts) -> None:
     assert np.allclose(one.probabilities, other.probabilities, rtol=0, atol=ATOL)
     assert np.allclose(one.p99, other.p99, rtol=0, atol=ATOL)
     assert np.allclose(one.anomaly_scores, other.anomaly_scores, rtol=1e-4)
+    assert np.array_equal(one.thresholds, other.thresholds)
 
 
 @given(st.lists(st.lists(st.integers(1, 2 * FEW + 2), min_size=1, max_size=6), min_size=1, max_size=5))
@@ -76,7 +78,7 @@ def test_no_runs_are_no_verdicts(classifier):
     runs = runs_of(classifier.start_state, [curve(1)], context_rows(1))
     nothing = type(runs)(runs.states[:0], runs.rows[:0], runs.ends[:0], runs.contexts[:0], runs.readouts[:0])
     verdicts, states = classifier.classify(nothing)
-    assert [len(column) for column in verdicts] == [0] * 4
+    assert {len(column) for column in verdicts} == {0}
     assert states.shape == (0, classifier.state_bytes)
 
 
@@ -86,27 +88,61 @@ def test_probabilities_sum_to_one(classifier):
     assert (verdicts.probabilities >= 0).all()
     assert (verdicts.p99 >= 0).all()
     assert (verdicts.p99 <= 0.262).all()
-    assert [column.dtype for column in verdicts] == [np.float32, np.float32, np.float32, np.bool_]
+    assert [c.dtype for c in verdicts[:6]] == [*[np.float32] * 4, np.bool_, np.uint8]
 
 
-def test_flags_follow_the_table_on_every_path_and_at_every_age(artefact):
-    curves, contexts = [curve(n, seed=n) for n in (1, 3, 8, 9, 60, 300)], context_rows(6)
+def by_hand(scores, limits, detected):
+    """The flags of one curve as `model.flag` has them in words."""
+    flags, up = [], False
+    for score, limit, seen in zip(scores, limits, detected, strict=True):
+        flags.append(bool(score > limit or (up and score > RELEASE * limit)))
+        up = flags[-1] if seen else up
+    return flags
+
+
+def restless(artefact):
+    """A classifier whose thresholds differ so much from age to age that flags are raised and lowered all the time."""
     table = torch.linspace(0, 12, 70)[torch.randperm(70, generator=torch.Generator().manual_seed(0))].reshape(TABLE)
-    classifier = Classifier(replace(artefact, anomaly=replace(artefact.anomaly, thresholds=table)), device="cpu")
+    return Classifier(replace(artefact, anomaly=replace(artefact.anomaly, thresholds=table)), device="cpu"), table
+
+
+def test_flags_follow_the_table_and_are_remembered_on_every_path_and_at_every_age(artefact):
+    curves, contexts = [curve(n, seed=n) for n in (1, 3, 8, 9, 60, 300)], context_rows(6)
+    classifier, table = restless(artefact)
     whole, _ = classifier.classify(runs_of(classifier.start_state, curves, contexts))
     ends = np.cumsum([len(c) for c in curves])
     seen = {bool(flag) for flag in whole.anomalies}
     for own, context, end in zip(curves, contexts, ends, strict=True):
         encoded = encode(own[None], np.array([len(own)]), context[None])
         places = cell(torch.from_numpy(encoded.statistics[0]))
-        scores = whole.anomaly_scores[end - len(own) : end]
-        assert whole.anomalies[end - len(own) : end].tolist() == (scores > table.flatten()[places].numpy()).tolist()
+        scores, limits = whole.anomaly_scores[end - len(own) : end], table.flatten()[places].numpy()
+        assert whole.thresholds[end - len(own) : end].tolist() == limits.tolist()
+        assert whole.anomalies[end - len(own) : end].tolist() == by_hand(scores, limits, own["detected"])
     states = np.tile(classifier.start_state, (1, 1))
     for place in range(60):  # one observation a call
         runs = runs_of(classifier.start_state, [curves[4][place : place + 1]], contexts[4:5], states)
         verdicts, states = classifier.classify(runs)
         assert verdicts.anomalies[0] == whole.anomalies[ends[3] + place]
     assert seen == {True, False}
+
+
+@given(st.sets(st.integers(0, 599)), st.integers(1, 600))
+@settings(max_examples=20, deadline=None)
+def test_laws_2_and_5_a_flag_is_the_same_whatever_else_is_asked_and_wherever_the_curve_is_cut(artefact, readouts, cut):
+    classifier, _ = restless(artefact)
+    own, context = curve(600, seed=5), context_rows(1)
+    whole, ended = classifier.classify(runs_of(classifier.start_state, [own], context))
+    assert set(np.diff(whole.anomalies.astype(int)).tolist()) == {-1, 0, 1}
+    parts, states = [], np.tile(classifier.start_state, (1, 1))
+    for part, first in ((own[:cut], 0), (own[cut:], cut)):
+        if not len(part):
+            continue
+        chosen = np.array(sorted(r - first for r in readouts if first <= r < first + len(part)), np.int64)
+        runs = runs_of(classifier.start_state, [part], context, states)._replace(readouts=chosen)
+        some, states = classifier.classify(runs)
+        parts.append(some.anomalies)
+    assert np.concatenate(parts).tolist() == whole.anomalies[sorted(readouts)].tolist()
+    assert states[0, -1] == ended[0, -1], "what is remembered depends on no readout"
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from([1, FEW, FEW + 1]))

@@ -8,7 +8,7 @@ from model.classifier import Classifier
 from model.explanation import explain, nearest_classes
 from model.features import STATISTICS, contexts
 from model.observation import OBSERVATION, Context
-from model.runs import Runs
+from model.runs import QUALITIES, Runs
 from model.taxonomy import CLASSES
 
 
@@ -30,6 +30,16 @@ def test_an_explanation_is_of_what_the_service_says(artefact):
     assert found.score == pytest.approx(float(verdicts.anomaly_scores[0]), rel=1e-3)
     assert (found.score > found.threshold) == bool(verdicts.anomalies[0])
     assert found.nearest[0].distance == pytest.approx(found.score, rel=1e-3)
+
+
+def test_of_a_curve_with_little_and_with_natural_priors_it_says_what_the_service_says(artefact):
+    classifier = Classifier(artefact, device="cpu", threads=1, priors="natural")
+    few, last = ROWS[2:4], np.array([2])
+    verdicts, _ = classifier.classify(Runs(classifier.start_state[None], few, last, NOTHING_KNOWN, last - 1))
+    assert QUALITIES[verdicts.qualities[0]] == "little"
+    found = explain(artefact, few, NOTHING_KNOWN, natural=True)
+    assert list(found.probabilities.values()) == pytest.approx(verdicts.probabilities[0].tolist(), abs=1e-4)
+    assert found.threshold == pytest.approx(float(verdicts.thresholds[0]))
 
 
 def test_the_features_that_stand_out_most_come_first(artefact):

@@ -15,6 +15,7 @@ CHANGES = (
     ("running.py", "if snr > carry[PEAK_SNR]:", "if 2 * snr > carry[PEAK_SNR]:"),
     ("cosmology.py", "OMEGA_M = 0.3", "OMEGA_M = 0.31"),
     ("state.py", "LAYOUT = ", "LAYOUT = 1000 + "),
+    ("flag.py", "RELEASE = ", "RELEASE = 0.5 * "),
     ("observation.py", '("band", "u1")', '("band", "u2")'),
     ("features.py", '("ddf", "i1")', '("ddf", "i2")'),
 )

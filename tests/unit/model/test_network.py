@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from model.features import encode, pad
+from model.features import STATISTICS, encode, pad
 from model.network import LightCurveLSTM, NetworkConfig
 from model.taxonomy import CLASSES
 from tests.support.curves import context_rows, curve
@@ -66,6 +66,19 @@ def test_the_host_rules_classes_out(network, batch):
     assert probabilities[1, ~galactic].max() < 1e-9
     assert probabilities[2].min() > 1e-9
     assert probabilities[3, galactic].max() < 1e-9
+
+
+@torch.no_grad()
+def test_a_photoz_that_is_not_sure_rules_nothing_out(network, batch):
+    inputs, statistics, lengths = batch
+    said = []
+    for photoz, error in ((0.4, 0.19), (0.4, 0.21), (0.0, 0.0), (0.0, 0.1), (0.4, 0.0)):
+        told = statistics.clone()
+        told[..., STATISTICS.index("galactic")] = float(photoz == 0)
+        told[..., STATISTICS.index("photoz_missing")] = 0.0
+        told[..., STATISTICS.index("photoz")], told[..., STATISTICS.index("photoz_err")] = photoz, error
+        said.append(float(network(inputs, told, lengths).logits[:, 0].softmax(dim=1).min()))
+    assert [least > 1e-9 for least in said] == [False, True, False, True, False]
 
 
 def test_the_shipped_size_is_below_a_million():

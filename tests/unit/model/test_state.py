@@ -22,10 +22,12 @@ def states(rng: np.random.Generator, layers: int, hidden: int, size: int = 200) 
 @pytest.mark.parametrize(("layers", "hidden"), [(1, 128), (2, 8), (3, 10)])
 def test_what_comes_out_is_what_went_in(layers, hidden):
     carry, network = states(np.random.default_rng(0), layers, hidden)
-    packed = pack(carry, network, layers, hidden)
+    raised = np.arange(200) % 3 == 0
+    packed = pack(carry, network, raised, layers, hidden)
     assert packed.shape == (200, state_bytes(layers, hidden))
-    carry_again, again = unpack(packed, layers, hidden)
+    carry_again, again, raised_again = unpack(packed, layers, hidden)
     assert np.array_equal(carry, carry_again)
+    assert np.array_equal(raised, raised_again)
     wide = layers * hidden
     parts = np.cumsum([wide, wide, hidden, hidden])
     for part, exact, shared in zip(np.split(np.arange(parts[-1]), parts[:-1]), (6e-8, 2e-7, 1e-6, 2e-7),
@@ -37,15 +39,16 @@ def test_what_comes_out_is_what_went_in(layers, hidden):
 
 def test_a_maximum_that_was_rounded_is_not_rounded_again():
     carry, network = states(np.random.default_rng(1), 1, 128)
-    once = unpack(pack(carry, network, 1, 128), 1, 128)[1]
+    flags = np.zeros(200, bool)
+    once = unpack(pack(carry, network, flags, 1, 128), 1, 128)[1]
     for _ in range(3):
-        again = unpack(pack(carry, once, 1, 128), 1, 128)[1]
+        again = unpack(pack(carry, once, flags, 1, 128), 1, 128)[1]
         assert np.array_equal(again[:, 256:384], once[:, 256:384])
 
 
 def test_the_ends_of_the_ranges():
     carry, network = start_carry(3), np.zeros((3, 2 * 8 + 2 * 8 + 1), np.float32)
     network[0, :-1], network[1, :-1] = 1, -1
-    again = unpack(pack(carry, network, 1, 8), 1, 8)[1]
+    again = unpack(pack(carry, network, np.ones(3, bool), 1, 8), 1, 8)[1]
     assert np.allclose(again, network, rtol=0, atol=1e-6)
     assert (again[2] == 0).all()

@@ -13,6 +13,7 @@ from model.artefact import load, save
 from tests.support.artefacts import untrained
 from tests.support.plasticc import tables as tables_of
 from tests.support.plasticc import write
+from tests.support.skies import write_sky
 from training import cli, comparison, recipe, tables
 from training.comparison import anchor, paper
 from training.fetch import TRAIN_CURVES, TRAIN_METADATA
@@ -79,6 +80,7 @@ COMMANDS = (
     "predict",
     "holdout",
     "thresholds",
+    "usual",
 )
 
 
@@ -175,6 +177,11 @@ def test_plots(run, plasticc: Path, tmp_path: Path, fitted: Path) -> None:
     drawn = run("plots", "--out", tmp_path / "p", "--data", plasticc, "--runs", tmp_path / "runs", "--artefact", fitted)
     assert drawn.exit_code == 0, drawn.output
     assert (tmp_path / "p" / "training_curves.png").read_bytes().startswith(b"\x89PNG")
+    (tmp_path / "sky").mkdir()
+    write_sky(tmp_path / "sky", "ztf_snia", [90] * 3)
+    common = ["--out", tmp_path / "p", "--data", plasticc, "--artefact", fitted]
+    assert run("plots", "views", *common, "--sky", tmp_path / "sky").exit_code == 0
+    assert (tmp_path / "p" / "views.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_predict(run, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from model.taxonomy import CLASS_IDS
 from tests.support.plasticc import objects
 from training import plots, splits, tables
 from training.calibrate import spread
-from training.card import flags, write
+from training.card import card, flags, write
 from training.comparison import results
 from training.dataset import Objects
 from training.evaluate import CUTS, evaluate, shift
@@ -100,10 +100,19 @@ def test_the_figures_have_the_agreed_keys(folder: Path) -> None:
 
 
 def test_the_card_says_what_the_record_says(folder: Path) -> None:
-    artefact, card = load(folder), (folder / "MODEL_CARD.md").read_text()
-    assert f"| full curve | {artefact.record['metrics']['wll']['full']:.3f} ±" in card
-    assert artefact.record["data"]["sha256"] in card
-    assert "10.5281/zenodo.2539456" in card
+    artefact, text = load(folder), (folder / "MODEL_CARD.md").read_text()
+    assert f"| full curve | {artefact.record['metrics']['wll']['full']:.3f} ±" in text
+    assert artefact.record["data"]["sha256"] in text
+    assert "10.5281/zenodo.2539456" in text
+
+
+def test_the_card_shows_other_skies_first(folder: Path) -> None:
+    artefact = load(folder)
+    assert "real skies" not in card(artefact)
+    rows = {"with": {"labelled skies, mean recall": {"value": 0.5, "error": 0.01}}, "without": {}}
+    shown = card(replace(artefact, record={**artefact.record, "skies": rows}))
+    assert "| labelled skies, mean recall | 0.500 ± 0.010 |  |" in shown
+    assert shown.index("## Figures on real skies") < shown.index("## Figures on PLAsTiCC")
 
 
 def test_prototypes_are_of_all_of_a_curve(data: Objects) -> None:

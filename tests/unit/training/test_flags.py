@@ -15,7 +15,7 @@ from training import cli, flags
 from training.answers import Answers, answers
 from training.dataset import NOTHING_KNOWN
 from training.files import DataError
-from training.flags import ALERTS, EVER, cells, ever, nearest, thresholds, with_thresholds
+from training.flags import ALERTS, EVER, STEPS, cells, flagged, nearest, raised, thresholds, with_table, with_thresholds
 from training.skies import read_skies
 from training.views import viewed
 
@@ -67,7 +67,18 @@ def test_cells_with_few_alerts_are_judged_with_those_beside_them(monkeypatch: py
     assert nearest(where, (1, 6, 4)).tolist() == [False] * 5 + [True]
 
 
-def test_the_share_of_objects_ever_flagged_is_kept_too() -> None:
+def test_flags_that_are_counted_are_raised_and_remembered_as_the_service_does() -> None:
+    artefact = untrained()
+    scores = answers(Classifier(artefact, device="cpu"), DATA).scores
+    table = np.quantile(scores, np.random.default_rng(0).uniform(0.3, 0.9, np.prod(TABLE))).reshape(TABLE)
+    given = answers(Classifier(with_table(artefact, table, 0.1), device="cpu"), DATA)
+    flags = raised(DATA, given, table)
+    assert flags.tolist() == given.flagged[given.alert].tolist()
+    plain = given.scores[given.alert] > table[tuple(cells(DATA, given)[:, given.alert])]
+    assert (flags & ~plain).any(), "some are flagged because they were"
+
+
+def test_the_shares_of_alerts_and_of_objects_ever_flagged_are_kept() -> None:
     artefact = untrained()
     shown = [DATA, viewed(DATA, "rubin", 0)]
     found = with_thresholds(artefact, shown).anomaly
@@ -75,7 +86,9 @@ def test_the_share_of_objects_ever_flagged_is_kept_too() -> None:
     assert 0 < found.false_alarm_rate <= ALERTS
     classifier = Classifier(artefact, device="cpu")
     for view in shown:
-        assert ever(view, answers(classifier, view), found.thresholds.numpy()) <= EVER
+        alerts, ever = flagged(view, answers(classifier, view), found.thresholds.numpy())
+        assert ever <= EVER
+        assert alerts <= ALERTS or found.false_alarm_rate == ALERTS * STEPS[-1], "no less was tried"
     assert len(DAYS) + 1 == TABLE[2]
 
 

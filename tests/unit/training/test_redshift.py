@@ -7,7 +7,7 @@ from model.running import WAVELENGTHS_NM
 from tests.support.plasticc import objects
 from training.detection import FEWEST
 from training.recipe import Redshift
-from training.redshift import move, predict, process, versions, whole_pool
+from training.redshift import elsewhere, move, predict, process, versions, whole_pool
 
 
 def supernova(peak_njy: float = 20_000.0, error_njy: float = 30.0) -> np.ndarray:
@@ -72,6 +72,22 @@ def test_only_objects_with_a_redshift_are_moved_and_their_photoz_moves_with_them
             assert np.isfinite(option.curve["flux_njy"]).all()
 
 
+def test_a_star_comes_nearer_and_nothing_else_of_it_changes() -> None:
+    data, recipe = objects(per_class=2), Redshift(versions=4, brighter_mag=3.0)
+    stars = data.contexts["host_photoz"] == 0
+    assert stars.any()
+    for curve, context, options in zip(data.curves, data.contexts, versions(data, recipe, 0), strict=True):
+        if context["host_photoz"] != 0:
+            continue
+        assert len(options) == recipe.versions
+        for option in options:
+            factor = option.curve["flux_err_njy"][0] / curve["flux_err_njy"][0]
+            assert 1 <= factor <= 10 ** (0.4 * recipe.brighter_mag)
+            assert option.curve["flux_njy"] == pytest.approx(factor * curve["flux_njy"], rel=1e-5)
+            assert option.curve[["mjd_tai", "band"]].tolist() == curve[["mjd_tai", "band"]].tolist()
+            assert option.context == context
+
+
 def test_versions_follow_from_seed_and_object_alone() -> None:
     data = objects(per_class=2)
     whole = versions(data, Redshift(), 7)
@@ -89,6 +105,15 @@ def test_the_original_is_untouched_and_comes_first() -> None:
     pool = whole_pool(data, Redshift(versions=1), 0)
     assert before == ([c.tobytes() for c in data.curves], data.contexts.tobytes())
     assert [options[0].curve.tobytes() for options in pool] == before[0]
+
+
+def test_elsewhere_is_every_object_that_can_be_moved_once() -> None:
+    data, recipe = objects(per_class=2), Redshift(versions=3, brighter_mag=2.0)
+    moved, pool = elsewhere(data, recipe, 0), versions(data, recipe, 0)
+    assert moved.ids.tolist() == [i for i, options in zip(data.ids, pool, strict=True) if options]
+    own = {i: curve.tobytes() for i, curve in zip(data.ids, data.curves, strict=True)}
+    assert all(curve.tobytes() != own[i] for i, curve in zip(moved.ids, moved.curves, strict=True))
+    assert (moved.contexts["host_photoz"] != data.contexts["host_photoz"][np.isin(data.ids, moved.ids)]).any()
 
 
 def test_no_versions_asked_none_made() -> None:

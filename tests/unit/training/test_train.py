@@ -7,7 +7,7 @@ from model.network import LightCurveLSTM, NetworkConfig
 from model.scores import class_columns, weighted_log_loss
 from tests.support.plasticc import objects
 from training.calibrate import calibrate
-from training.recipe import Augmentation, Network, Optimiser, Recipe, RecipeError, Sampling, Views
+from training.recipe import Augmentation, Network, Optimiser, Recipe, RecipeError, Redshift, Sampling, Views
 from training.train import best_temperature, cuts, read_out, schedule, set_scaler, train
 
 RECIPE = Recipe(
@@ -131,6 +131,9 @@ def test_views_are_trained_on_validated_and_calibrated_by(tmp_path: Path) -> Non
     assert row["mean"] == pytest.approx(sum(row[name] for name in views) / len(views))
     assert row["plasticc"] == pytest.approx(sum(row[cut] for cut in ("full", "d10", "d30", "d60")) / 4)
     alone = calibrate(network, "alone", data, data)
-    both = calibrate(network, "both", data, data, recipe.views)
+    both = calibrate(network, "both", data, data, recipe)
     assert both.temperature != alone.temperature
     assert not both.anomaly.thresholds.equal(alone.anomaly.thresholds)
+    still = recipe.model_copy(update={"redshift": Redshift(share=0.0)})
+    unmoved = calibrate(network, "unmoved", data, data, still).anomaly
+    assert not both.anomaly.prototypes.equal(unmoved.prototypes)  # objects moved nearer and farther are known too

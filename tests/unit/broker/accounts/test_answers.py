@@ -62,4 +62,6 @@ def test_the_value_says_which_fate_it_is():
     numbers = dict.fromkeys(("alertId", "mjd", "observations", "p99", "anomalyScore"), 1)
     rest = {"ra": None, "dec": None, "classifications": [], "ingestTimestamp": 0, "publishTimestamp": 0}
     for flag, bits in ((True, FATE_BITS["published"] | FLAGGED), (False, FATE_BITS["published"])):
-        assert published_bits(encode(text | numbers | rest | {"anomaly": flag}, "classification")) == bits
+        for version in (1, 2):
+            said = text | numbers | rest | {"anomaly": flag, "quality": "enough", "nearestClass": 42}
+            assert published_bits(encode(said, "classification", version)) == bits

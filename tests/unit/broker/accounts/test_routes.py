@@ -23,15 +23,15 @@ def answer(offset, value=b"", routes=IN_HEADER):
     return Message("outputs", 0, 0, 0, value=value, headers=tuple((k, v) for k, v in named.items() if v is not None))
 
 
-def classification(best=15, **changes):
+def classification(best=15, version=2, **changes):
     classes = [{"classId": c, "probability": 0.5 if c == best else 0.1} for c in CLASS_IDS]
     said = {
         "alertId": 1, "objectId": "o", "survey": "ztf", "mjd": 6e4, "ra": None, "dec": 1.0, "observations": 5,
         "classifications": classes, "priors": "balanced", "p99": 0.1, "anomalyScore": 3.0, "anomaly": False,
         "classifierName": "n", "classifierVersion": "v", "brokerVersion": "b", "ingestTimestamp": 0,
-        "publishTimestamp": 0,
+        "publishTimestamp": 0, "quality": "little",
     }  # fmt: skip
-    return encode(said | changes, "classification")
+    return encode(said | changes, "classification", version)
 
 
 def accounts():
@@ -57,6 +57,19 @@ def test_the_condition_is_asked_again_of_the_classification(changes, taken):
     found.published([answer(103, classification(**changes)), answer(104, classification())])
     assert seen(found, "tdes") == {103: "taken, answered" if taken else "answered", 104: "taken, answered"}
     assert seen(found, "all") == dict.fromkeys((103, 104), "taken, answered")
+
+
+def test_classifications_of_either_version_are_asked_in_one_recount():
+    routes = {
+        "sure": Route(topic="sure", where="quality in {little, enough}"),
+        "tde": Route(topic="tde", where="class == TDE"),
+    }
+    in_force = b" ".join(route.digest.encode() for route in routes.values())
+    found = RouteAccounts(routes, [SPAN])
+    values = [classification(version=1), classification(), classification(best=90, version=1), classification(best=90)]
+    found.published([answer(100 + i, value, routes=in_force) for i, value in enumerate(values)])
+    assert seen(found, "sure") == {n: "taken, answered" if n % 2 else "answered" for n in range(100, 104)}
+    assert seen(found, "tde") == {n: "taken, answered" if n < 102 else "answered" for n in range(100, 104)}
 
 
 def test_a_route_that_was_not_in_force_expects_nothing():

@@ -101,3 +101,12 @@ def test_a_curve_that_the_store_refuses_is_said():
         stored_curve(Refusing(), "\x1b", 100)
     with pytest.raises(StartupError, match="light curve of ztf/a cannot be read: redis: Connection refused"):
         stored_curve(Away(), "ztf/a", 100)
+
+
+def test_a_flagged_object_is_drawn_with_the_reasons():
+    far = [{"statistic": "min_g", "deviations": 12.71}, {"statistic": "log_rise", "deviations": -4.0}]
+    shown = drawn("ztf/a", POINTS, classified(nearestClass=88, furthest=far))
+    assert "least unlike  AGN, but for min_g +12.7, log_rise -4.0 standard deviations" in shown
+    without = drawn("ztf/a", POINTS, classified(nearestClass=88, furthest=[]))
+    assert "least unlike  AGN\n" in without.replace(" \n", "\n")
+    assert "least unlike" not in drawn("ztf/a", POINTS, classified(anomaly=False, nearestClass=None, furthest=[]))

@@ -28,6 +28,17 @@ def test_a_message_is_decoded_behind_its_framing():
     assert decode(encode(record(), "observation"), load("observation"))["alertId"] == record()["alertId"]
 
 
+def test_a_message_of_an_older_version_is_read_as_one_of_the_newest():
+    text = dict.fromkeys(("objectId", "survey", "priors", "classifierName", "classifierVersion", "brokerVersion"), "a")
+    numbers = dict.fromkeys(("alertId", "mjd", "observations", "p99", "anomalyScore"), 1)
+    rest = {"ra": None, "dec": None, "classifications": [], "ingestTimestamp": 0, "publishTimestamp": 0}
+    said = text | numbers | rest | {"anomaly": True}
+    old, new = (decode(encode(said, "classification", v), load("classification")) for v in (1, 2))
+    assert old == new | {"quality": "unknown"}
+    assert decoded(encode(record(), "observation"), load("classification")) is None, "another record of ours"
+    assert decoded(b"\x00\x00\x00\x00\xfa" + bytes(90), load("classification")) is None, "a version that is not shipped"
+
+
 @pytest.mark.parametrize("as_bytes", [True, False])
 def test_the_headers_name_the_alert_that_is_answered(as_bytes):
     headers = {"source_topic": "alerts", "source_partition": "3", "source_offset": "9", "other": "x"}

@@ -3,17 +3,24 @@ from io import BytesIO
 import fastavro
 import numpy as np
 import pytest
+import torch
 
 from broker.config import Outputs as Topics
 from broker.errors import PoisonMessage, Reason
 from broker.kafka.message import Message
 from broker.kafka.topics import LARGEST_LETTER
+from broker.outputs.assumed import none_of_these
 from broker.outputs.messages import LARGEST_ENVELOPE, LARGEST_VALUE, SMALLEST, Outputs
+from model.anomaly import p99
+from model.features import STATISTICS
 from model.observation import Observation
-from model.runs import Verdicts
+from model.rates import factors
 from model.taxonomy import CLASS_IDS
 from schemas.catalogue import confluent_id, load
+from tests.support.alerts import record
 from tests.support.columns import Alert, Arrival, alerts_of, batch_of
+from tests.support.routed import read, verdicts_of
+from tests.support.verdicts import said, with_reasons
 
 MESSAGE = Message("alerts", 3, 41, 1_700_000_000_000, b"615", b"bytes", (("producer_timestamp", b"17"), ("none", None)))
 ALERT = Alert(7, "615", "plasticc", Observation(59750.5, 1.0, 2.0, 3, True), ra_deg=10.0)
@@ -26,7 +33,7 @@ def outputs():
 
 def verdicts(anomaly=False):
     p = np.random.default_rng(7).dirichlet(np.ones(14)).astype(np.float32)
-    return Verdicts(p[None], np.array([0.2], np.float32), np.array([4.5], np.float32), np.array([anomaly]))
+    return said(p[None], np.array([0.2], np.float32), np.array([4.5], np.float32), np.array([anomaly]))
 
 
 def classified(outputs, said):
@@ -35,7 +42,7 @@ def classified(outputs, said):
 
 
 def decode(value, name):
-    assert value[:5] == b"\x00" + confluent_id(name, 1).to_bytes(4, "big")
+    assert value[:5] == b"\x00" + confluent_id(name).to_bytes(4, "big")
     stream = BytesIO(value[5:])
     record = fastavro.schemaless_reader(stream, load(name), None)
     assert not stream.read()
@@ -54,6 +61,38 @@ def test_a_classification_says_what_the_verdict_says(outputs):
     assert found.tolist() == said.probabilities[0].tolist()
     assert (got["alertId"], got["observations"], got["ra"], got["dec"]) == (7, 5, 10.0, None)
     assert (got["priors"], got["classifierVersion"]) == ("balanced", "f" * 64)
+    assert (got["quality"], got["anomaly"], got["nearestClass"], got["furthest"]) == ("enough", False, None, [])
+
+
+def test_a_flagged_message_says_why(outputs):
+    made = with_reasons(verdicts(anomaly=True))
+    got = decode(classified(outputs, made)[0].value, "classification")
+    assert got["nearestClass"] == CLASS_IDS[made.nearest[0]]
+    wanted = zip(made.furthest[0].tolist(), made.deviations[0].tolist(), strict=True)
+    assert got["furthest"] == [{"statistic": STATISTICS[i], "deviations": far} for i, far in wanted]
+
+
+def test_p99_of_probabilities_that_were_weighed_anew_is_the_models():
+    chances = np.random.default_rng(0).dirichlet(np.full(14, 0.1), 500).astype(np.float32)
+    chances[0] = np.eye(14, dtype=np.float32)[3]
+    assert none_of_these(chances) == pytest.approx(p99(torch.from_numpy(chances)).numpy(), rel=1e-6)
+
+
+def test_published_rates_weigh_the_probabilities_anew_and_the_message_says_so():
+    frequencies = np.full(14, 1 / 14)
+    with_rates = Outputs(Topics(), "default", "f" * 64, "natural", "0.1.0", factors(frequencies))
+    alerts = [record(alertId=n, objectId="o", survey=survey) for n, survey in enumerate(("ztf", "other", "rubin"), 1)]
+    batch, decoded = read(alerts)
+    given = verdicts_of(3)
+    made = with_rates.published(batch, decoded, np.arange(3), given, np.array([5, 6, 7]), 10, 20)
+    found = [decode(one.value, "classification") for one in made if one.topic == "misweeper.classifications"]
+    assert [one["priors"] for one in found] == ["published", "natural", "published"]
+    for i, one in enumerate(found):
+        chances = np.array([c["probability"] for c in one["classifications"]])
+        own = given.probabilities[i].astype(float) * factors(frequencies).get(one["survey"].encode(), 1.0)
+        assert chances == pytest.approx(own / own.sum(), rel=1e-5, abs=1e-9)
+        product = (1 - chances).prod()
+        assert one["p99"] == pytest.approx(given.p99[i] if i == 1 else product / (1 + product), rel=1e-4)
 
 
 def test_an_anomaly_is_on_its_topic_too(outputs):

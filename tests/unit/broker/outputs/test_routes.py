@@ -7,8 +7,12 @@ import fastavro
 import numpy as np
 import pytest
 
+from broker.config import Outputs as Topics
 from broker.outputs.frames import SPREAD
+from broker.outputs.messages import Outputs
 from broker.outputs.shares import ELASTICC_IDS
+from model.rates import factors
+from model.runs import QUALITIES
 from model.taxonomy import CLASS_IDS, CLASSES
 from schemas.catalogue import load
 from tests.support import readers
@@ -112,6 +116,7 @@ def test_real_packets_are_passed_on_byte_by_byte(survey, framing):
             assert {name: repr(got[name]) for name in one.record} == {n: repr(v) for n, v in one.record.items()}
             said = [got[name] for name in ("brokerName", "classifierName", "classifierVersion", "priors")]
             assert said == ["misweeper", "default", DIGEST, "balanced"]
+            assert got["quality"] in QUALITIES
             assert sum(c["probability"] for c in got["classifications"]) == 1
             seen = readers.skyportal(got, survey)
             assert seen["object"]
@@ -207,6 +212,31 @@ def test_a_route_takes_what_meets_its_condition_and_nothing_else():
     assert "none" not in found
 
 
+def test_a_route_can_ask_for_answers_that_rest_on_enough():
+    batch, decoded = read([record(alertId=n, objectId=f"o{n}") for n in range(1, 101)])
+    qualities = verdicts_of(100).qualities
+    outputs = outputs_with(route(topic="sure", where="quality == enough"), route("packet", topic="all"))
+    found = records_of(outputs, batch, decoded)
+    wanted = np.flatnonzero(qualities == 0).tolist()
+    assert 0 < len(wanted) < 100
+    assert [int(dict(r.headers)["source_offset"]) for r in found["sure"]] == wanted
+    assert {readers.container(r.value)["quality"] for r in found["sure"]} == {"enough"}
+    said = [readers.container(r.value)["quality"] for r in found["all"]]
+    assert said == [QUALITIES[i] for i in qualities.tolist()]
+
+
+def test_elasticcs_record_and_the_packet_name_the_priors_of_each_alert():
+    rates = factors(np.full(14, 1 / 14))
+    outputs = Outputs(Topics(routes=[route("elasticc", topic="e"), route("packet", topic="p")]), "d", DIGEST,
+                      "natural", "0", rates)  # fmt: skip
+    found = records_of(outputs, *read([record(survey="ztf"), record(survey="other")]))
+    assert [readers.container(r.value)["classifierParams"] for r in found["e"]] == [
+        "priors=published",
+        "priors=natural",
+    ]
+    assert [readers.container(r.value)["priors"] for r in found["p"]] == ["published", "natural"]
+
+
 def test_without_routes_nothing_is_added_to_a_message():
     found = records_of(outputs_with(), *read(NATIVE))
     assert {len(r.headers) for records in found.values() for r in records} == {3}
@@ -227,7 +257,7 @@ def test_a_packet_that_another_broker_has_answered_keeps_that_answer_under_anoth
     assert got["classifications"] != first["classifications"]
     for name in ("objectId", "candid", "candidate", "prv_candidates", "fp_hists", "prv_nondetections", "history"):
         assert got[name] == first[name]
-    assert len(fastavro.reader(BytesIO(twice.value)).writer_schema["fields"]) == len(schema["fields"]) + 5
+    assert len(fastavro.reader(BytesIO(twice.value)).writer_schema["fields"]) == len(schema["fields"]) + 6
 
 
 def test_messages_with_their_schema_in_the_key_are_spread_and_an_objects_stay_together():

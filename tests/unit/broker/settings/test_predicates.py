@@ -30,6 +30,7 @@ def asked(n=200, seed=1):
         },
         surveys=rng.choice([b"ztf", b"lsst", b"plasticc"], n).tolist(),
         priors=["balanced"] * n,
+        qualities=rng.choice(["enough", "little", "outside", ""], n).tolist(),
     )
 
 
@@ -43,6 +44,7 @@ def rows(of):
             "anomaly": bool(of.anomalies[i]),
             "survey": of.surveys[i].decode(),
             "priors": of.priors[i],
+            "quality": of.qualities[i],
             **{name: float(column[i]) for name, column in of.numbers.items()},
         }
 
@@ -65,6 +67,9 @@ def rows(of):
         ("survey in {ztf, lsst} and not (survey == ztf)", "survey == 'lsst'"),
         ("priors == natural", "False"),
         ("priors != natural", "True"),
+        ("priors == published", "False"),
+        ("quality == enough", "quality == 'enough'"),
+        ("quality in {little, outside} or anomaly", "quality in ('little', 'outside') or anomaly"),
         ("ra > 180 and dec <= -20.5", "ra > 180 and dec <= -20.5"),
         ("ra != 5", "ra == ra"),  # an unknown place differs from nothing
         ("mjd > 60500 and p99 < 0.5", "mjd > 60500 and p99 < 0.5"),
@@ -101,7 +106,7 @@ def test_a_predicate_takes_what_the_same_condition_in_python_takes(text, python)
         ("(anomaly", "it ends; expected and, or, )"),
         ("anomaly)", "expected and, or, the end"),
         ("survey == 'x'", "expected a survey's name"),
-        ("priors == other", "expected balanced or natural"),
+        ("priors == other", "expected balanced, natural or published"),
         ("p TDE > 1", "expected (CLASS)"),
         ("observations > 5x", "expected a number"),
         ("__import__('os')", "at character 1 "),

@@ -1,3 +1,4 @@
+import json
 import math
 
 import numpy as np
@@ -10,7 +11,7 @@ from model.taxonomy import CLASS_IDS
 PLACE = Place("c", 1, 7, "alerts", 2, 9)
 
 
-def classification(**changes):
+def classification(version=2, **changes):
     record = {
         "alertId": 2**60,
         "objectId": "<b>é</b>",
@@ -30,7 +31,7 @@ def classification(**changes):
         "ingestTimestamp": 1_795_000_000_000,
         "publishTimestamp": 1_795_000_000_015,
     }
-    return encode(record | changes, "classification")
+    return encode(record | changes, "classification", version)
 
 
 def all_rows(columns):
@@ -45,6 +46,23 @@ def test_a_classification_becomes_a_row_of_the_index():
     assert (row["best"], row["probability"]) == (64, pytest.approx(0.6))
     assert (row["ra"], row["dec"], row["pixel"]) == (150.0, None, None)
     assert (row["source_topic"], row["source_offset"], row["offset"]) == ("alerts", 9, 7)
+
+
+def test_what_it_was_judged_by_is_there_and_of_records_of_version_1_unknown():
+    told = {"photoz": 0.25, "anomalyThreshold": 3.5, "quality": "little", "nearestClass": 42}
+    columns = Classifications().read([classification(**told), classification(1), classification(photoz=0.0)])
+    names = ("photoz", "threshold", "quality", "nearest")
+    assert [tuple(row[name] for name in names) for row in all_rows(columns)] == [
+        (0.25, 3.5, "little", "SN II"), (None, None, "", None), (0.0, None, "unknown", None),
+    ]  # fmt: skip
+    assert [row["best"] for row in all_rows(columns)] == [64] * 3
+
+
+def test_the_reasons_of_a_flag_are_those_of_each_record_whatever_is_read_beside_it():
+    far = [{"statistic": "max_g", "deviations": 8.5}, {"statistic": "\u202e", "deviations": -2.0}]
+    some = [classification(), classification(furthest=far), classification(1), classification(furthest=far[:1])]
+    found = [row["reasons"] for row in all_rows(Classifications().read(some))]
+    assert [json.loads(one) for one in found] == [[], [["max_g", 8.5], ["\u202e", -2.0]], [], [["max_g", 8.5]]]
 
 
 def test_what_does_not_decode_is_left_out_and_the_rest_is_there():
