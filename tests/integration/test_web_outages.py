@@ -38,7 +38,7 @@ def test_a_kafka_and_a_redis_that_are_killed_are_told_of_within_ten_seconds_and_
 
     with browser() as chromium, page_process(service.variables(), tmp_path / "web.log") as process:
         publish(1)
-        eventually(lambda: process.api("/api/objects")["objects"], 60)
+        eventually(lambda: process.api("/api/objects")["objects"], 180)
         live, object_ = (Watched(chromium.new_page(), process.home) for _ in range(2))
         page = live.goto("/")
         trouble, total = page.locator("#trouble"), page.locator("#total")
