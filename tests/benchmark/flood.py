@@ -3,12 +3,11 @@
 import tempfile
 from pathlib import Path
 from time import process_time
-from typing import Any
 
 from broker.packets.framings import encode
 from broker.web.index import Batch
 from broker.web.published import Classifications, Place, rows, shown
-from model.taxonomy import CLASS_IDS
+from tests.support.said import classification
 from tests.support.webpage import Site, site
 
 AT_ONCE = 5_000
@@ -36,26 +35,3 @@ def taken_in(page: Site) -> dict[str, float]:
         page.index.write(Batch(rows(columns, range(0, AT_ONCE, 10), places[::10]), {}, {}))
         kept += process_time() - began
     return {"decode_and_count": round(1e6 * decoded / MESSAGES, 1), "index_one_in_ten": round(1e6 * kept / MESSAGES, 1)}
-
-
-def classification() -> dict[str, Any]:
-    """One of ours."""
-    return {
-        "alertId": 2**60,
-        "objectId": "new",
-        "survey": "ztf",
-        "mjd": 60_000.5,
-        "ra": 150.0,
-        "dec": 2.0,
-        "observations": 12,
-        "classifications": [{"classId": c, "probability": 1 / 14} for c in CLASS_IDS],
-        "priors": "natural",
-        "p99": 0.2,
-        "anomalyScore": 4.5,
-        "anomaly": False,
-        "classifierName": "default",
-        "classifierVersion": "d98a",
-        "brokerVersion": "1",
-        "ingestTimestamp": 1_795_000_000_000,
-        "publishTimestamp": 1_795_000_000_015,
-    }

@@ -33,7 +33,7 @@ function options(target, height, label, series, extra = {}) {
     scales: { x: { time: false, range: span() }, ...extra.scales },
     cursor: { sync: { key: sync.key }, drag: { x: true, y: false } },
     legend: { show: false },
-    axes: [axis(extra.last ? (time() === "days" ? "days since the first detection" : "MJD, TAI") : undefined, 28), axis(label, 58)],
+    axes: [axis(extra.last ? (time() === "days" ? "days since the first detection" : "MJD, TAI") : undefined, 28), axis(label, 76)],
     series: [{}, ...series], hooks: { draw: [...(extra.draw ?? []), mark] },
   };
 }
