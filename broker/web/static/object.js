@@ -155,7 +155,7 @@ function scores() {
   const values = models.map(({ said }) => said.map((a) => a?.anomaly_score ?? null));
   const thresholds = models.map(({ said }) => said.map((a) => a?.threshold ?? null));
   const told = thresholds.some((some) => some.some((t) => t !== null));
-  const step = { label: "threshold", stroke: style("--bad"), width: 1, dash: [3, 3], spanGaps: true, paths: uPlot.paths.stepped({ align: 1 }) };
+  const step = { label: "threshold", stroke: style("--bad"), width: 1, dash: [3, 3], spanGaps: true, points: { show: false }, paths: uPlot.paths.stepped({ align: 1 }) };
   const steps = told ? models.map(() => step) : [];
   const series = [...lines, ...steps, { label: "flagged", stroke: style("--bad"), width: 0, points: { show: true, size: 8, fill: style("--bad") } }];
   plot("scores", 170, "anomaly score", series, [times, ...values, ...(told ? thresholds : []), flagged], { last: true });
