@@ -5,30 +5,19 @@ import re
 import subprocess
 import sys
 import urllib.request
-from collections import Counter, defaultdict
 from datetime import UTC, datetime, timedelta
-from io import BytesIO
-from itertools import islice
-from urllib.parse import quote
 
-import fastavro
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from confluent_kafka import Producer
 from playwright.sync_api import expect
 
-from broker.commands.demo import HELDOUT
-from broker.commands.replay import read_alerts
 from broker.packets.framings import encode
-from broker.replays.ztf import ztf_packets
 from tests.support.browser import Watched, browser
+from tests.support.night import ALERTS, HOSTILE, api, busiest, night_of
 from tests.support.page_process import page_process
-from tests.support.replayed import curve
-from tests.support.servers import Topics
-from tests.support.service import Service, eventually
+from tests.support.service import eventually
 
-HOSTILE = ("<script>alert(1)</script>", "[/x]", "a/b c%2F?#é")
-ALERTS = 3_000
 PAGES = ("/", "/lists/newest", "/lists/anomalies", "/lists/risers", "/search?ra=10&dec=10", "/docs", "object")
 
 
@@ -40,39 +29,8 @@ def chromium():
 
 @pytest.fixture(scope="module")
 def night(kafka, redis_url, tmp_path_factory):
-    """A service that classifies, and the page beside it."""
-    patch = pytest.MonkeyPatch()
-    prefix = f"web-{os.getpid()}-"
-    service = Service(kafka, redis_url, prefix, tmp_path_factory.mktemp("web"))
-    try:
-        service.create_topics(patch, partitions=2)
-        service.worker().await_ready()
-        with page_process(service.variables(), service.folder / "web.log") as page:
-            service.home = page.home
-            service.records = list(islice(read_alerts(HELDOUT), ALERTS))
-            hostile = [service.records[i] | {"objectId": name, "alertId": 10**6 + i} for i, name in enumerate(HOSTILE)]
-            service.send((r["objectId"], encode(r, "observation")) for r in [*service.records, *hostile])
-            eventually(lambda: len(page.api("/api/objects?limit=500")["objects"]) > 10, 120)
-            eventually(lambda: page.api(f"/api/search?text={HOSTILE[1]}")["objects"], 120)
-            service.page = page
-            yield service
-    finally:
-        service.close()
-        Topics(kafka, prefix).delete()
-        patch.undo()
-
-
-def api(night, path):
-    return night.page.api(path)
-
-
-def with_few_forced(value):
-    """A packet of ZTF with but one forced point: where there is one, it is what is kept of the limit of that visit."""
-    reader = fastavro.reader(BytesIO(value))
-    (record,) = reader
-    stream = BytesIO()
-    fastavro.writer(stream, reader.writer_schema, [record | {"fp_hists": record["fp_hists"][:1]}])
-    return stream.getvalue()
+    with night_of(kafka, redis_url, tmp_path_factory.mktemp("web")) as made:
+        yield made
 
 
 @pytest.fixture
@@ -81,12 +39,6 @@ def watched(chromium, night):
     made = Watched(page, night.home)
     yield made
     page.close()
-
-
-def busiest(night):
-    """The object with the most alerts: its page has all there is to show."""
-    found = api(night, "/api/objects?limit=500")["objects"]
-    return max(found, key=lambda o: o["observations"])
 
 
 def test_the_live_page_counts_up_without_being_loaded_again(night, watched):
@@ -220,88 +172,6 @@ def test_the_anomalies_are_those_of_the_topic(night, watched):
         cursor = page["cursor"]
     assert found == expected
     watched.assert_clean()
-
-
-def test_the_list_of_anomalies_has_one_row_an_object_with_its_newest_and_its_highest_score(night, watched):
-    scores = defaultdict(list)
-    for published in night.collect(ALERTS)["anomalies"]:
-        scores[published.record["objectId"]].append(published.record["anomalyScore"])
-    page = watched.goto("/lists/anomalies")
-    rows = [row.locator("th, td").all_inner_texts() for row in page.locator("tbody tr").all()]
-    names = [row[1].partition("/")[2] for row in rows]
-    assert len(names) == len(set(names)) == min(50, len(scores))
-    assert any(len(scores[name]) > 1 for name in names)  # else this shows nothing
-    for name, (*_, newest, highest, alerts) in zip(names, rows, strict=True):
-        assert float(highest) == pytest.approx(max(scores[name]), abs=0.006)
-        assert min(abs(float(newest) - score) for score in scores[name]) < 0.006
-        assert int(alerts) == len(scores[name])
-    watched.assert_clean()
-
-
-def test_detections_forced_points_and_limits_have_marks_of_their_own(night, watched):
-    found = list(ztf_packets(curve("0010110", name="limited", band="g")))
-    night.send((packet.key, with_few_forced(packet.value)) for packet in found)
-    named = "/api/search?text=ZTF"
-    eventually(lambda: [o for o in api(night, named)["objects"] if o["alerts"] == len(found)], 60)
-    (one,) = api(night, named)["objects"]
-    path = f"/objects/{one['survey']}/{one['object_id']}"
-    kinds = Counter(o["kind"] for o in api(night, "/api" + path)["light_curve"])
-    assert set(kinds) == {"detection", "forced", "limit"}
-    page = watched.goto(path)
-    page.locator("#curve canvas").wait_for()
-    marks = page.get_by_role("list", name="Marks")
-    for text, kind in (("detection", "detection"), ("forced photometry", "forced"), ("limit, 5 σ deep", "limit")):
-        expect(marks).to_contain_text(f"{text} ({kinds[kind]})")
-    drawn = "() => document.querySelector('#curve canvas').toDataURL()"
-    whole = page.evaluate(drawn)
-    pictures = {whole}
-    for kind in kinds:  # each mark is drawn, and none like another's
-        page.evaluate(
-            "kind => { object.light_curve.forEach((o) => { o.was = o.kind; o.kind = kind; }); draw(); }", kind
-        )
-        pictures.add(page.evaluate(drawn))
-        page.evaluate("() => { object.light_curve.forEach((o) => { o.kind = o.was; }); draw(); }")
-        assert page.evaluate(drawn) == whole
-    assert len(pictures) == 4
-    page.locator("input[value=magnitude]").check()
-    watched.assert_clean()
-
-
-def test_a_line_never_jumps_where_time_stands_still(night, watched):
-    first = night.records[0]
-    name, mjd = "at once", first["mjd"]
-    again = [
-        first | {"alertId": 10**8 + i, "objectId": name, "mjd": mjd + i // 3, "band": "gri"[i % 3]} for i in range(9)
-    ]
-    night.send((name, encode(r, "observation")) for r in again)
-    path = f"/api/objects/plasticc/{quote(name)}"
-    eventually(lambda: len(api(night, path).get("answers", ())) == len(again), 60)
-    answers = api(night, path)["answers"]
-    page = watched.goto(path.removeprefix("/api"))
-    page.locator("#chances canvas").wait_for()
-    names = page.evaluate("() => plots[1].series.slice(1).map((s) => s.label)")
-    for chart in (1, 2):  # probabilities, score
-        times = page.evaluate(f"() => Array.from(plots[{chart}].data[0])")
-        assert times == sorted({a["mjd"] for a in answers})
-    last = {a["mjd"]: a for a in answers}  # by time, then as they were answered
-    for name, values in zip(names, page.evaluate("() => plots[1].data.slice(1)"), strict=True):
-        expected = [{c["name"]: c["probability"] for c in a["classes"]}[name] for a in last.values()]
-        assert values == pytest.approx(expected)
-    expect(page.locator(".step")).to_have_count(len(again))  # each alert keeps its row
-    watched.assert_clean()
-
-
-def test_on_a_phone_the_light_curve_comes_before_its_tools(chromium, night):
-    page = chromium.new_page(viewport={"width": 390, "height": 844})
-    watched = Watched(page, night.home)
-    found = busiest(night)
-    watched.goto(f"/objects/{found['survey']}/{found['object_id']}")
-    page.locator("#curve canvas").wait_for()
-    chart, tools = page.locator("#curve").bounding_box(), page.locator("#tools").bounding_box()
-    assert chart["y"] + chart["height"] <= min(tools["y"], 844)
-    assert page.evaluate("() => document.documentElement.scrollWidth") == 390
-    watched.assert_clean()
-    page.close()
 
 
 @pytest.mark.parametrize("name", HOSTILE)
