@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from json import dumps
 from typing import NamedTuple
 
 import numpy as np
@@ -24,12 +25,17 @@ FIELDS: Fields = {
     **{name: Field((name,), Kind.DOUBLE, required=False) for name in ("photoz", "anomalyThreshold")},  # since version 2
     "quality": Field(("quality",), Kind.TEXT, required=False),
     "nearestClass": Field(("nearestClass",), Kind.LONG, required=False),
+    "furthest": Table(
+        ("furthest",),
+        {"statistic": Field(("statistic",), Kind.TEXT), "deviations": Field(("deviations",), Kind.DOUBLE)},
+    ),
     "classifications": Table(
         ("classifications",),
         {"classId": Field(("classId",), Kind.LONG), "probability": Field(("probability",), Kind.DOUBLE)},
     ),
 }  # fmt: skip
 CLASSES = np.array(CLASS_IDS)
+MOST_REASONS, NONE = 3, "[]"  # of a flag
 DAY_MS = 86_400_000
 LATEST_MS = 253_402_300_800_000  # the year 10000
 
@@ -53,7 +59,7 @@ class Classifications:
 
     def read(self, values: Sequence[bytes]) -> Columns:
         """The columns of the n messages that decode; `which` says which these are."""
-        return self._readback.read(values, len(CLASSES))
+        return self._readback.read(values, len(CLASSES) + MOST_REASONS)
 
 
 def probabilities(columns: Columns) -> NDArray[np.float32]:
@@ -66,6 +72,19 @@ def probabilities(columns: Columns) -> NDArray[np.float32]:
     found = np.zeros((len(table.ends), len(CLASSES)), np.float32)
     found[owner[known], slot[known]] = table.values["probability"][known]
     return found
+
+
+def reasons(columns: Columns) -> list[str]:
+    """Why each of n messages is flagged, as JSON: names of statistics, and how far each is [deviations]."""
+    table = columns.tables["furthest"]
+    names = [text(name) for name in table.values["statistic"].tolist()]
+    far = [known(value) for value in table.values["deviations"].tolist()]
+    pairs = list(zip(names, far, strict=True))
+    starts = np.concatenate([[0], table.ends[:-1]]).tolist() if len(table.ends) else []
+    return [
+        dumps([pair for pair in pairs[a:b] if pair[1] is not None]) if b > a else NONE
+        for a, b in zip(starts, table.ends.tolist(), strict=True)
+    ]
 
 
 class Shown(NamedTuple):
@@ -100,7 +119,7 @@ def shown(columns: Columns) -> Shown:
 
 def rows(columns: Columns, which: Sequence[int], places: Sequence[Place]) -> list[Row]:
     """Rows of the index for some of n classifications [k], each with its place [k]."""
-    values, chances = columns.values, probabilities(columns)
+    values, chances, why = columns.values, probabilities(columns), reasons(columns)
     best = chances.argmax(axis=1) if len(chances) else np.empty(0, np.int64)
     where = np.stack([values["ra"], values["dec"]], axis=1)
     pixel = pixels(where)
@@ -113,9 +132,10 @@ def rows(columns: Columns, which: Sequence[int], places: Sequence[Place]) -> lis
             "probabilities": chances[i].tobytes(), "p99": float(values["p99"][i]),
             "score": float(values["anomalyScore"][i]), "threshold": known(values["anomalyThreshold"][i]),
             "anomaly": int(values["anomaly"][i] > 0),
-            "nearest": CLASS_NAMES.get(int(values["nearestClass"][i])), "photoz": known(values["photoz"][i]),
-            "quality": text(values["quality"][i]), "priors": text(values["priors"][i]),
-            "model": text(values["classifierName"][i]), "version": text(values["classifierVersion"][i]),
+            "nearest": CLASS_NAMES.get(int(values["nearestClass"][i])), "reasons": why[i],
+            "photoz": known(values["photoz"][i]), "quality": text(values["quality"][i]),
+            "priors": text(values["priors"][i]), "model": text(values["classifierName"][i]),
+            "version": text(values["classifierVersion"][i]),
             "read_ms": int(values["ingestTimestamp"][i]), "published_ms": int(values["publishTimestamp"][i]),
             "ra": known(where[i, 0]), "dec": known(where[i, 1]), "pixel": int(pixel[i]) if pixel[i] >= 0 else None,
             **place._asdict(),

@@ -1,6 +1,6 @@
 """What the interface for programs answers, as types: they are its documentation too."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
@@ -32,6 +32,13 @@ class Summary(BaseModel):
     separation_deg: Annotated[float | None, Field(description="Of a cone search, from its centre.")] = None
 
 
+class Reason(BaseModel):
+    """A statistic of a light curve that is far from what is usual for a class."""
+
+    statistic: str
+    deviations: Annotated[float, Field(description="Standard deviations within the class.")]
+
+
 class Answer(BaseModel):
     """A classification: what was said of an object after one alert."""
 
@@ -47,6 +54,10 @@ class Answer(BaseModel):
     threshold: Annotated[float | None, Field(description="Of the score; null in records of version 1.")]
     anomaly: bool
     nearest: Annotated[str | None, Field(description="The class that a flagged alert is least unlike.")]
+    reasons: Annotated[
+        list[Reason], Field(description="Of a flagged alert: what is furthest from what is usual for that class.")
+    ]
+    told: Annotated[bool, Field(description="Whether the record tells of threshold, photoz and quality: version 2.")]
     photoz: Annotated[float | None, Field(description="Redshift of the host that was used; null where none was known.")]
     quality: Annotated[str, Field(description="enough, little or outside; empty in records of version 1.")]
     priors: str
@@ -69,6 +80,12 @@ class Observed(BaseModel):
     magnitude: Annotated[float | None, Field(description="AB, of |flux|; null below 3 sigma.")]
     magnitude_err: float | None
     detected: bool
+    kind: Annotated[
+        Literal["detection", "forced", "limit"],
+        Field(description="A limit, where the survey looked and found nothing, is kept as a flux of exactly 0."),
+    ]
+    depth: Annotated[float | None, Field(description="Of a limit: 5 sigma [nJy].")] = None
+    depth_magnitude: Annotated[float | None, Field(description="The same, AB.")] = None
 
 
 class Object(BaseModel):
@@ -92,6 +109,35 @@ class Answers(BaseModel):
 
     answers: list[Answer]
     cursor: str | None = None
+
+
+class Flagged(BaseModel):
+    """An object that has the anomaly flag, or had it."""
+
+    newest: Annotated[Answer, Field(description="The latest of its answers that has the flag.")]
+    alerts: Annotated[int, Field(description="How many of its answers seen here have the flag.")]
+    highest: Annotated[float, Field(description="The highest anomaly score of these.")]
+
+
+class FlaggedObjects(BaseModel):
+    """A page of a list of objects with the anomaly flag."""
+
+    objects: list[Flagged]
+    cursor: str | None = None
+
+
+class Riser(BaseModel):
+    """An object that brightens."""
+
+    summary: Summary
+    sigma_a_day: Annotated[float, Field(description="Change of flux in a band, in its standard errors a day.")]
+
+
+class RisersFound(BaseModel):
+    """The fastest first."""
+
+    risers: list[Riser]
+    trouble: Annotated[str, Field(description="Why there are none; empty where nothing is wrong.")] = ""
 
 
 class SkyPoint(BaseModel):

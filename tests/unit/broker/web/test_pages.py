@@ -43,7 +43,17 @@ def test_a_hostile_name_is_text_on_each_page_and_no_header(page, name):
     [
         ({}, ["flagged above 5.50", "Redshift of the host 0.250", "this is enough"], ["least unlike"]),
         ({"photoz": 0.0, "nearest": "TDE"}, ["In our Galaxy", "least unlike TDE"], ["Redshift of"]),
-        ({"photoz": None, "threshold": None, "quality": ""}, ["No redshift"], ["flagged above", "For an answer"]),
+        (
+            {"photoz": None, "quality": "outside"},
+            ["No redshift", "outside of what training has seen"],
+            ["In our Galaxy"],
+        ),
+        ({"nearest": "TDE", "reasons": '[["max_g", 8.25], ["<b>", -3.5]]'}, ["max_g +8.2 σ, &lt;b&gt; -3.5 σ"], []),
+        (
+            {"photoz": None, "threshold": None, "quality": ""},
+            ["Place on the sky"],
+            ["flagged above", "For an answer", "redshift", "Flagged for"],
+        ),
     ],
 )
 def test_an_objects_page_says_what_its_answer_was_judged_by(page, changes, there, not_there):

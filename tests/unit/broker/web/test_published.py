@@ -1,3 +1,4 @@
+import json
 import math
 
 import numpy as np
@@ -55,6 +56,13 @@ def test_what_it_was_judged_by_is_there_and_of_records_of_version_1_unknown():
         (0.25, 3.5, "little", "SN II"), (None, None, "", None), (0.0, None, "unknown", None),
     ]  # fmt: skip
     assert [row["best"] for row in all_rows(columns)] == [64] * 3
+
+
+def test_the_reasons_of_a_flag_are_those_of_each_record_whatever_is_read_beside_it():
+    far = [{"statistic": "max_g", "deviations": 8.5}, {"statistic": "\u202e", "deviations": -2.0}]
+    some = [classification(), classification(furthest=far), classification(1), classification(furthest=far[:1])]
+    found = [row["reasons"] for row in all_rows(Classifications().read(some))]
+    assert [json.loads(one) for one in found] == [[], [["max_g", 8.5], ["\u202e", -2.0]], [], [["max_g", 8.5]]]
 
 
 def test_what_does_not_decode_is_left_out_and_the_rest_is_there():
