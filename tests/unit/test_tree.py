@@ -48,7 +48,6 @@ HELD_BY = {
     "broker/lightcurves/identity.py": "integration/test_lost_store.py",
     "broker/lightcurves/lookout.py": "integration/test_lookout.py",
     "broker/lightcurves/loss.py": "integration/test_lost_store.py",
-    "broker/lightcurves/objects.py": "unit/broker/lightcurves/test_memory.py",
     "broker/lightcurves/recollection.py": "unit/broker/lightcurves/test_memory.py",
     "broker/outputs/elasticc.py": "unit/broker/outputs/test_routes.py",
     "broker/outputs/frames.py": "unit/broker/outputs/test_routes.py",
