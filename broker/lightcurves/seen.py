@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from broker.lightcurves.hashes import U32
 
 BITS = 14  # of an index at most: some thousands of rows
+FEW = 8  # numbers that are looked at one after the other
 
 
 @numba.njit(cache=True, nogil=True)
-def index_of(numbers: U32, start: int, end: int, asked: int, firsts: NDArray[np.int64]) -> int:
+def index_of(numbers: U32, start: int, end: int, asked: int, firsts: NDArray[np.int32]) -> int:
     """Write where each share of the sorted numbers in [start, end) begins; how far a number is shifted to its share.
 
     Args:
@@ -37,14 +38,17 @@ def index_of(numbers: U32, start: int, end: int, asked: int, firsts: NDArray[np.
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
-def holds(numbers: U32, firsts: NDArray[np.int64], shift: int, wanted: np.uint32) -> bool:
+def holds(numbers: U32, firsts: NDArray[np.int32], shift: int, wanted: np.uint32) -> bool:
     """Whether the numbers of an index hold one."""
     share = np.int64(wanted) >> shift
     low, high = firsts[share], firsts[share + 1]
-    while low < high:
+    while high - low > FEW:  # as only somebody who chose them would have it
         middle = (low + high) // 2
         if numbers[middle] < wanted:
             low = middle + 1
         else:
-            high = middle
-    return bool(low < firsts[share + 1] and numbers[low] == wanted)
+            high = middle + 1
+    for at in range(low, high):  # noqa: SIM110 - numba has no generators
+        if numbers[at] == wanted:
+            return True
+    return False

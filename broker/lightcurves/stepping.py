@@ -107,7 +107,7 @@ def advance(
     picked: Ints, logged: Ints, marks: NDArray[np.uint8], seen: Ints,
 ) -> None:  # fmt: skip
     """Find, order and mark the new rows of each alert; the last nine arguments are written to."""
-    firsts = np.empty((1 << BITS) + 1, np.int64)
+    firsts = np.empty((1 << BITS) + 1, np.int32)
     for i in range(len(owner)):
         o = owner[i]
         if not fits[o]:

@@ -11,7 +11,7 @@ SAME_SHARE = [LARGEST - k for k in range(300)]  # as somebody might choose them
 
 def found(numbers, wanted, *, start=0, end=None, asked=100):
     """Which numbers are among those in [start, end)."""
-    numbers, firsts = np.array(numbers, np.uint32), np.full((1 << BITS) + 1, -7, np.int64)
+    numbers, firsts = np.array(numbers, np.uint32), np.full((1 << BITS) + 1, -7, np.int32)
     shift = index_of(numbers, start, len(numbers) if end is None else end, asked, firsts)
     return [one for one in wanted if holds(numbers, firsts, shift, np.uint32(one))]
 
