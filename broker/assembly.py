@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from importlib.metadata import version
+from queue import SimpleQueue
 
 import structlog
 from confluent_kafka import KafkaException
@@ -17,7 +17,6 @@ from broker.accounts.aside import set_aside
 from broker.config import Settings
 from broker.connections import connect_kafka, connect_redis
 from broker.errors import NotYetError, StartupError, TransientError
-from broker.interfaces import Model
 from broker.kafka import spans
 from broker.kafka.batch import Place
 from broker.kafka.fresh import commit_first
@@ -26,45 +25,50 @@ from broker.kafka.source import KafkaSource
 from broker.lightcurves import loss, rebuild
 from broker.lightcurves.facts import PROBLEMS
 from broker.lightcurves.lookout import Lookout
-from broker.lightcurves.memory import Memory
-from broker.lightcurves.redis_store import DAY_S, RedisLightCurves
+from broker.lightcurves.redis_store import RedisLightCurves
 from broker.metrics import Metrics
-from broker.outputs.messages import Outputs
+from broker.models.chosen import chosen_by
+from broker.models.instruments import ModelMetrics
+from broker.models.life import Asked, Life
+from broker.models.workshop import Workshop
 from broker.packets.formats import check_ids, formats_of
 from broker.packets.reader import AlertReader
 from broker.pipeline import Pipeline
 from broker.preflight import OUTPUTS, Probe, deaf, kafka_probes, redis_probes
-from broker.rehearsal import rehearse
 from broker.text import host_and_port
-from model.artefact import DEFAULT, Artefact, ArtefactError
-from model.artefact import load as load_artefact
-from model.classifier import Classifier, DeviceError
 
 log = structlog.get_logger(__name__)
 
 MEND_S = 1.0  # between two tries to use a lost store again
 
 
-def serve(settings: Settings, stop: threading.Event, first: Mapping[Place, int] | None = None) -> None:
+def serve(
+    settings: Settings,
+    stop: threading.Event,
+    first: Mapping[Place, int] | None = None,
+    asked: Asked | None = None,
+) -> None:
     """Run the service until `stop` is set. Raises StartupError where it cannot start.
 
     Args:
         settings: all there are.
         stop: set by whoever wants it to end.
         first: the offsets at which a new group begins.
+        asked: who asks to look at once which artefacts are promoted.
     """
     logs.configure(settings.log.level, settings.log.form)
     metrics = Metrics()
     state = health.Health(metrics, time.monotonic)
     with answering_http(settings, state, metrics):
-        artefact = read_artefact(settings)
-        classifier = build_classifier(settings, artefact)
+        told = ModelMetrics(metrics.registry)
+        workshop = Workshop(settings, told.agreed)
+        chosen = chosen_by(settings)
+        workshop.load(chosen)
         clear(redis_probes(settings), state, stop)
         admin = connect_kafka(settings)
         clear(kafka_probes(settings, admin), state, stop)
         if stop.is_set():
             return
-        classifier.warm_up()
         check_ids(settings)
         reader = AlertReader(
             settings.limits.max_message_bytes,
@@ -72,22 +76,15 @@ def serve(settings: Settings, stop: threading.Event, first: Mapping[Place, int] 
             lambda survey, packets: metrics.fallbacks.labels(survey).inc(packets),
             lambda survey, rows: metrics.left_out.labels(survey).inc(rows),
         )
-        outputs = Outputs(
-            topics=settings.outputs,
-            classifier_name=artefact.name,
-            classifier_version=artefact.digest,
-            priors=settings.classifier.priors,
-            broker_version=version("misweeper"),
-        )
-        rehearse(reader, classifier, outputs)
+        workshop.warm_up(chosen, reader)
         state.well("model")
-        store = connect_redis(settings, classifier.fingerprint.hex())
+        store = connect_redis(settings)
         know_store(settings, store, admin, reader, state, stop)
         if stop.is_set():
             return
         if first:  # once the store is known: a group that has read and a store that is empty would be a loss
             commit_first(settings.kafka.consumer(), first)
-        saver = connect_redis(settings, classifier.fingerprint.hex())  # a connection of the committer's own
+        saver = connect_redis(settings)  # a connection of the committer's own
         lookout = Lookout(store, lambda *told: note_store(metrics, state, *told))
         source = KafkaSource(
             settings.kafka.consumer(),
@@ -103,20 +100,21 @@ def serve(settings: Settings, stop: threading.Event, first: Mapping[Place, int] 
         )
         try:
             sink = build_sink(settings, state)
-            memory = Memory(
-                store,
-                classifier.fingerprint,
-                classifier.start_state,
-                curve_ttl_s=settings.redis.curve_ttl_days * DAY_S,
-                most_observations=settings.limits.max_observations,
-                saver=saver,
+            life = Life(
+                chosen,
+                workshop.model(chosen, store, saver),
+                lambda: chosen_by(settings),
+                lambda chosen: workshop.made(chosen, store, saver),
+                told,
+                settings.classifier.models,
+                asked or SimpleQueue(),
             )
-            model = Model(classifier, memory, outputs)
+            state.facts["models"] = life.said
             pipeline = Pipeline(
                 source=source,
                 max_messages=settings.batch.max_size,
                 read_alerts=reader,
-                model=lambda: model,
+                model=life.current,
                 sink=sink,
                 metrics=metrics,
                 health=state,
@@ -125,9 +123,14 @@ def serve(settings: Settings, stop: threading.Event, first: Mapping[Place, int] 
                 look=lookout.look,
                 glance=lookout.glance,
             )
-            log.info("serving", topics=settings.kafka.topics, artefact=artefact.name, digest=artefact.digest[:12])
+            digests = {role: digest[:12] for role, digest in chosen.digests().items()}
+            log.info("serving", topics=settings.kafka.topics, artefact=chosen.everything.name, **digests)
             gc.freeze()  # what lives for ever need not be searched for garbage: it would cost 100 ms each time
-            pipeline.run(stop.is_set)
+            life.start()
+            try:
+                pipeline.run(stop.is_set)
+            finally:
+                life.end()
         finally:
             source.close()
         log.info("stopped")
@@ -225,23 +228,6 @@ def answering_http(settings: Settings, state: health.Health, metrics: Metrics) -
     finally:
         server.shutdown()
         server.server_close()
-
-
-def read_artefact(settings: Settings) -> Artefact:
-    """The artefact to classify with."""
-    try:
-        return load_artefact(settings.classifier.artefact or DEFAULT)
-    except ArtefactError as error:
-        raise StartupError(f"{error} (MISWEEPER_CLASSIFIER__ARTEFACT names the folder)") from error
-
-
-def build_classifier(settings: Settings, artefact: Artefact) -> Classifier:
-    """The classifier on its device."""
-    chosen = settings.classifier
-    try:
-        return Classifier(artefact, device=chosen.device, priors=chosen.priors, threads=chosen.threads)
-    except DeviceError as error:
-        raise StartupError(f"{error} (MISWEEPER_CLASSIFIER__DEVICE)") from error
 
 
 def build_sink(settings: Settings, state: health.Health) -> KafkaSink:

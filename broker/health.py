@@ -34,6 +34,7 @@ class Health:
         self._metrics = metrics
         self._turned_at = clock()
         self._wrong = dict.fromkeys(self.PARTS, "not yet")
+        self.facts: dict[str, Callable[[], object]] = {}  # what /readyz tells beside, by name
         self.warnings: Mapping[str, str] = {}  # by what is not safe; replaced as a whole
 
     def turned(self) -> None:
@@ -58,7 +59,8 @@ class Health:
     @property
     def said(self) -> dict[str, Any]:
         """What /readyz answers."""
-        return {"ready": self.ready, "wrong": self.wrong, "warnings": dict(self.warnings)}
+        told = {"ready": self.ready, "wrong": self.wrong}
+        return told | {"warnings": dict(self.warnings)} | {name: fact() for name, fact in dict(self.facts).items()}
 
     @property
     def ready(self) -> bool:

@@ -1,0 +1,44 @@
+"""How far two artefacts agree about the same alerts: the same numbers for the service's metrics and a recount."""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(slots=True)
+class Agreement:
+    """Sums over alerts that both have answered."""
+
+    compared: int = 0
+    same_class: int = 0  # the most probable one
+    same_flag: int = 0  # of anomalies
+    distance: float = 0.0  # of total variation, half the sum of |p - q|: 0 where all is equal, 1 at most
+
+    @classmethod
+    def of(
+        cls,
+        ours: NDArray[np.float32],
+        theirs: NDArray[np.float32],
+        flags: NDArray[np.bool_],
+        their_flags: NDArray[np.bool_],
+    ) -> "Agreement":
+        """Of probabilities [n, 14] and flags [n]."""
+        apart = np.abs(ours.astype(np.float64) - theirs.astype(np.float64)).sum(axis=1) / 2
+        same = ours.argmax(axis=1) == theirs.argmax(axis=1) if len(ours) else np.zeros(0, np.bool_)
+        return cls(len(ours), int(same.sum()), int((flags == their_flags).sum()), float(apart.sum()))
+
+    def __add__(self, other: "Agreement") -> "Agreement":
+        return Agreement(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+    def shares(self) -> dict[str, float | int]:
+        """What people read."""
+        of = max(1, self.compared)
+        return {
+            "compared": self.compared,
+            "same_class": self.same_class,
+            "same_flag": self.same_flag,
+            "same_class_share": self.same_class / of,
+            "same_flag_share": self.same_flag / of,
+            "mean_distance": self.distance / of,
+        }

@@ -1,0 +1,67 @@
+"""The artefacts that are to classify, loaded and proved by their digests."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from broker.config import Settings
+from broker.errors import StartupError
+from broker.models.promoted import ALL, SHADOW, Named, Promoted, read_promoted
+from model.artefact import DEFAULT, Artefact, ArtefactError
+from model.artefact import load as load_artefact
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Which artefacts are to classify from now on."""
+
+    number: int  # of the promotion; 0 where the configuration alone chooses
+    everything: Artefact
+    surveys: Mapping[str, Artefact] = field(default_factory=dict)
+    shadow: Artefact | None = None
+
+    def each(self) -> Iterator[tuple[str, Artefact]]:
+        """What each is for: all, a survey, or shadow."""
+        yield ALL, self.everything
+        yield from self.surveys.items()
+        if self.shadow:
+            yield SHADOW, self.shadow
+
+    def digests(self) -> dict[str, str]:
+        """By what for."""
+        return {role: one.digest for role, one in self.each()}
+
+
+def chosen_by(settings: Settings) -> Chosen:
+    """The artefacts that the configuration names and those that are promoted. Raises StartupError."""
+    folder = settings.classifier.models
+    promoted = read_promoted(folder) if folder else Promoted()
+    loaded = {role: proved(folder, one) for role, one in promoted.named().items() if folder}
+    shadow = loaded.pop(SHADOW, None)
+    if shadow and settings.outputs.shadow is None:
+        raise StartupError("a shadow is promoted and has no topic; set MISWEEPER_OUTPUTS__SHADOW, or withdraw it")
+    everything = loaded.pop(ALL, None) or configured(settings)
+    return Chosen(promoted.number, everything, loaded, shadow)
+
+
+def configured(settings: Settings) -> Artefact:
+    """The artefact that the configuration names, or the one that misweeper ships."""
+    try:
+        return load_artefact(settings.classifier.artefact or DEFAULT)
+    except ArtefactError as error:
+        raise StartupError(f"{error} (MISWEEPER_CLASSIFIER__ARTEFACT names the folder)") from error
+
+
+def proved(folder: Path, one: Named) -> Artefact:
+    """A promoted artefact that is what was promoted. Raises StartupError."""
+    path = folder / one.folder
+    try:
+        artefact = load_artefact(path)
+    except ArtefactError as error:
+        raise StartupError(f"{error} (it is promoted in {folder})") from error
+    if artefact.digest != one.digest:
+        raise StartupError(
+            f"{path} has the digest {artefact.digest[:12]}, promoted was {one.digest[:12]}; "
+            "copy that one again, or promote what lies there: misweeper model promote"
+        )
+    return artefact
