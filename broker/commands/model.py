@@ -113,9 +113,9 @@ def promote_model(
     if shadow and not withdraw and settings.outputs.shadow is None:
         raise StartupError("a shadow needs a topic; set MISWEEPER_OUTPUTS__SHADOW here and for the workers")
     role = SHADOW if shadow else survey or ALL
-    one = Named(name, verified(place_of(name))) if name else None
+    one = None if name is None else Named(name, verified(place_of(name)))
     after = promote(folder, role, one)
-    said = f"{printable(name)} ({one.digest[:DIGITS]})" if name and one else "nothing"
+    said = f"{printable(one.folder)} ({one.digest[:DIGITS]})" if one else "nothing"
     typer.echo(f"promotion {after.number}: {said} for {role}")
 
 

@@ -106,8 +106,8 @@ def parsed(raw: bytes) -> Promoted:
     number, surveys = told.get("number"), told.get("surveys", {})
     if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < 2**53:
         raise ValueError("it has no number")
-    if not isinstance(surveys, dict) or (strange := sorted(surveys.keys() - set(SURVEYS))):
-        raise ValueError(f"surveys are {', '.join(SURVEYS)}, not {strange[0] if surveys else surveys}")
+    if not isinstance(surveys, dict) or surveys.keys() - set(SURVEYS):
+        raise ValueError(f"its surveys are others than {', '.join(SURVEYS)}")
     everything, shadow = (Named.of(told[role]) if told.get(role) is not None else None for role in (ALL, SHADOW))
     return Promoted(number, everything, {name: Named.of(one) for name, one in surveys.items()}, shadow)
 

@@ -84,8 +84,7 @@ def at_work(worker, made, role=ALL):
 
 def metric(worker, name, **labels):
     families = text_string_to_metric_families(worker.ask("/metrics")[1])
-    (found,) = (s.value for f in families for s in f.samples if s.name == name and labels.items() <= s.labels.items())
-    return found
+    return sum(s.value for f in families for s in f.samples if s.name == name and labels.items() <= s.labels.items())
 
 
 def recount(service, monkeypatch):
@@ -134,12 +133,10 @@ def test_a_reload_and_a_rollback_under_load_lose_and_double_nothing_and_each_ans
     command(service, "promote", "first")
     service.create_topics(monkeypatch, partitions=3)
     worker = service.worker().await_ready()
-    published = 'misweeper_fates_total{fate="published"}'
 
     def answered():
         return metric(worker, "misweeper_fates_total", fate="published")
 
-    assert published in worker.ask("/metrics")[1]
     records = list(islice(read_alerts(HELDOUT), 60_000))
     with Load(service, records) as load:
         for name, made in (("first", first), ("second", second), ("first", first)):
