@@ -60,8 +60,8 @@ def serve(
     metrics = Metrics()
     state = health.Health(metrics, time.monotonic)
     with answering_http(settings, state, metrics):
-        told = ModelMetrics(metrics.registry)
-        workshop = Workshop(settings, told.agreed)
+        instruments = ModelMetrics(metrics.registry)
+        workshop = Workshop(settings, instruments.agreed)
         chosen = chosen_by(settings)
         workshop.load(chosen)
         clear(redis_probes(settings), state, stop)
@@ -105,7 +105,7 @@ def serve(
                 workshop.model(chosen, store, saver),
                 lambda: chosen_by(settings),
                 lambda chosen: workshop.made(chosen, store, saver),
-                told,
+                instruments,
                 settings.classifier.models,
                 asked or SimpleQueue(),
             )
