@@ -10,18 +10,24 @@ DIST   := dist
 TESTS  := $(BIN)/pytest -n 2 --dist loadfile tests/integration tests/property tests/unit
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench profile fuzz chaos train fmt lock dist sbom audit clean
+.PHONY: help demo browser test check bench profile screenshots fuzz chaos train fmt lock dist sbom audit clean
 
 help: ## print this help
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 demo: $(READY) ## everything at work on this machine: real Kafka, real Valkey, two surveys in one service
 	$(BIN)/misweeper demo
 
-test: $(READY) ## unit, property and integration tests, on a real Kafka and a real Valkey
+browser: # Debian's Chromium, which the page's tests drive: installed for root, said to others
+	@command -v chromium chromium-browser google-chrome > /dev/null || \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
+	    export DEBIAN_FRONTEND=noninteractive; apt-get update -q && apt-get install -q -y --no-install-recommends chromium; \
+	  else echo "the page's tests need Chromium: apt-get install chromium, or make browser as root" >&2; exit 1; fi
+
+test: $(READY) browser ## unit, property and integration tests, on a real Kafka and a real Valkey
 	$(TESTS)
 
-check: $(READY) ## what CI runs: ruff, mypy, import contracts, file lengths, the tests, a short fuzz and chaos
+check: $(READY) browser ## what CI runs: ruff, mypy, import contracts, file lengths, the tests, a short fuzz and chaos
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -39,6 +45,9 @@ bench: $(READY) ## how fast it is here: one table, and bench.json; SHORT=1: minu
 
 profile: $(READY) ## a flame graph of a worker under load: profile.svg
 	$(BIN)/python -m tests.benchmark.profile --out profile.svg
+
+screenshots: $(READY) browser ## pictures of the page from the demo, for the README: deploy/screenshots
+	$(BIN)/python -m tests.screenshots
 
 fuzz: $(READY) ## a million hostile packets through decode and adapt; SHORT=1: 50,000
 	$(BIN)/pytest tests/fuzz

@@ -87,7 +87,7 @@ def serve(
         saver = connect_redis(settings)  # a connection of the committer's own
         lookout = Lookout(store, lambda *told: note_store(metrics, state, *told))
         source = KafkaSource(
-            settings.kafka.consumer(),
+            settings.kafka.consumer() | {"client.id": settings.worker},  # what Kafka calls a member of the group
             settings.kafka.topics,
             lambda held: note_assignment(metrics, state, len(held)),
             metrics.out_of_range.inc,

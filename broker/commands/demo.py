@@ -26,7 +26,7 @@ from rich.text import Text
 
 from broker.accounts.reconcile import Wanted, reconcile
 from broker.commands.board import Board
-from broker.commands.demoservice import OURS, PARTITIONS, environment, service, warm_up
+from broker.commands.demoservice import OURS, PARTITIONS, environment, service, warm_up, web_page
 from broker.commands.demostream import HELDOUT, TOPICS, chosen, demo_packets, packet_count
 from broker.commands.files import put, try_out
 from broker.commands.replay import send
@@ -72,12 +72,12 @@ def demo(
             create_topics(admin, settings, partitions=PARTITIONS, replication=1)
             with console.status("warming up Kafka"):
                 warm_up(settings, admin)
-            with service(settings, console):
+            with web_page() as address, service(settings, console):
                 summary, tally = play(settings, console, names, rate_per_s, limit)
                 with console.status("recounting every offset"):
                     found = reconcile(admin, settings, Wanted(list(settings.kafka.topics)))
                 summary = replace(summary, clean=found.summary()["clean"])
-                show(console, settings, summary, tally)
+                show(console, settings, summary, tally, address)
                 if json_path:
                     put(json_path, json.dumps(asdict(summary), indent=2) + "\n")
                 if stay:
@@ -154,7 +154,7 @@ def require_progress(failed: list[StartupError], silent_s: float, published: int
         )
 
 
-def show(console: Console, settings: Settings, summary: Summary, tally: Tally) -> None:
+def show(console: Console, settings: Settings, summary: Summary, tally: Tally, address: str | None) -> None:
     """Print the figures, the strangest objects, and where everything is."""
     table = Table(title="misweeper demo", show_header=False, title_justify="left")
     table.add_row("alerts", f"{summary.alerts:,} of {summary.objects:,} objects that the model never saw")
@@ -174,6 +174,8 @@ def show(console: Console, settings: Settings, summary: Summary, tally: Tally) -
     table.add_row("Kafka", settings.kafka.bootstrap_servers)
     table.add_row("topics", ", ".join((*settings.kafka.topics, *settings.outputs.topics)))
     table.add_row("metrics", f"http://{host_and_port(settings.http.host, settings.http.port)}/metrics")
+    if address:
+        table.add_row("page", address)
     console.print(table)
 
 

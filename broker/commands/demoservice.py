@@ -4,12 +4,14 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
@@ -23,6 +25,7 @@ from broker.text import host_and_port
 
 PARTITIONS = 2  # enough for one worker; each costs Kafka a marker in every transaction
 READY_S = 120.0
+PAGE_S = 10.0  # for the page to end
 WARM_TRANSACTIONS = 100
 OURS = "MISWEEPER_"
 KEPT = ("MISWEEPER_CLASSIFIER__", "MISWEEPER_BATCH__", "MISWEEPER_LOG__")  # settings of the shell that the demo obeys
@@ -55,13 +58,36 @@ def warm_up(settings: Settings, admin: AdminClient) -> None:
 
 @contextmanager
 def service(settings: Settings, console: Console) -> Iterator[None]:
-    """`misweeper run` in a process of its own, once it is ready; stopped by SIGTERM as an orchestrator would.
+    """`misweeper run` in a process of its own, once it is ready; stopped by SIGTERM as an orchestrator would."""
+    with beside("run", patience_s=settings.shutdown_timeout_s) as process:
+        with console.status("starting misweeper run"):
+            await_ready(settings, process)
+        yield
 
-    The guard of the embedded servers holds it too, so that it ends with this process, even by kill -9.
+
+@contextmanager
+def web_page() -> Iterator[str | None]:
+    """`misweeper web` likewise: its address, or None where the extra is missing."""
+    if find_spec("fastapi") is None:
+        yield None
+        return
+    port = free_port()
+    with (
+        tempfile.TemporaryDirectory(prefix="misweeper-page-", ignore_cleanup_errors=True) as folder,
+        beside("web", "--port", str(port), "--index", f"{folder}/index.sqlite", patience_s=PAGE_S, folder=folder),
+    ):
+        yield f"http://127.0.0.1:{port}"
+
+
+@contextmanager
+def beside(*arguments: str, patience_s: float, folder: str = guard.NO_FOLDER) -> Iterator[subprocess.Popen[str]]:
+    """A command of ours in a process of its own, stopped by SIGTERM.
+
+    The guard of the embedded servers holds it too, so that it and its folder end with this process, even by kill -9.
     """
-    run = [sys.executable, "-m", "broker.commands.main", "run"]
+    command = [sys.executable, "-m", "broker.commands.main", *arguments]
     with subprocess.Popen(  # noqa: S603 - our own command
-        [sys.executable, "-I", "-S", guard.__file__, guard.NO_FOLDER, *run],
+        [sys.executable, "-I", "-S", guard.__file__, folder, *command],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         start_new_session=True,  # Ctrl-C is for this process alone
@@ -71,12 +97,10 @@ def service(settings: Settings, console: Console) -> Iterator[None]:
         assert process.stdout
         try:
             pid = process.stdout.readline()
-            with console.status("starting misweeper run"):
-                await_ready(settings, process)
-            yield
+            yield process
             os.kill(int(pid), signal.SIGTERM)
             with suppress(subprocess.TimeoutExpired):
-                process.wait(settings.shutdown_timeout_s)
+                process.wait(patience_s)
         finally:
             process.stdin.close()  # the guard kills what is left
 

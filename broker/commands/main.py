@@ -21,9 +21,12 @@ from broker.commands.deadletters import app as deadletters_app
 from broker.commands.model import app as model_app
 from broker.commands.moments import moment
 from broker.commands.recovery import rebuild, reconcile
+from broker.commands.report import report
 from broker.commands.sending import replay
 from broker.commands.shown import cell
 from broker.commands.watch import watch
+from broker.commands.web import web
+from broker.commands.why import why
 from broker.config import Settings, variables
 from broker.connections import connect_kafka
 from broker.errors import StartupError
@@ -47,6 +50,9 @@ app.command()(reconcile)
 app.command()(rebuild)
 app.command()(watch)
 app.command()(replay)
+app.command()(report)
+app.command()(web)
+app.command()(why)
 
 EXIT_CONFIGURATION = 2
 PARTITIONS = 6

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from broker.config import Settings
 from broker.errors import StartupError
+from broker.models.folder import Lying, artefacts_in
 from broker.models.promoted import ALL, SHADOW, Named, Promoted, read_promoted
 from model.artefact import DEFAULT, Artefact, ArtefactError
 from model.artefact import load as load_artefact
@@ -42,6 +43,19 @@ def chosen_by(settings: Settings) -> Chosen:
         raise StartupError("a shadow is promoted and has no topic; set MISWEEPER_OUTPUTS__SHADOW, or withdraw it")
     everything = loaded.pop(ALL, None) or configured(settings)
     return Chosen(promoted.number, everything, loaded, shadow)
+
+
+def answering(settings: Settings, survey: str, digest: str | None) -> Artefact:
+    """The artefact with a digest, where it lies in the folder; else the one that answers a survey.
+
+    Raises StartupError.
+    """
+    folder = settings.classifier.models
+    for one in artefacts_in(folder) if folder and digest else ():
+        if isinstance(one, Lying) and one.digest == digest and folder:
+            return proved(folder, Named(one.folder, one.digest))
+    chosen = chosen_by(settings)
+    return chosen.surveys.get(survey, chosen.everything)
 
 
 def configured(settings: Settings) -> Artefact:

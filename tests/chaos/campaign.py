@@ -30,6 +30,8 @@ PAUSES_S = (3.0, 8.0, 13.0)  # the second is longer than the session, the third 
 EXPECTED = (0, 3, -signal.SIGTERM)  # told to leave: done, not done in time, not yet begun
 AWAY = 2  # exit code of a worker that was started while a server was away
 QUIET_S = 240.0  # the rest must be classified by then
+LOOK_S = 5.0  # so often it is looked whether workers are ready
+STUCK_S = 300.0  # one that lives and has not been ready for so long will never be
 
 
 @dataclass
@@ -40,12 +42,26 @@ class Worked:
     step: str | None = None  # that it will die of
     told_to_leave: bool = False
     paused_until: float = 0.0
+    ready_at: float = field(default_factory=time.monotonic)  # when it was last seen ready, or started
+    looked_at: float = 0.0
 
     @property
     def at_work(self) -> bool:
         """Whether it has come so far that trouble would meet it at work."""
         alive = self.worker.process.poll() is None and time.monotonic() > self.paused_until
-        return alive and self.worker.ask("/readyz")[0] == 200
+        ready = alive and self.worker.ask("/readyz")[0] == 200
+        if ready or not alive:
+            self.ready_at = time.monotonic()
+        return ready
+
+    def expect_ready(self) -> None:
+        """Raises AssertionError where it lives, and does not recover from what was done to it or to the servers."""
+        if time.monotonic() - self.looked_at < LOOK_S:
+            return
+        self.looked_at = time.monotonic()
+        if not self.at_work and time.monotonic() - self.ready_at > STUCK_S:
+            log = self.worker.log()[-3000:]
+            raise AssertionError(f"not ready for {STUCK_S:.0f} s: {self.worker.ask('/readyz')}\n{log}")
 
 
 @dataclass
@@ -166,6 +182,7 @@ class Campaign:
         """Start a worker that has ended again, to die of the step that fewest have died of."""
         code = one.worker.process.poll()
         if code is None:
+            one.expect_ready()
             return
         if code == -signal.SIGKILL:
             self._note(f"killed: {one.step or 'at any time'}")
@@ -181,6 +198,7 @@ class Campaign:
         one.step, one.told_to_leave = step, False
         one.worker.arguments = (step, str(self._rng.randint(1, LONGEST_LIFE))) if step else ()
         one.worker.start()
+        one.ready_at = time.monotonic()
 
     def _trouble_worker(self, one: Worked) -> None:
         """Kill a worker at any time if it would not die by itself; or let it leave, or stand still for a while."""

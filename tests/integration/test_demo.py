@@ -2,10 +2,12 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 import psutil
@@ -86,7 +88,10 @@ def test_no_process_and_no_data_outlive_a_demo_that_is_ended(tmp_path, number):
         eventually(lambda: "Staying up" in log.read_text() or demo.poll() is not None, 240)
         before = processes_of(folder)
         assert any("run" in process.cmdline() for process in before), log.read_text()[-3000:]
-        assert len(before) >= 6, "the demo, the service, two servers, and a guard for each of the three"
+        assert len(before) >= 8, "the demo, the service, the page, two servers, and a guard for each of the four"
+        address = re.search(r"http://127\.0\.0\.1:\d+(?!\d*/)", log.read_text()).group()
+        with urllib.request.urlopen(address + "/api/objects", timeout=30) as answer:
+            assert len(json.load(answer)["objects"]) > 10, "the page shows what the demo classified"
         demo.send_signal(number)
         demo.wait(60)
     assert demo.returncode == (-number if number == signal.SIGKILL else 128 + number)

@@ -59,7 +59,8 @@ class Worker:
     def log(self) -> str:
         return self.log_path.read_text()
 
-    def await_ready(self, seconds: float = 60.0) -> "Worker":
+    def await_ready(self, seconds: float = 180.0) -> "Worker":
+        """Once it serves; the first worker of all may have to compile the decoder."""
         deadline = time.monotonic() + seconds
         while self.ask("/readyz")[0] != 200:
             assert self.process.poll() is None, f"exit code {self.process.returncode}:\n{self.log()[-3000:]}"

@@ -4,7 +4,7 @@ import pytest
 
 from broker.config import Classifier, Outputs, Settings
 from broker.errors import StartupError
-from broker.models.chosen import chosen_by
+from broker.models.chosen import answering, chosen_by
 from broker.models.promoted import ALL, SHADOW, Named, promote
 from model import artefact
 from tests.support.artefacts import untrained
@@ -38,3 +38,12 @@ def test_a_shadow_without_a_topic_is_refused(tmp_path):
     promote(tmp_path, SHADOW, Named("one", made.digest))
     with pytest.raises(StartupError, match="MISWEEPER_OUTPUTS__SHADOW"):
         chosen_by(settings(tmp_path))
+
+
+def test_the_artefact_that_answered_is_found_by_its_digest_and_else_the_one_of_the_survey(tmp_path):
+    one, two = (artefact.save(tmp_path / str(t), untrained(temperature=t)) for t in (1.0, 2.0))
+    promote(tmp_path, "ztf", Named("1.0", one.digest))
+    wanted = {("ztf", None): one.digest, ("ztf", two.digest): two.digest, ("ztf", "f" * 64): one.digest}
+    assert {asked: answering(settings(tmp_path), *asked).digest for asked in wanted} == wanted
+    assert answering(settings(tmp_path), "rubin", None).digest == artefact.load(artefact.DEFAULT).digest
+    assert answering(settings(None), "ztf", one.digest).digest == artefact.load(artefact.DEFAULT).digest

@@ -25,7 +25,7 @@ def test_one_byte_too_many(codec):
     assert reason(CODECS[codec](DATA), codec, len(DATA) - 1) is Reason.LENGTH_BOMB
 
 
-@pytest.mark.parametrize("codec", CODECS.keys() - {b"null"})
+@pytest.mark.parametrize("codec", sorted(CODECS.keys() - {b"null"}))
 @pytest.mark.parametrize("change", [lambda b: b[:-1], lambda b: b + b"extra", lambda b: b"", lambda b: b"\xff" * 40])
 def test_a_block_that_was_changed(codec, change):
     assert reason(change(CODECS[codec](DATA)), codec, len(DATA)) in {Reason.NOT_AVRO, Reason.LENGTH_BOMB}

@@ -1,0 +1,59 @@
+"""The census: a small process that asks Kafka for the group's members every few seconds, and writes what it hears.
+
+It is a process of its own because librdkafka ends the process that asks where the group's coordinator goes away
+meanwhile (2.16): then this one ends, and the page goes on and starts another. It ends when nobody reads any more.
+"""
+
+import resource
+import signal
+import sys
+import time
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from broker.config import Settings
+from broker.connections import connect_kafka
+from broker.errors import StartupError
+from broker.kafka import spans
+from broker.web.crew import Crew, Worker
+
+EVERY_S = 2.0
+ANSWER_S = 10.0
+
+
+def main() -> None:
+    """Write a crew a line, until nobody reads."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the page, which ends this one
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    settings = Settings.load()
+    admin: AdminClient | None = None
+    while True:
+        try:
+            admin = admin or connect_kafka(settings)
+            crew = counted(admin, settings)
+        except (KafkaException, StartupError) as error:
+            admin, crew = None, Crew(trouble=str(error.args[0]))
+        sys.stdout.write(crew.line() + "\n")
+        sys.stdout.flush()
+        time.sleep(EVERY_S)
+
+
+def counted(admin: AdminClient, settings: Settings) -> Crew:
+    """Who is there, and what waits. Raises KafkaException; may end the process."""
+    group = settings.kafka.group_id
+    told = admin.describe_consumer_groups([group], request_timeout=ANSWER_S)[group].result()
+    workers = sorted(
+        Worker(member.client_id, member.host.lstrip("/"), len(member.assignment.topic_partitions))
+        for member in told.members
+    )
+    places = spans.partitions(admin, settings.kafka.topics, settings.outputs.topics)
+    ends, done = spans.newest(admin, places), spans.committed(settings.kafka.consumer(), places)
+    oldest = spans.oldest(admin, [place for place in places if place not in done])
+    lags = {f"{t}[{p}]": max(0, ends[t, p] - done.get((t, p), oldest.get((t, p), 0))) for t, p in places}
+    return Crew(time.time(), tuple(workers), sum(lags.values()), "", lags)
+
+
+if __name__ == "__main__":
+    main()

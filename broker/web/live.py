@@ -1,0 +1,75 @@
+"""The news: what the live page shows, of the pulse and of the crew."""
+
+import threading
+from collections.abc import Callable
+from time import monotonic
+from typing import Any
+
+from broker.text import printable
+from broker.web import queries
+from broker.web.crew import Crew
+from broker.web.index import Index
+from broker.web.pulse import Pulse
+from model.taxonomy import CLASS_NAMES
+
+RATE_S = 5
+LATENCY_S = 60
+HOUR_S = 3600
+SPARK_S = 300
+EVERY_S = 0.8  # made anew, however many pages listen
+
+
+class News:
+    """Made at most about once a second for all who ask; safe to ask from several threads.
+
+    Args:
+        make: what is told.
+    """
+
+    def __init__(self, make: Callable[[], dict[str, Any]]) -> None:
+        self._make = make
+        self._lock = threading.Lock()
+        self._made: dict[str, Any] = {}
+        self._at = -EVERY_S
+
+    def latest(self) -> dict[str, Any]:
+        """The news, not to be changed."""
+        with self._lock:
+            if monotonic() - self._at >= EVERY_S:
+                self._made, self._at = self._make(), monotonic()
+            return self._made
+
+
+def account(index: Index) -> dict[str, Any]:
+    """What the index says of the latest answers: their models, and the messages of each night and topic."""
+    with index.reading() as reading:
+        models, nights = queries.models(reading), queries.nights(reading)
+    return {
+        "models": [
+            {"model": printable(m["model"]), "version": printable(m["version"][:12]), "priors": printable(m["priors"])}
+            for m in models
+        ],
+        "nights": [n | {"topic": printable(n["topic"])} for n in nights],
+    }
+
+
+def news(pulse: Pulse, crew: Crew, trouble: str, line_s: float) -> dict[str, Any]:
+    """All that moves: rates [1/s], latencies [s] and their line, lag, classes of the last hour, workers, troubles."""
+    now, minute, hour = (pulse.last(seconds) for seconds in (RATE_S, LATENCY_S, HOUR_S))
+    surveys: dict[str, list[dict[str, Any]]] = {}
+    for (survey, best), count in hour.classes.most_common():
+        surveys.setdefault(survey, []).append({"name": CLASS_NAMES[best], "count": count})
+    return {
+        "rate": round(now.rate, 1),
+        "total": pulse.total,
+        "rates": pulse.rates(SPARK_S),
+        "p50": minute.latency_s(0.50),
+        "p99": minute.latency_s(0.99),
+        "late": line_s,
+        "lag": crew.lag,
+        "anomalies_hour": hour.anomalies,
+        "alerts_hour": hour.alerts,
+        "surveys": surveys,
+        "workers": [{"name": w.name, "host": w.host, "partitions": w.partitions} for w in crew.workers],
+        "trouble": trouble or crew.trouble,
+    }

@@ -1,0 +1,158 @@
+"""A night as a whole: read once from the topics, recounted, and written as one page that needs nothing else.
+
+What a shift hands to the next: counts that reconcile, which classes there were and how that differs from the night
+before, how late answers were, and what was strange, with light curves.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+
+from broker.accounts.reconcile import Wanted, reconcile
+from broker.config import Settings
+from broker.connections import connect_kafka
+from broker.errors import TransientError
+from broker.kafka import spans
+from broker.kafka.spans import Span
+from broker.kafka.subscription import NOT_OURS, source
+from broker.web.drawing import light_curve
+from broker.web.index import Row
+from broker.web.lightcurve import LightCurves
+from broker.web.pages import TEMPLATES
+from broker.web.published import Classifications, Place, rows, shown
+from broker.web.shapes import Answer
+from broker.web.views import answer
+from model.taxonomy import CLASS_NAMES
+
+READ = 5_000
+STRANGEST = 25
+DAY_MS = 86_400_000
+MARGIN_MS = 3_600_000  # answers may come after the night's end
+
+Told = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Strange:
+    """An object that was flagged, at its strangest."""
+
+    said: Answer
+    curve: Markup | None
+
+
+@dataclass(frozen=True, slots=True)
+class Night:
+    """What there is to say of it."""
+
+    begin_ms: int
+    end_ms: int
+    recount: dict[str, Any]
+    classes: Counter[tuple[str, int]]  # survey and class
+    before: Counter[tuple[str, int]]  # of the night before
+    latencies_s: dict[str, float]
+    objects: int
+    anomalies: int
+    strange: list[Strange]
+    trouble: str  # why there are no light curves
+
+    def mix(self) -> Iterator[dict[str, Any]]:
+        """Each survey's classes, with their shares of this night and of the one before."""
+        totals, earlier = (totals_of(counts) for counts in (self.classes, self.before))
+        for (survey, best), count in sorted(self.classes.items(), key=lambda item: (item[0][0], -item[1])):
+            share = count / totals[survey]
+            was = self.before[survey, best] / earlier[survey] if earlier[survey] else None
+            yield {"survey": survey, "name": CLASS_NAMES[best], "count": count, "share": share, "was": was}
+
+    def html(self, title: str, style: str) -> str:
+        """The page."""
+        return TEMPLATES.get_template("night.html").render(night=self, title=title, style=Markup(style))  # noqa: S704 - our own sheet
+
+
+def night_of(
+    settings: Settings, curves: LightCurves, begin_ms: int, end_ms: int, *, expect: Told, advanced: Told
+) -> Night:
+    """Read and recount a night. Raises StartupError where Kafka does not answer.
+
+    Args:
+        settings: where things are.
+        curves: of the objects.
+        begin_ms: of the night [ms since 1970].
+        end_ms: of the night [ms since 1970].
+        expect: told how many more messages there are to read.
+        advanced: told how many were read.
+    """
+    admin = connect_kafka(settings)
+    wanted = Wanted(settings.kafka.topics, begin_ms, end_ms)
+    recount = reconcile(admin, settings, wanted, expect=expect, advanced=advanced).summary()
+    places = spans.partitions(admin, [settings.outputs.classifications])
+    first, middle, last = (spans.at_time(admin, places, ms) for ms in (begin_ms - DAY_MS, begin_ms, end_ms + MARGIN_MS))
+    before: Counter[tuple[str, int]] = Counter()
+    classes: Counter[tuple[str, int]] = Counter()
+    late: list[int] = []
+    strangest: dict[str, Row] = {}
+    seen: set[tuple[str, str]] = set()
+    flagged = 0
+    for row in read(settings, [Span(*p, first[p], last[p]) for p in places], expect, advanced):
+        if row["offset"] < middle[row["topic"], row["partition"]]:
+            before[row["survey"], row["best"]] += 1
+            continue
+        classes[row["survey"], row["best"]] += 1
+        late.append(row["published_ms"] - row["read_ms"])
+        seen.add((row["survey"], row["object"]))
+        if row["anomaly"]:
+            flagged += 1
+            name = f"{row['survey']}/{row['object']}"
+            if name not in strangest or strangest[name]["score"] < row["score"]:
+                strangest[name] = row
+                if len(strangest) > 4 * STRANGEST:
+                    strangest = dict(top(strangest))
+    chosen = dict(top(strangest))
+    drawn, trouble = draw(curves, list(chosen))
+    strange = [Strange(answer(row | {"id": 0}), drawn.get(name)) for name, row in chosen.items()]
+    percentiles = (
+        dict(zip(("50 %", "95 %", "99 %"), np.percentile(late, (50, 95, 99)) / 1000, strict=True)) if late else {}
+    )
+    return Night(begin_ms, end_ms, recount, classes, before, percentiles, len(seen), flagged, strange, trouble)
+
+
+def read(settings: Settings, some: list[Span], expect: Told, advanced: Told) -> Iterator[Row]:
+    """The classifications of some spans."""
+    expect(sum(span.size for span in some))
+    reader = Classifications()
+    for messages in spans.read(settings.kafka.consumer(), some, READ, advanced=advanced):
+        values, places = [], []
+        for message in messages:
+            try:
+                places.append(Place(message.topic, message.partition, message.offset, *source(message.headers)))
+                values.append(message.value or b"")
+            except NOT_OURS:
+                continue
+        columns = reader.read(values)
+        which = shown(columns).which
+        yield from rows(columns, which.tolist(), [places[i] for i in columns.which[which].tolist()])
+
+
+def top(strangest: dict[str, Row]) -> list[tuple[str, Row]]:
+    """The strangest of some objects."""
+    return sorted(strangest.items(), key=lambda item: -item[1]["score"])[:STRANGEST]
+
+
+def draw(curves: LightCurves, names: list[str]) -> tuple[dict[str, Markup], str]:
+    """The light curves of some objects as figures, and why there are none."""
+    try:
+        found = curves.of(names) if names else []
+    except TransientError as error:
+        return {}, str(error)
+    return {name: light_curve(rows) for name, rows in zip(names, found, strict=True) if len(rows)}, ""
+
+
+def totals_of(counts: Counter[tuple[str, int]]) -> Counter[str]:
+    """Counts by survey."""
+    totals: Counter[str] = Counter()
+    for (survey, _), count in counts.items():
+        totals[survey] += count
+    return totals

@@ -1,0 +1,137 @@
+"""Classifications as columns: what a page needs of thousands of messages at once."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from broker.packets.framings import WIRE
+from broker.packets.projection import compile_projection
+from broker.surveys.columns import Columns
+from broker.surveys.fields import Field, Fields, Kind, Table
+from broker.web.index import Row
+from broker.web.places import pixels
+from model.taxonomy import CLASS_IDS
+from schemas.catalogue import load
+
+TEXTS = ("survey", "objectId", "priors", "classifierName", "classifierVersion")
+FIELDS: Fields = {
+    **{name: Field((name,), Kind.LONG) for name in ("alertId", "observations", "ingestTimestamp", "publishTimestamp")},
+    **{name: Field((name,), Kind.DOUBLE) for name in ("mjd", "ra", "dec", "p99", "anomalyScore")},
+    **{name: Field((name,), Kind.TEXT) for name in TEXTS},
+    "anomaly": Field(("anomaly",), Kind.BOOL),
+    "classifications": Table(
+        ("classifications",),
+        {"classId": Field(("classId",), Kind.LONG), "probability": Field(("probability",), Kind.DOUBLE)},
+    ),
+}  # fmt: skip
+CLASSES = np.array(CLASS_IDS)
+DAY_MS = 86_400_000
+LATEST_MS = 253_402_300_800_000  # the year 10000
+
+
+class Place(NamedTuple):
+    """Where a message stands, and the alert's that it answers."""
+
+    topic: str
+    partition: int
+    offset: int
+    source_topic: str
+    source_partition: int
+    source_offset: int
+
+
+class Classifications:
+    """Reads classifications of ours in Confluent's wire framing."""
+
+    def __init__(self) -> None:
+        self._projection = compile_projection(load("classification"), FIELDS)
+
+    def read(self, values: Sequence[bytes]) -> Columns:
+        """The columns of the n messages that decode; `which` says which these are."""
+        columns, _ = self._projection.read([value[WIRE.size :] for value in values], len(CLASSES))
+        return columns
+
+
+def probabilities(columns: Columns) -> NDArray[np.float32]:
+    """The probabilities [n, 14] in the order of the taxonomy; 0 for a class that a message does not name."""
+    table = columns.tables["classifications"]
+    owner = np.repeat(np.arange(len(table.ends)), np.diff(table.ends, prepend=0))
+    ids = table.values["classId"]
+    slot = np.searchsorted(CLASSES, ids).clip(max=len(CLASSES) - 1)
+    known = CLASSES[slot] == ids
+    found = np.zeros((len(table.ends), len(CLASSES)), np.float32)
+    found[owner[known], slot[known]] = table.values["probability"][known]
+    return found
+
+
+class Shown(NamedTuple):
+    """What is counted of n classifications, of which k can be shown."""
+
+    which: NDArray[np.int64]  # [k], of the n
+    surveys: list[str]  # [k]
+    best: NDArray[np.int64]  # [k], PLAsTiCC class numbers
+    anomaly: NDArray[np.bool_]  # [k]
+    late_s: NDArray[np.float64]  # [k], from read to published
+    nights: Counter[str]
+
+
+def shown(columns: Columns) -> Shown:
+    """What a page can show of classifications [n]: they have numbers where there must be some, and a time."""
+    values, chances = columns.values, probabilities(columns)
+    numbers = [values[name] for name in ("mjd", "p99", "anomalyScore")]
+    times = [values[name] for name in ("ingestTimestamp", "publishTimestamp")]
+    tests = [np.isfinite(chances).all(axis=1), *map(np.isfinite, numbers), *((t >= 0) & (t < LATEST_MS) for t in times)]
+    which = np.flatnonzero(np.logical_and.reduce(tests))
+    published = values["publishTimestamp"][which]
+    days, counts = np.unique(published // DAY_MS, return_counts=True)
+    return Shown(
+        which,
+        [text(values["survey"][i]) for i in which.tolist()],
+        CLASSES[chances[which].argmax(axis=1)] if len(which) else np.empty(0, np.int64),
+        values["anomaly"][which] > 0,
+        np.maximum(0, published - values["ingestTimestamp"][which]) / 1000,
+        Counter({night_of(int(day) * DAY_MS): int(count) for day, count in zip(days, counts, strict=True)}),
+    )
+
+
+def rows(columns: Columns, which: Sequence[int], places: Sequence[Place]) -> list[Row]:
+    """Rows of the index for some of n classifications [k], each with its place [k]."""
+    values, chances = columns.values, probabilities(columns)
+    best = chances.argmax(axis=1) if len(chances) else np.empty(0, np.int64)
+    where = np.stack([values["ra"], values["dec"]], axis=1)
+    pixel = pixels(where)
+    return [
+        {
+            "survey": text(values["survey"][i]), "object": text(values["objectId"][i]),
+            "alert": int(values["alertId"][i]), "mjd": float(values["mjd"][i]),
+            "observations": int(values["observations"][i]),
+            "best": CLASS_IDS[best[i]], "probability": float(chances[i, best[i]]),
+            "probabilities": chances[i].tobytes(), "p99": float(values["p99"][i]),
+            "score": float(values["anomalyScore"][i]), "anomaly": int(values["anomaly"][i] > 0),
+            "priors": text(values["priors"][i]), "model": text(values["classifierName"][i]),
+            "version": text(values["classifierVersion"][i]),
+            "read_ms": int(values["ingestTimestamp"][i]), "published_ms": int(values["publishTimestamp"][i]),
+            "ra": known(where[i, 0]), "dec": known(where[i, 1]), "pixel": int(pixel[i]) if pixel[i] >= 0 else None,
+            **place._asdict(),
+        }
+        for i, place in zip(which, places, strict=True)
+    ]  # fmt: skip
+
+
+def text(value: bytes) -> str:
+    """A text, whatever its bytes are."""
+    return value.decode(errors="replace")
+
+
+def known(number: float) -> float | None:
+    """A number, or None for NaN and infinity."""
+    return float(number) if np.isfinite(number) else None
+
+
+def night_of(ms: int) -> str:
+    """The UTC date of a time [ms since 1970]: counts of a night are counts of that day."""
+    return datetime.fromtimestamp(ms / 1000, UTC).date().isoformat()

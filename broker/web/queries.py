@@ -1,0 +1,152 @@
+"""What can be asked of the index: an object, lists of objects, cones, a night's counts. Every list has pages.
+
+A page of a list ends with a cursor, the place after which the next one begins; cursors stay right while rows are added.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from broker.web.index import Row
+from broker.web.places import cone, separations_deg
+
+PAGE, LONGEST_PAGE = 50, 500
+MOST_ANSWERS = 2_000  # of one object
+OBJECT = "survey, object, ra, dec, first_mjd, mjd, alerts, observations, best, probability, score, anomaly, answer"
+
+
+class Page(NamedTuple):
+    """A part of a list, and where the next one begins: None at the end."""
+
+    rows: list[Row]
+    cursor: str | None
+
+
+class Filters(NamedTuple):
+    """What objects are wanted; None is any."""
+
+    survey: str | None = None
+    best: int | None = None
+    probability: float = 0.0  # at least
+
+
+def object_of(index: sqlite3.Connection, survey: str, name: str) -> Row | None:
+    """An object."""
+    query = f"SELECT {OBJECT} FROM objects WHERE survey = ? AND object = ?"  # noqa: S608 - names of our own
+    found: Row | None = index.execute(query, (survey, name)).fetchone()
+    return found
+
+
+def named(index: sqlite3.Connection, text: str, limit: int = PAGE) -> list[Row]:
+    """Objects of any survey whose id is a text, or survey/id; then those whose ids begin with it."""
+    survey, slash, name = text.partition("/")
+    if slash and (found := object_of(index, survey, name)):
+        return [found]
+    query = f"SELECT {OBJECT} FROM objects WHERE object >= ? AND object < ? ORDER BY object, survey LIMIT ?"  # noqa: S608
+    rows: list[Row] = index.execute(query, (text, text + "\U0010ffff", limit)).fetchall()
+    return rows
+
+
+def of_id(index: sqlite3.Connection, text: str, limit: int = PAGE) -> list[Row]:
+    """Objects of any survey whose id is a text, or the one that survey/id names."""
+    survey, slash, name = text.partition("/")
+    if slash and (found := object_of(index, survey, name)):
+        return [found]
+    query = f"SELECT {OBJECT} FROM objects WHERE object = ? ORDER BY survey LIMIT ?"  # noqa: S608
+    rows: list[Row] = index.execute(query, (text, limit)).fetchall()
+    return rows
+
+
+def of_alert(index: sqlite3.Connection, number: int, limit: int = PAGE) -> list[Row]:
+    """Objects that an alert of a number belongs to, one of each survey at most."""
+    query = "SELECT DISTINCT survey, object FROM answers WHERE alert = ? LIMIT ?"
+    found = [object_of(index, row["survey"], row["object"]) for row in index.execute(query, (number, limit))]
+    return [row for row in found if row is not None]
+
+
+def within(index: sqlite3.Connection, ra_deg: float, dec_deg: float, radius_deg: float, limit: int = PAGE) -> list[Row]:
+    """Objects within a cone, the nearest first, each with `separation_deg`. Raises ValueError for too large a cone."""
+    pixels = cone(ra_deg, dec_deg, radius_deg).tolist()
+    rows: list[Row] = []
+    for some in (pixels[i : i + 500] for i in range(0, len(pixels), 500)):
+        marks = ",".join("?" * len(some))
+        rows += index.execute(f"SELECT {OBJECT} FROM objects WHERE pixel IN ({marks})", some)  # noqa: S608
+    if not rows:
+        return []
+    places = np.array([(row["ra"], row["dec"]) for row in rows])
+    apart = separations_deg(places, ra_deg, dec_deg)
+    nearest = [int(i) for i in np.argsort(apart, kind="stable") if apart[i] <= radius_deg]
+    return [rows[i] | {"separation_deg": float(apart[i])} for i in nearest[:limit]]
+
+
+def newest(index: sqlite3.Connection, wanted: Filters, cursor: str | None, limit: int) -> Page:
+    """Objects by their latest answer, the newest first. Which they are is read from an index alone."""
+    conditions, values = conditions_of(wanted)
+    if cursor:
+        conditions.append("answer < ?")
+        values.append(whole(cursor))
+    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+    some = f"SELECT survey, object FROM objects {where} ORDER BY answer DESC LIMIT ?"  # noqa: S608
+    query = f"SELECT {OBJECT} FROM objects WHERE (survey, object) IN ({some}) ORDER BY answer DESC"  # noqa: S608
+    return page(index.execute(query, (*values, limit + 1)).fetchall(), limit, "answer")
+
+
+def anomalies(index: sqlite3.Connection, since_ms: int, cursor: str | None, limit: int) -> Page:
+    """Answers with the anomaly flag, the newest first, since a time [ms since 1970]."""
+    before = whole(cursor) if cursor else 2**62
+    rows = index.execute(
+        "SELECT * FROM answers WHERE anomaly AND id < ? AND published_ms >= ? ORDER BY id DESC LIMIT ?",
+        (before, since_ms, limit + 1),
+    ).fetchall()
+    return page(rows, limit, "id")
+
+
+def answers(index: sqlite3.Connection, survey: str, name: str, limit: int = MOST_ANSWERS) -> list[Row]:
+    """What was said of an object, oldest first; of very many the newest."""
+    rows: list[Row] = index.execute(
+        "SELECT * FROM answers WHERE survey = ? AND object = ? ORDER BY mjd DESC, id DESC LIMIT ?",
+        (survey, name, limit),
+    ).fetchall()
+    return rows[::-1]
+
+
+def alert_of(index: sqlite3.Connection, number: int) -> Row | None:
+    """An answer by its number in the index."""
+    found: Row | None = index.execute("SELECT * FROM answers WHERE id = ?", (number,)).fetchone()
+    return found
+
+
+def nights(index: sqlite3.Connection, last: int = 14) -> list[Row]:
+    """Messages of each night and topic, the newest night first."""
+    rows: list[Row] = index.execute("SELECT * FROM nights ORDER BY night DESC, topic LIMIT ?", (last,)).fetchall()
+    return rows
+
+
+def models(index: sqlite3.Connection, last: int = 1_000) -> list[Row]:
+    """Which artefacts the latest answers came from."""
+    rows: list[Row] = index.execute(
+        "SELECT model, version, priors, count(*) AS answers FROM (SELECT * FROM answers ORDER BY id DESC LIMIT ?)"
+        " GROUP BY model, version, priors ORDER BY answers DESC",
+        (last,),
+    ).fetchall()
+    return rows
+
+
+def conditions_of(wanted: Filters) -> tuple[list[str], list[object]]:
+    """Filters in SQL."""
+    some = {"survey = ?": wanted.survey, "best = ?": wanted.best, "probability >= ?": wanted.probability or None}
+    return [c for c, v in some.items() if v is not None], [v for v in some.values() if v is not None]
+
+
+def page(rows: Sequence[Row], limit: int, key: str) -> Page:
+    """A page of rows, of which one more than it holds was asked for."""
+    return Page(list(rows[:limit]), str(rows[limit - 1][key]) if len(rows) > limit else None)
+
+
+def whole(cursor: str) -> int:
+    """The number that a cursor is. Raises ValueError."""
+    if not cursor.isdecimal() or len(cursor) > 18:
+        raise ValueError(f"{cursor[:40]!r} is no cursor of this list")
+    return int(cursor)

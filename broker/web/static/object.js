@@ -1,0 +1,289 @@
+// One object: light curve, class probabilities and anomaly score under one axis of time.
+"use strict";
+const BANDS = "ugrizy";
+const COLOURS = ["#888888", "#ee6677", "#228833", "#b8962e", "#66a8c8", "#aa3377", "#4477aa", "#cc5500", "#7a5cc8", "#2a9d8f", "#d1495b", "#6b8e23", "#8a5a44", "#1f78b4"];
+const DASHES = [undefined, [6, 4], [2, 3]];
+const at = (id) => document.getElementById(id);
+const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const shown = new Set(BANDS);
+const plots = [];
+const sync = uPlot.sync("time");
+let object;
+let chosen = null; // the answer whose changes are shown
+
+function made(tag, text) {
+  const element = document.createElement(tag);
+  if (text !== undefined) element.textContent = text;
+  return element;
+}
+
+const unit = () => document.querySelector("input[name=unit]:checked").value;
+const time = () => document.querySelector("input[name=time]:checked").value;
+const first = () => (object.light_curve.find((o) => o.detected) ?? object.light_curve[0] ?? object.answers[0]).mjd;
+const x = (mjd) => (time() === "days" ? mjd - first() : mjd);
+
+function axis(label, size) {
+  const line = { stroke: style("--line"), width: 1 };
+  return { label, labelSize: 18, labelFont: "12px system-ui", font: "12px system-ui", stroke: style("--quiet"), grid: line, ticks: line, size, gap: 4 };
+}
+
+function options(target, height, label, series, extra = {}) {
+  return {
+    width: target.clientWidth - 12, height,
+    scales: { x: { time: false, range: span() }, ...extra.scales },
+    cursor: { sync: { key: sync.key }, drag: { x: true, y: false } },
+    legend: { show: false },
+    axes: [axis(extra.last ? (time() === "days" ? "days since the first detection" : "MJD, TAI") : undefined, 28), axis(label, 58)],
+    series: [{}, ...series], hooks: { draw: [...(extra.draw ?? []), mark] },
+  };
+}
+
+function span() {
+  const times = [...object.light_curve, ...object.answers].map((o) => x(o.mjd));
+  const [low, high] = [Math.min(...times), Math.max(...times)];
+  const room = Math.max(1, 0.03 * (high - low));
+  return [low - room, high + room];
+}
+
+// Points of a band with their errors: filled where detected, hollow where forced.
+function drawPoints(rows, colour) {
+  return (u) => {
+    const { ctx } = u;
+    const ratio = devicePixelRatio;
+    ctx.save();
+    ctx.beginPath();
+    ctx.rect(u.bbox.left, u.bbox.top, u.bbox.width, u.bbox.height);
+    ctx.clip();
+    ctx.strokeStyle = ctx.fillStyle = colour;
+    ctx.lineWidth = ratio;
+    for (const [t, y, error, detected] of rows) {
+      const px = u.valToPos(t, "x", true);
+      ctx.globalAlpha = detected ? 1 : 0.55;
+      ctx.beginPath();
+      ctx.moveTo(px, u.valToPos(y - error, "y", true));
+      ctx.lineTo(px, u.valToPos(y + error, "y", true));
+      ctx.stroke();
+      ctx.beginPath();
+      ctx.arc(px, u.valToPos(y, "y", true), (detected ? 3.5 : 3) * ratio, 0, 7);
+      if (detected) ctx.fill(); else ctx.stroke();
+    }
+    ctx.restore();
+  };
+}
+
+function curve() {
+  const magnitude = unit() === "magnitude";
+  const rows = object.light_curve.filter((o) => shown.has(o.band) && (!magnitude || o.magnitude !== null));
+  const value = (o) => (magnitude ? [o.magnitude, o.magnitude_err] : [o.flux, o.flux_err]);
+  const draw = [...BANDS].map((band) => drawPoints(rows.filter((o) => o.band === band).map((o) => [x(o.mjd), ...value(o), o.detected]), style(`--${band}`)));
+  const heights = rows.flatMap((o) => { const [y, e] = value(o); return [y - e, y + e]; });
+  let [low, high] = heights.length ? [Math.min(...heights), Math.max(...heights)] : [-1, 1];
+  if (!magnitude) [low, high] = [Math.min(0, low), Math.max(0, high)];
+  const room = 0.05 * (high - low || 1);
+  const range = magnitude ? [high + room, low - room] : [low - room, high + room];
+  const scales = { y: { range: () => [Math.min(...range), Math.max(...range)], dir: magnitude ? -1 : 1 } };
+  const label = magnitude ? "AB magnitude of |flux|" : "difference flux, nJy";
+  const series = [{ stroke: "transparent", points: { show: false } }];
+  const times = rows.map((o) => x(o.mjd));
+  plot("curve", 340, label, series, [times, rows.map((o) => value(o)[0])], { scales, draw });
+}
+
+const model = (a) => `${a.model} ${a.model_version}`;
+
+// The models that are compared: those ticked, or the only one.
+function compared() {
+  const boxes = [...document.querySelectorAll("#versions input")];
+  return boxes.length ? boxes.filter((b) => b.checked).map((b) => b.value) : [model(object.answers[0])];
+}
+
+function chances() {
+  const names = new Map();
+  for (const said of object.answers) for (const c of said.classes) names.set(c.name, Math.max(names.get(c.name) ?? 0, c.probability));
+  const all = [...names.keys()].sort();
+  const seen = all.filter((name) => names.get(name) >= 0.05).sort((a, b) => names.get(b) - names.get(a));
+  const of = (said, name) => said.classes.find((c) => c.name === name)?.probability ?? 0;
+  const colour = (name) => COLOURS[all.indexOf(name) % COLOURS.length];
+  const lines = compared().flatMap((version, k) => seen.map((name) => ({ version, k, name })));
+  const series = lines.map(({ k, name }) => ({ label: name, stroke: colour(name), width: 2, dash: DASHES[k % DASHES.length], spanGaps: true, points: { show: object.answers.length < 60 } }));
+  const values = lines.map(({ version, name }) => object.answers.map((a) => (model(a) === version ? of(a, name) : null)));
+  plot("chances", 260, "class probability", series, [object.answers.map((a) => x(a.mjd)), ...values], { scales: { y: { range: [0, 1] } } });
+  const items = seen.map((name) => {
+    const item = made("li");
+    const key = made("i");
+    key.style.background = colour(name);
+    item.append(key, name);
+    return item;
+  });
+  if (compared().length > 1) items.push(made("li", `solid ${compared()[0].slice(0, 24)}, dashed the others`));
+  at("legend").replaceChildren(...items);
+}
+
+function scores() {
+  const flagged = object.answers.map((a) => (a.anomaly ? a.anomaly_score : null));
+  const versions = compared();
+  const lines = versions.map((_, k) => ({ label: "anomaly score", stroke: style("--quiet"), width: 2, dash: DASHES[k % DASHES.length], spanGaps: true }));
+  const values = versions.map((version) => object.answers.map((a) => (model(a) === version ? a.anomaly_score : null)));
+  const series = [...lines, { label: "flagged", stroke: style("--bad"), width: 0, points: { show: true, size: 8, fill: style("--bad") } }];
+  plot("scores", 170, "anomaly score", series, [object.answers.map((a) => x(a.mjd)), ...values, flagged], { last: true });
+}
+
+// A line across every chart at the answer that is looked at.
+function mark(u) {
+  if (!chosen) return;
+  const { ctx } = u;
+  const px = u.valToPos(x(chosen.mjd), "x", true);
+  if (px < u.bbox.left || px > u.bbox.left + u.bbox.width) return;
+  ctx.save();
+  ctx.strokeStyle = style("--accent");
+  ctx.setLineDash([4 * devicePixelRatio, 3 * devicePixelRatio]);
+  ctx.beginPath();
+  ctx.moveTo(px, u.bbox.top);
+  ctx.lineTo(px, u.bbox.top + u.bbox.height);
+  ctx.stroke();
+  ctx.restore();
+}
+
+// Every class before and after one alert, what moved most first.
+function why(number) {
+  const place = object.answers.findIndex((a) => a.number === number);
+  const said = object.answers[place];
+  if (!said) return;
+  const before = object.answers.slice(0, place).findLast((a) => model(a) === model(said));
+  chosen = said;
+  const was = new Map(before?.classes.map((c) => [c.name, c.probability]) ?? []);
+  const rows = said.classes.map((c) => ({ ...c, was: was.get(c.name), change: before ? c.probability - was.get(c.name) : 0 }));
+  rows.sort((a, b) => Math.abs(b.change) - Math.abs(a.change) || b.probability - a.probability);
+  const points = object.light_curve.filter((o) => Math.abs(o.mjd - said.mjd) < 1e-6);
+  const what = points.map((o) => `${o.band} ${Math.round(o.flux).toLocaleString("en")} ± ${Math.round(o.flux_err).toLocaleString("en")} nJy${o.detected ? "" : ", forced"}`);
+  const title = made("h3", `MJD ${said.mjd.toFixed(4)}: ${what.join("; ") || "an observation that the light curve no longer has"}`);
+  const table = made("table");
+  const head = made("tr");
+  for (const text of ["Class", "Before", "After", "Change"]) {
+    const cell = made("th", text);
+    cell.scope = "col";
+    head.append(cell);
+  }
+  table.createTHead().append(head);
+  const body = table.createTBody();
+  const told = rows.filter((row) => Math.abs(row.change) >= 0.0005 || row.probability >= 0.005);
+  for (const row of told) {
+    const line = body.insertRow();
+    const name = made("th", row.name);
+    name.scope = "row";
+    line.append(name, made("td", before ? row.was.toFixed(3) : "–"), made("td", row.probability.toFixed(3)), made("td", before ? `${row.change < 0 ? "−" : "+"}${Math.abs(row.change).toFixed(3)}` : "–"));
+  }
+  const rest = rows.length - told.length;
+  at("why").replaceChildren(title, table, ...(rest ? [made("p", `${rest} others stay below 0.005.`)] : []), asking(said));
+  at("why").hidden = false;
+  document.querySelectorAll(".step").forEach((b) => b.setAttribute("aria-pressed", String(+b.dataset.number === number)));
+  plots.forEach((p) => p.redraw(false));
+}
+
+// A button that asks which features stand out and which classes are near: it takes a model and some seconds.
+function asking(said) {
+  const place = made("div");
+  const button = made("button", "Which features, which classes are near?");
+  button.type = "button";
+  button.className = "reasons";
+  button.addEventListener("click", async () => {
+    place.replaceChildren(made("p", "The model is asked; it takes some seconds …"));
+    const answer = await fetch(`/api/why/${said.number}`);
+    const found = await answer.json();
+    place.replaceChildren(...(answer.ok ? reasons(found, said) : [made("p", found.detail), button]));
+  });
+  place.append(button);
+  return place;
+}
+
+function reasons(found, said) {
+  const list = (title, rows) => {
+    const table = made("table");
+    table.createCaption().textContent = title;
+    const body = table.createTBody();
+    for (const [name, value] of rows) {
+      const line = body.insertRow();
+      const head = made("th", name);
+      head.scope = "row";
+      line.append(head, made("td", value));
+    }
+    return table;
+  };
+  const sign = (value) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(1)} σ`;
+  const best = said.classes[0];
+  const now = found.probabilities[best.name];
+  const same = Math.abs(now - best.probability) < 0.01;
+  const how = `Computed anew from ${found.points} points (${said.observations} then), the host's photo-z unknown: ${best.name} ${now.toFixed(2)}, published ${best.probability.toFixed(2)}.`;
+  const doubt = same ? "" : " The two differ: the answer knew more, such as a photo-z, or less than the light curve holds now.";
+  const columns = made("div");
+  columns.className = "columns";
+  columns.append(
+    list("Features furthest from the training set's mean", found.furthest.map((f) => [f.name, sign(f.sigma)])),
+    list("Nearest classes in feature space", found.nearest.map((n) => [n.name, n.distance.toFixed(2)])),
+  );
+  return [columns, made("p", `Anomaly score ${found.score.toFixed(2)}; it is flagged above ${found.threshold.toFixed(2)}. ${how}${doubt}`)];
+}
+
+function plot(id, height, label, series, data, extra = {}) {
+  const target = at(id);
+  target.replaceChildren();
+  const order = data[0].map((_, i) => i).sort((a, b) => data[0][a] - data[0][b]);
+  plots.push(new uPlot(options(target, height, label, series, extra), data.map((some) => order.map((i) => some[i])), target));
+}
+
+function draw() {
+  plots.splice(0).forEach((p) => p.destroy());
+  curve();
+  if (object.answers.length) { chances(); scores(); }
+}
+
+function bandTools() {
+  for (const band of BANDS) {
+    const label = made("label");
+    const box = made("input");
+    Object.assign(box, { type: "checkbox", checked: true, id: `band-${band}` });
+    const count = object.light_curve.filter((o) => o.band === band).length;
+    box.disabled = !count;
+    box.addEventListener("change", () => { if (box.checked) shown.add(band); else shown.delete(band); draw(); });
+    const mark = made("b", band);
+    mark.style.color = style(`--${band}`);
+    label.append(box, " ", mark, ` ${count}`);
+    at("bands").append(label);
+  }
+}
+
+function picture() {
+  const [top, ...rest] = plots.map((p) => p.ctx.canvas);
+  const all = [top, ...rest];
+  const sheet = document.createElement("canvas");
+  sheet.width = top.width;
+  sheet.height = all.reduce((sum, c) => sum + c.height, 0);
+  const ctx = sheet.getContext("2d");
+  ctx.fillStyle = style("--sheet");
+  ctx.fillRect(0, 0, sheet.width, sheet.height);
+  let y = 0;
+  for (const one of all) { ctx.drawImage(one, 0, y); y += one.height; }
+  const link = made("a");
+  link.download = `${object.summary.survey}-${object.summary.object_id}.png`.replace(/[^A-Za-z0-9_.-]/g, "_");
+  link.href = sheet.toDataURL("image/png");
+  link.click();
+}
+
+addEventListener("keydown", (event) => {
+  if (event.target.matches("input[type=search], input:not([type]), select") || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (BANDS.includes(event.key)) at(`band-${event.key}`)?.click();
+  const list = JSON.parse(sessionStorage.getItem("list") ?? "[]");
+  const step = { j: 1, k: -1 }[event.key];
+  const next = list[list.indexOf(location.pathname) + step];
+  if (step && next && list.includes(location.pathname)) location.href = next;
+});
+
+fetch(at("tools").dataset.source).then((answer) => answer.json()).then((found) => {
+  object = found;
+  bandTools();
+  draw();
+  document.querySelectorAll("input[type=radio]").forEach((input) => input.addEventListener("change", draw));
+  document.querySelectorAll("#versions input").forEach((input) => input.addEventListener("change", draw));
+  document.querySelectorAll(".step").forEach((b) => b.addEventListener("click", () => why(+b.dataset.number)));
+  at("png").addEventListener("click", picture);
+  addEventListener("resize", draw);
+});

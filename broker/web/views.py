@@ -1,0 +1,76 @@
+"""Rows of the index in the shapes that are answered."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from broker.web.index import Row
+from broker.web.lightcurve import magnitudes
+from broker.web.shapes import Answer, Named, Observed, Summary
+from model.observation import BANDS
+from model.taxonomy import CLASS_IDS, CLASS_NAMES
+
+
+def summary(row: Row) -> Summary:
+    """An object."""
+    return Summary(
+        survey=row["survey"],
+        object_id=row["object"],
+        ra=row["ra"],
+        dec=row["dec"],
+        first_mjd=row["first_mjd"],
+        last_mjd=row["mjd"],
+        alerts=row["alerts"],
+        observations=row["observations"],
+        best=class_named(row["best"], row["probability"]),
+        anomaly_score=row["score"],
+        anomaly=bool(row["anomaly"]),
+        separation_deg=row.get("separation_deg"),
+    )
+
+
+def answer(row: Row) -> Answer:
+    """A classification, its classes by falling probability."""
+    chances = np.frombuffer(row["probabilities"], np.float32)
+    order = np.argsort(-chances, kind="stable").tolist()
+    return Answer(
+        number=row["id"],
+        survey=row["survey"],
+        object_id=row["object"],
+        alert_id=str(row["alert"]),
+        mjd=row["mjd"],
+        observations=row["observations"],
+        classes=[class_named(CLASS_IDS[i], float(chances[i])) for i in order],
+        p99=row["p99"],
+        anomaly_score=row["score"],
+        anomaly=bool(row["anomaly"]),
+        priors=row["priors"],
+        model=row["model"],
+        model_version=row["version"],
+        read_ms=row["read_ms"],
+        published_ms=row["published_ms"],
+        fate="published",
+        source=f"{row['source_topic']}[{row['source_partition']}]@{row['source_offset']}",
+        published_at=f"{row['topic']}[{row['partition']}]@{row['offset']}",
+    )
+
+
+def class_named(number: int, probability: float) -> Named:
+    """A class with its name."""
+    return Named(class_id=number, name=CLASS_NAMES.get(number, str(number)), probability=probability)
+
+
+def observed(rows: NDArray[np.void]) -> list[Observed]:
+    """A light curve [T] of dtype OBSERVATION."""
+    magnitude, error = magnitudes(rows)
+    return [
+        Observed(
+            mjd=float(row["mjd_tai"]),
+            band=BANDS[row["band"]],
+            flux=float(row["flux_njy"]),
+            flux_err=float(row["flux_err_njy"]),
+            magnitude=None if np.isnan(m) else round(float(m), 4),
+            magnitude_err=None if np.isnan(e) else round(float(e), 4),
+            detected=bool(row["detected"]),
+        )
+        for row, m, e in zip(rows, magnitude, error, strict=True)
+    ]

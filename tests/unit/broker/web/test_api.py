@@ -1,0 +1,66 @@
+import csv
+import io
+
+import fastavro
+import pytest
+
+from broker.errors import TransientError
+from tests.support.said import said, written
+from tests.support.webpage import site
+
+
+@pytest.fixture
+def page(tmp_path):
+    with site(tmp_path) as made:
+        written(made.index, said("615", 0, ra=10.0, dec=-5.0), said("615", 1, anomaly=1), said("x", 2, best=15))
+        made.remember("plasticc/615", (59_999.0, -5.0, 1.0, 0, False), (60_001.0, 3631.0, 36.31, 1, True))
+        yield made
+
+
+def test_an_object_is_its_answers_and_its_light_curve(page):
+    found = page.client.get("/api/objects/plasticc/615").json()
+    assert (found["summary"]["alerts"], found["summary"]["anomaly"]) == (2, True)
+    assert [a["alert_id"] for a in found["answers"]] == [str(2**60), str(2**60 + 1)]
+    assert found["light_curve"][0] == {
+        "mjd": 59_999.0, "band": "u", "flux": -5.0, "flux_err": 1.0, "magnitude": pytest.approx(29.6526),
+        "magnitude_err": pytest.approx(0.2171), "detected": False,
+    }  # fmt: skip
+
+
+def test_a_csv_holds_each_point(page):
+    rows = list(csv.DictReader(io.StringIO(page.client.get("/api/objects/plasticc/615/lightcurve.csv").text)))
+    assert [(row["band"], float(row["flux"])) for row in rows] == [("u", -5.0), ("g", 3631.0)]
+
+
+def test_an_avro_file_is_an_alert_that_can_be_replayed(page):
+    content = page.client.get("/api/objects/plasticc/615/alert.avro").content
+    (record,) = fastavro.reader(io.BytesIO(content))
+    assert (record["objectId"], record["flux"], record["alertId"]) == ("615", 3631.0, 2**60 + 1)
+    assert [h["flux"] for h in record["history"]] == [-5.0]
+
+
+def test_an_object_without_a_light_curve_makes_no_file(page):
+    assert page.client.get("/api/objects/plasticc/x/alert.avro").status_code == 404
+    assert page.client.get("/api/objects/plasticc/none/lightcurve.csv").status_code == 404
+
+
+@pytest.mark.parametrize("file", ["lightcurve.csv", "alert.avro"])
+def test_a_redis_that_is_away_makes_no_empty_file(page, file):
+    def away(*_, **__):
+        raise TransientError("redis", "away")
+
+    page.store.read = away
+    assert page.client.get(f"/api/objects/plasticc/615/{file}").status_code == 503
+    assert page.client.get("/api/objects/plasticc/615").json()["trouble"] == "redis: away"
+
+
+def test_lists_and_searches(page):
+    def names(path):
+        return [o["object_id"] for o in page.client.get(path).json()["objects"]]
+
+    assert names("/api/objects") == ["x", "615"]
+    assert names("/api/objects?best=15") == ["x"]
+    assert names("/api/search?text=61") == ["615"]
+    first = page.client.get("/api/objects?limit=1").json()
+    assert names(f"/api/objects?cursor={first['cursor']}") == ["615"]
+    assert [a["alert_id"] for a in page.client.get("/api/anomalies").json()["answers"]] == [str(2**60 + 1)]

@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+
+from broker.web import live, pulse
+from broker.web.crew import Crew, Worker
+from broker.web.index import Batch
+from broker.web.live import News, account, news
+from broker.web.pulse import Pulse
+from tests.support.said import said
+from tests.support.webpage import site
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    now = [1_000.0]
+    for module, name in ((pulse, "time"), (live, "monotonic")):
+        monkeypatch.setattr(module, name, lambda: now[0])
+    return now
+
+
+def test_the_news_are_rates_classes_by_survey_and_workers(clock):
+    made = Pulse()
+    made.beat(["ztf"] * 3 + ["rubin"] * 2, np.array([90, 90, 42, 15, 15]), 1, np.full(5, 0.02))
+    clock[0] += 1
+    told = news(made, Crew(1.0, (Worker("w", "h", 2),), 7, ""), "", 60.0)
+    assert (told["rate"], told["total"], told["anomalies_hour"], told["lag"]) == (1.0, 5, 1, 7)
+    assert told["surveys"]["ztf"] == [{"name": "SN Ia", "count": 2}, {"name": "SN II", "count": 1}]
+    assert told["surveys"]["rubin"] == [{"name": "TDE", "count": 2}]
+    assert told["workers"] == [{"name": "w", "host": "h", "partitions": 2}]
+    assert told["trouble"] == ""
+
+
+def test_what_keeps_the_feed_from_following_is_told_before_what_ails_the_crew():
+    assert news(Pulse(), Crew(trouble="no group"), "Kafka is away", 60.0)["trouble"] == "Kafka is away"
+    assert news(Pulse(), Crew(trouble="no group"), "", 60.0)["trouble"] == "no group"
+
+
+def test_however_many_listen_the_news_are_made_once_a_while(clock):
+    made = []
+    told = News(lambda: {"n": made.append(1) or len(made)})
+    assert [told.latest()["n"] for _ in range(100)] == [1] * 100
+    clock[0] += 1
+    assert told.latest()["n"] == 2
+
+
+def test_models_and_nights_are_those_of_the_index_as_text(tmp_path):
+    with site(tmp_path) as page:
+        some = [said("a", version="v1"), said("a", 1, model="<b>\u202e", version="0123456789abcdef")]
+        page.index.write(Batch(some, {("2026-11-25", "c"): 2}, {}))
+        told = account(page.index)
+    assert sorted((m["model"], m["version"]) for m in told["models"]) == [
+        ("<b>\\u202e", "0123456789ab"),
+        ("default", "v1"),
+    ]
+    assert told["nights"] == [{"night": "2026-11-25", "topic": "c", "messages": 2}]

@@ -1,0 +1,104 @@
+import math
+
+import numpy as np
+import pytest
+
+from broker.packets.framings import encode
+from broker.web.published import Classifications, Place, night_of, probabilities, rows, shown
+from model.taxonomy import CLASS_IDS
+
+PLACE = Place("c", 1, 7, "alerts", 2, 9)
+
+
+def classification(**changes):
+    record = {
+        "alertId": 2**60,
+        "objectId": "<b>é</b>",
+        "survey": "ztf",
+        "mjd": 60_000.5,
+        "ra": 150.0,
+        "dec": None,
+        "observations": 12,
+        "classifications": [{"classId": c, "probability": 0.1 if c != 64 else 0.6} for c in CLASS_IDS],
+        "priors": "natural",
+        "p99": 0.2,
+        "anomalyScore": 4.5,
+        "anomaly": True,
+        "classifierName": "default",
+        "classifierVersion": "d98a",
+        "brokerVersion": "1",
+        "ingestTimestamp": 1_795_000_000_000,
+        "publishTimestamp": 1_795_000_000_015,
+    }
+    return encode(record | changes, "classification")
+
+
+def all_rows(columns):
+    which = shown(columns).which.tolist()
+    return rows(columns, which, [PLACE] * len(which))
+
+
+def test_a_classification_becomes_a_row_of_the_index():
+    columns = Classifications().read([classification()])
+    (row,) = all_rows(columns)
+    assert (row["survey"], row["object"], row["alert"]) == ("ztf", "<b>é</b>", 2**60)
+    assert (row["best"], row["probability"]) == (64, pytest.approx(0.6))
+    assert (row["ra"], row["dec"], row["pixel"]) == (150.0, None, None)
+    assert (row["source_topic"], row["source_offset"], row["offset"]) == ("alerts", 9, 7)
+
+
+def test_what_does_not_decode_is_left_out_and_the_rest_is_there():
+    columns = Classifications().read([classification(), b"\0\0\0\0\xc8nonsense", classification(alertId=5)])
+    assert columns.which.tolist() == [0, 2]
+    assert [row["alert"] for row in all_rows(columns)] == [2**60, 5]
+
+
+def test_classes_stand_at_their_places_in_any_order_and_strangers_nowhere():
+    some = [
+        {"classId": 95, "probability": 0.25},
+        {"classId": 7, "probability": 0.5},
+        {"classId": 6, "probability": 0.25},
+    ]
+    found = probabilities(Classifications().read([classification(classifications=some)]))
+    assert found.shape == (1, 14)
+    assert (found[0, 0], found[0, -1], found.sum()) == (0.25, 0.25, 0.5)
+    assert np.count_nonzero(found) == 2
+
+
+def test_a_night_is_a_day_of_utc():
+    assert night_of(1_795_000_000_000) == "2026-11-18"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"mjd": math.nan},
+        {"mjd": math.inf},
+        {"anomalyScore": math.nan},
+        {"p99": math.inf},
+        {"publishTimestamp": 2**62},
+        {"ingestTimestamp": -1},
+        {"classifications": [{"classId": 90, "probability": math.nan}]},
+    ],
+)
+def test_what_no_page_could_show_is_left_out(changes):
+    columns = Classifications().read([classification(**changes), classification(alertId=5)])
+    assert [row["alert"] for row in all_rows(columns)] == [5]
+
+
+@pytest.mark.parametrize("place", [(400.0, 0.0), (-1.0, 0.0), (10.0, 91.0), (math.inf, 0.0)])
+def test_a_place_that_is_none_on_the_sky_has_no_pixel(place):
+    (row,) = all_rows(Classifications().read([classification(ra=place[0], dec=place[1])]))
+    assert row["pixel"] is None
+    assert row["ra"] is None or math.isfinite(row["ra"])
+
+
+def test_what_is_counted_is_of_all_that_can_be_shown():
+    some = [classification(anomaly=i == 1, publishTimestamp=1_795_000_000_015 + i * 86_400_000) for i in range(3)]
+    found = shown(Classifications().read([b"nonsense", *some, classification(mjd=math.nan)]))
+    assert found.surveys == ["ztf"] * 3
+    assert found.best.tolist() == [64] * 3
+    assert found.anomaly.tolist() == [False, True, False]
+    assert found.late_s[0] == pytest.approx(0.015)
+    assert found.nights == {"2026-11-18": 1, "2026-11-19": 1, "2026-11-20": 1}
+    assert shown(Classifications().read([])).surveys == []
