@@ -7,7 +7,8 @@ READY  := $(VENV)/.ready
 LOCK   := deploy/requirements.lock
 SOURCE := broker model schemas training
 DIST   := dist
-TESTS  := $(BIN)/pytest -n 2 --dist loadfile tests/integration tests/property tests/unit
+# The property tests alone: Hypothesis takes its examples from all modules that are loaded, so the same in each run.
+TESTS  := $(BIN)/pytest tests/property && $(BIN)/pytest -n 2 --dist loadfile tests/integration tests/unit
 
 .DEFAULT_GOAL := help
 .PHONY: help demo browser test check bench profile screenshots fuzz chaos train fmt lock dist sbom audit clean

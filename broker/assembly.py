@@ -6,35 +6,42 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from importlib.metadata import version
+from platform import python_version
 from queue import SimpleQueue
 
 import structlog
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
+from torch.cuda import memory_reserved
 
 from broker import health, logs
 from broker.accounts.aside import set_aside
 from broker.config import Settings
 from broker.connections import connect_kafka, connect_redis
+from broker.drift import Drift
 from broker.errors import NotYetError, StartupError, TransientError
 from broker.kafka import spans
 from broker.kafka.batch import Place
 from broker.kafka.fresh import commit_first
 from broker.kafka.sink import KafkaSink
 from broker.kafka.source import KafkaSource
+from broker.kafka.unread import Unread
 from broker.lightcurves import loss, rebuild
-from broker.lightcurves.facts import PROBLEMS
 from broker.lightcurves.lookout import Lookout
 from broker.lightcurves.redis_store import RedisLightCurves
+from broker.lightcurves.trips import TimedServers
 from broker.metrics import Metrics
-from broker.models.chosen import chosen_by
-from broker.models.instruments import ModelMetrics
+from broker.models.agreement import count_agreement
+from broker.models.chosen import Chosen, chosen_by
 from broker.models.life import Asked, Life
 from broker.models.workshop import Workshop
+from broker.notes import how_far, note_assignment, note_models, note_store, note_trouble
 from broker.packets.formats import check_ids, formats_of
 from broker.packets.reader import AlertReader
 from broker.pipeline import Pipeline
-from broker.preflight import OUTPUTS, Probe, deaf, kafka_probes, redis_probes
+from broker.preflight import HTTP, OUTPUTS, Probe, deaf, kafka_probes, redis_probes
+from broker.surveys.names import NAMES
 from broker.text import host_and_port
 
 log = structlog.get_logger(__name__)
@@ -57,13 +64,17 @@ def serve(
         asked: who asks to look at once which artefacts are promoted.
     """
     logs.configure(settings.log.level, settings.log.form)
-    metrics = Metrics()
+    metrics = Metrics(surveys=[name.decode() for name in NAMES])
+    metrics.build_info.labels(version("misweeper"), python_version()).set(1)
     state = health.Health(metrics, time.monotonic)
     with answering_http(settings, state, metrics):
-        instruments = ModelMetrics(metrics.registry)
-        workshop = Workshop(settings, instruments.agreed)
+        workshop = Workshop(settings, partial(count_agreement, metrics))
         chosen = chosen_by(settings)
         workshop.load(chosen)
+
+        def tell_models(chosen: Chosen, refused: str = "") -> None:
+            note_models(metrics, state, workshop.at_work(chosen), chosen.number, refused)
+
         clear(redis_probes(settings), state, stop)
         admin = connect_kafka(settings)
         clear(kafka_probes(settings, admin), state, stop)
@@ -78,14 +89,19 @@ def serve(
         )
         workshop.warm_up(chosen, reader)
         state.well("model")
-        store = connect_redis(settings)
+        tell_models(chosen)
+        if any(one.device == "cuda" for one in workshop.at_work(chosen).values()):
+            metrics.gpu_memory_bytes.set_function(memory_reserved)
+        watched = partial(TimedServers, took=metrics.redis_seconds.observe, failed=metrics.redis_errors.inc)
+        store = connect_redis(settings, "", watched)
         know_store(settings, store, admin, reader, state, stop)
         if stop.is_set():
             return
         if first:  # once the store is known: a group that has read and a store that is empty would be a loss
             commit_first(settings.kafka.consumer(), first)
-        saver = connect_redis(settings)  # a connection of the committer's own
+        saver = connect_redis(settings, "", watched)  # a connection of the committer's own
         lookout = Lookout(store, lambda *told: note_store(metrics, state, *told))
+        unread = Unread(metrics.partitions)
         source = KafkaSource(
             settings.kafka.consumer() | {"client.id": settings.worker},  # what Kafka calls a member of the group
             settings.kafka.topics,
@@ -97,19 +113,21 @@ def serve(
             outputs=settings.outputs.topics,
             max_messages=settings.batch.max_size,
             max_bytes=settings.limits.max_batch_bytes,
+            unread=unread,
         )
+        state.facts |= how_far(metrics)
         try:
-            sink = build_sink(settings, state)
+            sink = build_sink(settings, state, metrics)
             life = Life(
                 chosen,
                 workshop.model(chosen, store, saver),
                 lambda: chosen_by(settings),
                 lambda chosen: workshop.made(chosen, store, saver),
-                instruments,
+                tell_models,
+                metrics,
                 settings.classifier.models,
                 asked or SimpleQueue(),
             )
-            state.facts["models"] = life.said
             pipeline = Pipeline(
                 source=source,
                 max_messages=settings.batch.max_size,
@@ -122,6 +140,8 @@ def serve(
                 mend=lambda alive: mend(settings, store, admin, reader, alive),
                 look=lookout.look,
                 glance=lookout.glance,
+                watch=Drift(metrics).look,
+                tell=unread.committed,
             )
             digests = {role: digest[:12] for role, digest in chosen.digests().items()}
             log.info("serving", topics=settings.kafka.topics, artefact=chosen.everything.name, **digests)
@@ -186,43 +206,16 @@ def mend(
         unwatched.close()
 
 
-def note_assignment(metrics: Metrics, state: health.Health, held: int) -> None:
-    """Ready only while partitions are held."""
-    metrics.partitions.set(held)
-    log.info("assigned", partitions=held)
-    if held:
-        state.well("assigned")
-    else:
-        state.unwell("assigned", "no partition is assigned to this worker")
-
-
-def note_store(metrics: Metrics, state: health.Health, problems: Mapping[str, str], evicted_keys: int) -> None:
-    """Redis is set up so that it may lose light curves: a warning that stops nothing. A loss is seen when it comes."""
-    for problem in PROBLEMS:
-        metrics.store_problems.labels(problem).set(problem in problems)
-    metrics.evicted_keys.set(evicted_keys)
-    for problem, text in problems.items():
-        if state.warnings.get(problem) != text:
-            log.warning("the store is not safe", problem=problem, detail=text)
-    state.warnings = problems
-
-
-def note_trouble(state: health.Health, why: str) -> None:
-    """Kafka does not answer: not ready, but alive and trying."""
-    state.turned()
-    state.unwell("kafka", why)
-    log.warning("Kafka does not answer", error=why)
-
-
 @contextmanager
 def answering_http(settings: Settings, state: health.Health, metrics: Metrics) -> Iterator[None]:
     """Answer probes and Prometheus meanwhile."""
     host, port = settings.http.host, settings.http.port
+    tls = settings.http.shown(HTTP)
     try:
-        server = health.serve(state, metrics, host, port)
+        server = health.serve(state, metrics, host, port, settings.http.login, tls)
     except OSError as error:
         raise StartupError(deaf(settings, error)) from error
-    log.info("metrics", url=f"http://{host_and_port(host, server.server_port)}/metrics")
+    log.info("metrics", url=f"{'https' if tls else 'http'}://{host_and_port(host, server.server_port)}/metrics")
     try:
         yield
     finally:
@@ -230,10 +223,14 @@ def answering_http(settings: Settings, state: health.Health, metrics: Metrics) -
         server.server_close()
 
 
-def build_sink(settings: Settings, state: health.Health) -> KafkaSink:
+def build_sink(settings: Settings, state: health.Health, metrics: Metrics) -> KafkaSink:
     """The transactional producer of this worker."""
     name = f"{settings.kafka.group_id}.{settings.worker}"
-    return KafkaSink(settings.kafka.client(), name, lambda why: note_trouble(state, why))
+
+    def note_end(outcome: str) -> None:
+        metrics.transactions.labels(outcome).inc()
+
+    return KafkaSink(settings.kafka.client(), name, lambda why: note_trouble(state, why), note_end)
 
 
 def clear(probes: Sequence[Probe], state: health.Health, stop: threading.Event) -> None:

@@ -1,6 +1,6 @@
 """What the pipeline is handed, as it sees it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -14,6 +14,7 @@ from broker.lightcurves.plan import Plan
 from broker.lightcurves.told import Messages
 from broker.packets.decoded import Decoded
 from model.alerts import Alerts
+from model.drift import InputShares
 from model.runs import Runs, Verdicts
 
 
@@ -46,6 +47,9 @@ class Classifier(Protocol):
 
     def classify(self, runs: Runs) -> tuple[Verdicts, NDArray[np.uint8]]:
         """Verdicts [R] at the readouts and states [B, state_bytes] after the runs."""
+
+    def inputs_of(self, runs: Runs) -> NDArray[np.float32]:
+        """The network's inputs [M, F] of runs."""
 
 
 class Remembers(Protocol):
@@ -112,8 +116,11 @@ class Shadows(Protocol):
     def took_off(self, shade: Any) -> None:  # noqa: ANN401
         """A part is on its way."""
 
-    def landed(self, shade: Any, committed: bool) -> None:  # noqa: ANN401
-        """It is committed, or given up."""
+    def landed(self) -> None:
+        """The part on its way is committed, or given up."""
+
+    def count(self, shade: Any) -> None:  # noqa: ANN401
+        """A part is committed: count it."""
 
     def save(self, shade: Any) -> None:  # noqa: ANN401
         """After the commit. Raises TransientError."""
@@ -128,12 +135,14 @@ class Model:
         memory: light curves, and the states that this classifier has made.
         outputs: writes messages that name the artefact, its digest and the priors.
         shadow: another artefact that is compared with this one.
+        known: how the inputs of a survey's alerts were distributed in training, where the artefact says.
     """
 
     classifier: Classifier
     memory: Remembers
     outputs: Writes
     shadow: Shadows | None = None
+    known: Callable[[str], InputShares | None] = lambda _: None
 
 
 class Sink(Protocol):

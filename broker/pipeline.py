@@ -20,9 +20,11 @@ from broker.health import Health
 from broker.interfaces import Model, Sink, Source
 from broker.kafka.batch import Batch
 from broker.lightcurves.effort import TooMuchError
+from broker.lightcurves.plan import Plan
 from broker.lightcurves.told import Messages
 from broker.metrics import Metrics
 from broker.packets.decoded import Decoded
+from broker.reckoning import Reckoning
 from broker.trouble import Trouble
 from broker.work import Work, work_of
 
@@ -48,12 +50,16 @@ class Pipeline:
     mend: Callable[[Callable[[], None]], bool] = lambda _: True  # see Trouble
     look: Callable[[], None] = lambda: None  # now and then; raises StoreLostError where the store has lost something
     glance: Callable[[], None] = lambda: None  # the same of what was remembered just now
+    watch: Callable[[Model, Plan], None] = lambda _, __: None  # shown each plan
+    tell: Callable[[Batch], None] = lambda _: None  # told of each batch that is committed
     committer: Executor = field(default_factory=lambda: ThreadPoolExecutor(1, "committer"))  # one at a time, in order
     _trouble: Trouble = field(init=False)
+    _reckoning: Reckoning = field(init=False)
     _flight: tuple[Work, Future[None]] | None = field(default=None, init=False)  # what is being committed
 
     def __post_init__(self) -> None:
         self._trouble = Trouble(self.source, self.health, self.metrics, self.mend)
+        self._reckoning = Reckoning(self.metrics, self.now_ms, self.tell)
 
     def run(self, stopping: Callable[[], bool]) -> None:
         """Work until told to stop; a batch that has begun is finished first."""
@@ -65,6 +71,7 @@ class Pipeline:
                     self._trouble.make_good()
                     self.look()
                     batch = self.source.read(self.max_messages, IDLE_S)
+                    self._reckoning.read(batch)
                     if len(batch):
                         self.process(batch)
                     else:
@@ -114,6 +121,7 @@ class Pipeline:
         with stage("classify"):
             verdicts, bodies = model.classifier.classify(plan.runs)
             plan.set_aside_what_is_not_finite(verdicts)
+            self.watch(model, plan)
         with stage("publish"):
             work = work_of(model, batch, decoded, plan, verdicts, read_ms, self.now_ms())
             work.states = model.memory.states_of(plan, bodies)
@@ -147,26 +155,28 @@ class Pipeline:
             raise
         except TransientError:
             self._flight = None
-            self._landed(work, committed=False)
+            self._landed(work)
             self._trouble.refuse(work.batch)
+            self._reckoning.doubt(work)
             raise
         self._flight = None
-        self._landed(work, committed=True)
+        self._landed(work)
         self._trouble.committed()
         work.model.outputs.grow()
-        work.count(self.metrics, self.now_ms())
+        self._reckoning.committed(work)
 
-    def _landed(self, work: Work, committed: bool) -> None:
+    def _landed(self, work: Work) -> None:
         """What was on its way is no more."""
         work.model.memory.landed()
         if work.model.shadow:
-            work.model.shadow.landed(work.shade, committed)
+            work.model.shadow.landed()
 
     def rest(self) -> None:
         """Nothing has come: finish what is on its way, and look whether the servers are well."""
         self.land()
         self.model().memory.ping()
         self._trouble.look()
+        self._reckoning.look(self.source)
 
     def settle(self, timeout_s: float) -> bool:
         """Let what is on its way be committed, or not, before partitions are given up; whether that was soon enough."""

@@ -28,6 +28,7 @@ from broker.kafka.doubts import Doubts
 from broker.kafka.times import SETTLE_S
 from broker.kafka.transactions import bounded
 from broker.kafka.troubles import Troubles
+from broker.kafka.unread import Unread
 from broker.patterns import check_pattern, never_input
 
 log = structlog.get_logger(__name__)
@@ -35,6 +36,7 @@ log = structlog.get_logger(__name__)
 MOST_BYTES = 64 * 1024 * 1024
 IN_FLIGHT = 2  # batches that a worker can have written to the store and not committed
 CHUNK = 256  # messages taken from the client at once; what is too much of them waits for the next batch
+STATISTICS_MS = 2_000  # between two looks at where partitions end
 NOT_THERE_YET = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC}  # noqa: SLF001 - librdkafka's names
 
 
@@ -53,6 +55,7 @@ class KafkaSource:
         outputs: topics that are never input, whatever a regular expression says.
         max_messages: of a batch, of the largest that any worker of the group reads.
         max_bytes: of a batch's values, but for one message that is larger alone.
+        unread: keeps account of what is not committed.
 
     Raises StartupError where a regular expression is none that means the same to all who read it.
     """
@@ -71,6 +74,7 @@ class KafkaSource:
         outputs: Sequence[str] = (),
         max_messages: int = 1024,
         max_bytes: int = MOST_BYTES,
+        unread: Unread | None = None,
     ) -> None:
         self._on_assignment, self._settle, self._max_bytes = on_assignment, settle, max_bytes
         self._epoch = 0
@@ -83,6 +87,7 @@ class KafkaSource:
         self._doubts = Doubts(IN_FLIGHT * max_messages, IN_FLIGHT * max_bytes)
         self._missing: set[str] = set()
         self._troubles = Troubles()
+        self.unread = unread or Unread()
         self._wanted = [check_pattern(topic) for topic in topics]
         self._config = {
             "partition.assignment.strategy": "cooperative-sticky",
@@ -100,6 +105,8 @@ class KafkaSource:
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,
             "error_cb": self._troubles,
+            "statistics.interval.ms": STATISTICS_MS,
+            "stats_cb": self.unread.told,
         }
         self._cut_off = CutOff()
         self._consumer = Consumer(self._config)
@@ -133,6 +140,7 @@ class KafkaSource:
         batch = Batch.read(taken, self._membership, self._epoch)
         for place, first, _ in batch.bounds():
             self._first.setdefault(place, first)
+        self.unread.read(batch)
         return replace(batch, again=self._doubts.marks(batch))
 
     def rewind(self, batch: Batch) -> None:
@@ -252,8 +260,7 @@ class KafkaSource:
     def _begin_anew(self) -> None:
         """Leave this client to itself and join with a new one: librdkafka may never connect again."""
         log.warning("Kafka cannot be reached: beginning with a new client")
-        with suppress(KafkaException):
-            self._give_up([TopicPartition(*place) for place in self._assigned])
+        self._forget(set(self._assigned))
         old = self._consumer
         self._consumer = self._beginnings.consumer = Consumer(self._config)
         self._join()
@@ -310,7 +317,10 @@ class KafkaSource:
     def _give_up(self, partitions: list[TopicPartition]) -> None:
         self._consumer.resume(partitions)  # librdkafka would keep it paused, should it ever be assigned to us again
         self._consumer.incremental_unassign(partitions)
-        given_up = {(p.topic, p.partition) for p in partitions}
+        self._forget({(p.topic, p.partition) for p in partitions})
+
+    def _forget(self, given_up: set[Place]) -> None:
+        """These are another's now: what was read of them and is not committed is void."""
         if given_up:
             self._membership = Membership()
             for place in given_up:
@@ -323,6 +333,7 @@ class KafkaSource:
 
     def _change(self, assigned: set[Place]) -> None:
         self._assigned = assigned
+        self.unread.hold(assigned)
         self._on_assignment(assigned)
 
 

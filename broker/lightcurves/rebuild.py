@@ -12,7 +12,7 @@ or committed, and a service may run meanwhile.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from time import sleep
 from typing import TypeVar
@@ -146,13 +146,17 @@ def rebuild(
 
 
 def without(alerts: Alerts, batch: Batch, aside: Collection[Source]) -> Alerts:
-    """The alerts of a batch, but for those that were set aside."""
+    """The alerts of a batch with their histories, but for those that were set aside."""
     if not aside:
         return alerts
     places = [batch.places[place] for place in batch.place[alerts.message].tolist()]
     offsets = batch.offsets[alerts.message].tolist()
-    kept = [(*place, offset) not in aside for place, offset in zip(places, offsets, strict=True)]
-    return alerts.take(np.flatnonzero(kept))
+    kept = np.array([(*place, offset) not in aside for place, offset in zip(places, offsets, strict=True)], np.bool_)
+    if kept.all():
+        return alerts
+    sizes = alerts.ends - alerts.starts
+    rows = alerts.rows[np.repeat(kept, sizes)]
+    return replace(alerts.take(np.flatnonzero(kept)), rows=rows, ends=np.cumsum(sizes[kept]))
 
 
 def add_missing(

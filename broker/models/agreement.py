@@ -1,9 +1,12 @@
 """How far two artefacts agree about the same alerts: the same numbers for the service's metrics and a recount."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
+
+from broker.metrics import Metrics
 
 
 @dataclass(slots=True)
@@ -42,3 +45,13 @@ class Agreement:
             "same_flag_share": self.same_flag / of,
             "mean_distance": self.distance / of,
         }
+
+
+def count_agreement(metrics: Metrics, agreement: Agreement, missed: Mapping[str, int]) -> None:
+    """Count what is committed: how far both agreed, and what the shadow has not answered, by why."""
+    metrics.models.compared.inc(agreement.compared)
+    metrics.models.same_class.inc(agreement.same_class)
+    metrics.models.same_flag.inc(agreement.same_flag)
+    metrics.models.distance.inc(agreement.distance)
+    for reason, count in missed.items():
+        metrics.models.missed.labels(reason).inc(count)

@@ -5,6 +5,7 @@ carries in its state's last byte whose it is: artefacts of different sizes have 
 are padded to the longest. What is to be saved is told by its object, whose name begins with the survey.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
@@ -20,6 +21,8 @@ from broker.lightcurves.plan import Plan
 from broker.lightcurves.told import Messages
 from broker.packets.decoded import Decoded
 from model.alerts import Alerts
+from model.drift import InputShares
+from model.features import INPUTS
 from model.runs import Runs, Verdicts
 from model.taxonomy import CLASSES
 
@@ -43,6 +46,10 @@ class Parts:
         numbers = self.numbers
         return np.fromiter((numbers.get(name[: name.index(b"/")], 0) for name in objects), np.int64, len(objects))
 
+    def known(self, survey: str) -> InputShares | None:
+        """See interfaces.Model."""
+        return self.models[self.numbers.get(survey.encode(), 0)].known(survey)
+
     def split(self, owner: NDArray[np.int64]) -> Iterator[tuple[int, Model, NDArray[np.int64]]]:
         """Each model that has any of n things, with which of them."""
         for number, model in enumerate(self.models):
@@ -55,7 +62,7 @@ def by_survey(everybody: Model, surveys: Mapping[str, Model], shadow: Shadows | 
     """One model of several."""
     models = [everybody, *surveys.values()]
     parts = Parts(models, {name.encode(): number for number, name in enumerate(surveys, 1)})
-    return Model(Classifiers(parts), Memories(parts), Writers(parts), shadow)
+    return Model(Classifiers(parts), Memories(parts), Writers(parts), shadow, parts.known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,18 +80,27 @@ class Classifiers:
         """Verdicts [R] and padded states [B, w]."""
         size = len(runs.readouts)
         said = Verdicts(
-            np.zeros((size, len(CLASSES)), np.float32), *np.zeros((2, size), np.float32), np.zeros(size, np.bool_)
+            np.zeros((size, len(CLASSES)), np.float32),
+            np.zeros(size, np.float32),
+            np.zeros(size, np.float32),
+            np.zeros(size, np.bool_),
         )
         bodies = runs.states.copy()
-        for number, model, which in self.parts.split(runs.states[:, -1].astype(np.int64)):
-            own, readouts = some_runs(runs, which)
-            verdicts, ended = model.classifier.classify(
-                own._replace(states=np.ascontiguousarray(own.states[:, : width(model)]))
-            )
+        for number, model, which in self.parts.split(owner_of(runs)):
+            own, _, readouts = some_runs(runs, which, width(model))
+            verdicts, ended = model.classifier.classify(own)
             for whole, part in zip(said, verdicts, strict=True):
                 whole[readouts] = part
             bodies[which, : ended.shape[1]], bodies[which, -1] = ended, number
         return said, bodies
+
+    def inputs_of(self, runs: Runs) -> NDArray[np.float32]:
+        """The networks' inputs [M, F]."""
+        found = np.zeros((len(runs.rows), len(INPUTS)), np.float32)
+        for _, model, which in self.parts.split(owner_of(runs)):
+            own, rows, _ = some_runs(runs, which, width(model))
+            found[rows] = model.classifier.inputs_of(own)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,8 +217,15 @@ def width(model: Model) -> int:
     return len(model.classifier.start_state)
 
 
-def some_runs(runs: Runs, which: NDArray[np.int64]) -> tuple[Runs, NDArray[np.int64]]:
-    """Some of the runs [k], by ascending index, and which of the readouts are theirs."""
+def owner_of(runs: Runs) -> NDArray[np.int64]:
+    """[B], the number of each run's model."""
+    return runs.states[:, -1].astype(np.int64)
+
+
+def some_runs(
+    runs: Runs, which: NDArray[np.int64], state_bytes: int
+) -> tuple[Runs, NDArray[np.bool_], NDArray[np.int64]]:
+    """Some of the runs [k], by ascending index, with states as their model knows them; their rows, their readouts."""
     sizes = np.diff(runs.ends, prepend=0)
     chosen = np.zeros(len(runs.ends), np.bool_)
     chosen[which] = True
@@ -210,13 +233,13 @@ def some_runs(runs: Runs, which: NDArray[np.int64]) -> tuple[Runs, NDArray[np.in
     readouts = np.flatnonzero(kept[runs.readouts])
     renumbered = np.cumsum(kept) - 1
     own = Runs(
-        states=runs.states[which],
+        states=np.ascontiguousarray(runs.states[which, :state_bytes]),
         rows=runs.rows[kept],
         ends=np.cumsum(sizes[which]),
         contexts=runs.contexts[which],
         readouts=renumbered[runs.readouts[readouts]],
     )
-    return own, readouts
+    return own, kept, readouts
 
 
 def joined(plans: Sequence[tuple[NDArray[np.int64], Plan]], alerts: int) -> Plan:
@@ -250,6 +273,7 @@ def joined(plans: Sequence[tuple[NDArray[np.int64], Plan]], alerts: int) -> Plan
         tail_ends=np.concatenate([plan.tail_ends + first for plan, first in zip(each, tails, strict=True)]),
         repeats=[one for plan in each for one in plan.repeats],
     )
+    whole.causes = sum((Counter(plan.causes) for plan in each), Counter())
     for count in fields(Plan):
         if isinstance(getattr(whole, count.name), int):
             setattr(whole, count.name, sum(getattr(plan, count.name) for plan in each))

@@ -10,6 +10,7 @@ from broker.models.folder import Lying, artefacts_in
 from broker.models.promoted import ALL, SHADOW, Named, Promoted, read_promoted
 from model.artefact import DEFAULT, Artefact, ArtefactError
 from model.artefact import load as load_artefact
+from model.drift import InputShares, read_shares
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,7 @@ class Chosen:
     everything: Artefact
     surveys: Mapping[str, Artefact] = field(default_factory=dict)
     shadow: Artefact | None = None
+    known: Mapping[str, InputShares] = field(default_factory=dict)  # how training showed inputs, by artefact's digest
 
     def each(self) -> Iterator[tuple[str, Artefact]]:
         """What each is for: all, a survey, or shadow."""
@@ -41,8 +43,13 @@ def chosen_by(settings: Settings) -> Chosen:
     shadow = loaded.pop(SHADOW, None)
     if shadow and settings.outputs.shadow is None:
         raise StartupError("a shadow is promoted and has no topic; set MISWEEPER_OUTPUTS__SHADOW, or withdraw it")
-    everything = loaded.pop(ALL, None) or configured(settings)
-    return Chosen(promoted.number, everything, loaded, shadow)
+    places = {one.digest: folder / one.folder for one in promoted.named().values() if folder}
+    everything = loaded.pop(ALL, None)
+    if everything is None:
+        everything = configured(settings)
+        places[everything.digest] = settings.classifier.artefact or DEFAULT
+    known = {digest: shares for digest, place in places.items() if (shares := read_shares(place))}
+    return Chosen(promoted.number, everything, loaded, shadow, known)
 
 
 def answering(settings: Settings, survey: str, digest: str | None) -> Artefact:

@@ -16,9 +16,9 @@ import structlog
 
 from broker.errors import StartupError
 from broker.interfaces import Model
+from broker.metrics import Metrics
 from broker.models.chosen import Chosen
 from broker.models.folder import Signature, signature
-from broker.models.instruments import ModelMetrics
 from broker.models.promoted import Promoted, read_promoted
 
 log = structlog.get_logger(__name__)
@@ -37,7 +37,8 @@ class Life:
         model: the same, as the pipeline uses it.
         choose: reads and proves what is to be at work. Raises StartupError.
         build: makes it ready, and the pipeline's model of it. Raises StartupError.
-        metrics: told.
+        tell: told after each look what is at work, and why what is promoted is not, if it is not.
+        metrics: count looks.
         folder: of the artefacts, which is watched; None: only who asks is heard.
         asked: who asks to look at once.
     """
@@ -48,27 +49,21 @@ class Life:
         model: Model,
         choose: Callable[[], Chosen],
         build: Callable[[Chosen], Model],
-        metrics: ModelMetrics,
+        tell: Callable[[Chosen, str], None],
+        metrics: Metrics,
         folder: Path | None,
         asked: Asked,
     ) -> None:
         self._chosen, self._model = chosen, model
-        self._choose, self._build, self._metrics = choose, build, metrics
+        self._choose, self._build, self._tell, self._metrics = choose, build, tell, metrics
         self._folder, self._asked = folder, asked
-        self._refused = ""
         self._ending = False
         self._seen: Signature = ()  # so the first look is for what was promoted since `chosen` was read
         self._thread = threading.Thread(target=self._watch, name="models", daemon=True)
-        self._tell()
 
     def current(self) -> Model:
         """What answers a batch that begins now."""
         return self._model
-
-    def said(self) -> dict[str, object]:
-        """What /readyz tells: the artefacts at work by what for, and why what is promoted is not, where it is not."""
-        told = {role: {"name": one.name, "digest": one.digest} for role, one in self._chosen.each()}
-        return {"promotion": self._chosen.number, "refused": self._refused, **told}
 
     def start(self) -> None:
         """Watch from now on."""
@@ -112,17 +107,12 @@ class Life:
         else:
             self._chosen, self._model = chosen, model
             self._note("switched")
-            self._tell()
             digests = {role: digest[:12] for role, digest in chosen.digests().items()}
             log.info("other artefacts are at work", asked_by=by, promotion=chosen.number, **digests)
 
     def _note(self, outcome: str, why: str = "") -> None:
-        self._refused = why
-        self._metrics.reloads.labels(outcome).inc()
-        self._metrics.refused.set(outcome == "refused")
-
-    def _tell(self) -> None:
-        self._metrics.at_work(self._chosen.number, {role: (a.name, a.digest) for role, a in self._chosen.each()})
+        self._tell(self._chosen, why)
+        self._metrics.models.reloads.labels(outcome).inc()
 
     def _signature(self) -> Signature:
         if self._folder is None:

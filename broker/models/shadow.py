@@ -150,11 +150,13 @@ class Shadow:
         """A part is on its way: until it is committed, its states are those that plans see."""
         self._memory.took_off(shade.states)
 
-    def landed(self, shade: Shade, committed: bool) -> None:
-        """It is committed, and counted; or given up."""
+    def landed(self) -> None:
+        """The part on its way is committed, or given up."""
         self._memory.landed()
-        if committed:
-            self._agreed(shade.agreement, shade.missed)
+
+    def count(self, shade: Shade) -> None:
+        """A part is committed, as far as is known only now: count how far both agreed."""
+        self._agreed(shade.agreement, shade.missed)
 
     def save(self, shade: Shade) -> None:
         """After the commit: keep the states. Raises TransientError."""

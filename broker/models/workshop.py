@@ -1,9 +1,11 @@
 """Artefacts made ready to classify: loaded, on their device, and warm, before any alert waits for them."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from importlib.metadata import version
 
 import numpy as np
+import structlog
 
 from broker.config import Outputs as Topics
 from broker.config import Settings
@@ -12,6 +14,7 @@ from broker.interfaces import Model
 from broker.lightcurves.memory import Memory
 from broker.lightcurves.redis_store import DAY_S, RedisLightCurves
 from broker.lightcurves.store import LightCurveStore
+from broker.metrics import AtWork
 from broker.models.agreement import Agreement
 from broker.models.bysurvey import by_survey
 from broker.models.chosen import Chosen
@@ -22,7 +25,10 @@ from broker.packets.reader import AlertReader
 from broker.rehearsal import rehearse
 from model.artefact import Artefact
 from model.classifier import Classifier, DeviceError
+from model.drift import FILE
 from model.fingerprint import sample
+
+log = structlog.get_logger(__name__)
 
 SAMPLE = 40  # observations
 ERAS = 256  # a state keeps the number of its promotion in a byte
@@ -52,6 +58,11 @@ class Workshop:
                     )
                 except DeviceError as error:
                     raise StartupError(f"{error} (MISWEEPER_CLASSIFIER__DEVICE)") from error
+
+    def at_work(self, chosen: Chosen) -> dict[str, AtWork]:
+        """What artefacts that are loaded are told as, by what for."""
+        classifiers = {role: self._classifiers[one.digest] for role, one in chosen.each()}
+        return {role: AtWork(c.name, c.digest, str(c.device), c.priors) for role, c in classifiers.items()}
 
     def warm_up(self, chosen: Chosen, reader: AlertReader | None = None) -> None:
         """Let artefacts classify something, so that the first alert does not pay for what is done once."""
@@ -97,13 +108,18 @@ class Workshop:
             else:
                 memory = self._memory(artefact, chosen.number, own, saver.of_model(name))
             outputs = self._outputs(artefact, self._settings.outputs)
-            return Model(self._classifiers[artefact.digest], memory, outputs)
+            known = chosen.known.get(artefact.digest)
+            if known is None:
+                log.info(
+                    "no drift is looked for: this artefact does not say how its inputs were distributed", file=FILE
+                )
+            return Model(self._classifiers[artefact.digest], memory, outputs, known=lambda _: known)
 
         everybody, surveys = one(chosen.everything), {name: one(of) for name, of in chosen.surveys.items()}
         shadow = self._shadow(chosen.shadow, chosen.number, store, saver, heard) if chosen.shadow else None
         if surveys:
             return by_survey(everybody, surveys, shadow)
-        return Model(everybody.classifier, everybody.memory, everybody.outputs, shadow)
+        return replace(everybody, shadow=shadow)
 
     def _shadow(
         self, artefact: Artefact, number: int, store: RedisLightCurves, saver: RedisLightCurves, heard: list[Lengths]

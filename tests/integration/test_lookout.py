@@ -73,6 +73,19 @@ def fill(client, enough=None):
     client.config_set("maxmemory", 0)
 
 
+def test_an_eviction_that_another_worker_has_made_good_is_still_a_loss_for_who_was_at_work(workers, client):
+    late, first = workers
+    late.lookout.glance()
+    fill(client)
+    with pytest.raises(StoreLostError):
+        first.look()
+    assert first.mend()
+    with pytest.raises(StoreLostError, match="was rebuilt after an eviction"):
+        late.lookout.glance()
+    assert late.mend("late")
+    late.lookout.glance()
+
+
 def test_evicted_keys_are_a_loss_for_every_worker_and_are_mended_once(workers, client):
     first, second = workers
     first.look()

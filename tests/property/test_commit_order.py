@@ -20,6 +20,8 @@ What is promised, and checked after each step:
 5. A state that fits the log is that of the light curve it claims to have seen, and the rows it takes for known are
    known (law 3).
 
+6. No offset is counted twice by anybody's metrics, though the answer to its commit was lost.
+
 And when all has been read: the light curve is the set of all alerts (law 4), and each alert was published once.
 """
 
@@ -44,13 +46,19 @@ from tests.support.echo import STATE_BYTES, Echo, grown
 from tests.support.kafka_double import KafkaDouble, fates
 from tests.support.ordered_logs import Place, answers_of, is_known
 from tests.support.stepped_store import SharedStore
-from tests.support.stepping import DIE, GO, MOST_WORKERS, STEPS, SteppedWorker, faults, patience, which
+from tests.support.stepping import DIE, GO, METRICS, MOST_WORKERS, STEPS, SteppedWorker, faults, patience, which
 
 NAMES = ("one", "two", "three")
 DIGESTS = ("a", "b")
 MOST_ALERTS = 60
 MOST_TURNS = 1000  # to read the rest
 KEYS = (b"plasticc/x", b"plasticc/y")
+
+
+def counted() -> float:
+    """The fates that all workers have counted."""
+    (family,) = METRICS.fates.collect()
+    return sum(sample.value for sample in family.samples if sample.name.endswith("_total"))
 
 
 class CommitOrder(RuleBasedStateMachine):
@@ -65,6 +73,7 @@ class CommitOrder(RuleBasedStateMachine):
         self.past: list[dict[Place, tuple]] = []  # what was to be answered by logs that were lost or damaged since
         self.damaged: dict[bytes, bytes] = {}  # entries as they are now: as they were
         self.refused: set[bytes] = set()  # objects whose key was another's at some time
+        self.counted_before = counted()
         self.quiet = structlog.testing.capture_logs()
         self.quiet.__enter__()
 
@@ -226,6 +235,10 @@ class CommitOrder(RuleBasedStateMachine):
             self.resume(worker, GO, 2 * len(STEPS), step)
 
     # What holds
+
+    @invariant()
+    def counted_once(self):
+        assert counted() - self.counted_before <= sum(self.kafka.committed)
 
     @invariant()
     def every_offset_below_the_committed_has_one_fate(self):

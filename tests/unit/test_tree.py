@@ -37,6 +37,7 @@ HELD_BY = {
     "broker/embedded/kafka.py": "integration/test_embedded.py",
     "broker/embedded/relock.py": "unit/broker/embedded/test_jars.py",  # what it writes is read there
     "broker/embedded/valkey.py": "integration/test_embedded.py",
+    "broker/counts.py": "unit/broker/test_pipeline.py",
     "broker/errors.py": "unit/broker/test_pipeline.py",  # types alone: the fates are decided there
     "broker/interfaces.py": "unit/broker/test_pipeline.py",
     "broker/kafka/fresh.py": "integration/test_from_a_time.py",
@@ -52,6 +53,8 @@ HELD_BY = {
     "broker/lightcurves/recollection.py": "unit/broker/lightcurves/test_memory.py",
     "broker/models/comparison.py": "integration/test_model_life.py",
     "broker/models/workshop.py": "integration/test_model_life.py",
+    "broker/lightcurves/trips.py": "integration/test_prometheus.py",
+    "broker/notes.py": "integration/test_prometheus.py",
     "broker/outputs/elasticc.py": "unit/broker/outputs/test_routes.py",
     "broker/outputs/frames.py": "unit/broker/outputs/test_routes.py",
     "broker/outputs/identities.py": "unit/broker/outputs/test_routes.py",
@@ -68,6 +71,7 @@ HELD_BY = {
     "broker/packets/slowly.py": "unit/broker/packets/test_projection.py",
     "broker/packets/tame.py": "unit/broker/packets/test_writers.py",
     "broker/packets/texts.py": "unit/broker/packets/test_projection.py",
+    "broker/reckoning.py": "unit/broker/test_pipeline.py",
     "broker/replays/containers.py": "unit/broker/replays/test_ztf.py",
     "broker/replays/native.py": "unit/broker/commands/test_replay.py",
     "broker/replays/packet.py": "unit/broker/commands/test_tally.py",

@@ -193,6 +193,16 @@ def test_an_alert_that_was_set_aside_is_left_out_and_is_no_duplicate_when_it_com
     assert plan.verdicts[1] == DUPLICATE
 
 
+@pytest.mark.parametrize("aside", [("alerts", 0, 1), ("alerts", 0, 9)])
+def test_where_an_alert_was_set_aside_the_others_keep_their_histories(aside):
+    history = Observation(90.0, 3.0, 0.5, 2, False), Observation(91.0, 3.0, 0.5, 1, True)
+    told = Arrival(message(1), alert(1, 100.0)), Arrival(message(2), alert(2, 101.0, history))
+    store = InMemoryLightCurves()
+    rebuilt(store, *told, aside={aside})
+    of_the_second = entries(store)[entries(store)["offset"] == 2]
+    assert of_the_second["mjd_tai"].tolist() == [90.0, 91.0, 101.0]
+
+
 def test_a_registry_that_is_away_is_waited_for():
     read, left = reader(ARRIVALS), [2]
 

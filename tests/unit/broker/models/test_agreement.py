@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from broker.models.agreement import Agreement
+from broker.metrics import Metrics
+from broker.models.agreement import Agreement, count_agreement
 from tests.support.routed import verdicts_of
 
 
@@ -27,3 +28,15 @@ def test_parts_add_up_to_the_whole():
     whole = of(slice(0, 50))
     assert (parts.compared, parts.same_class, parts.same_flag) == (whole.compared, whole.same_class, whole.same_flag)
     assert parts.distance == pytest.approx(whole.distance, rel=1e-12)
+
+
+def test_what_is_counted_adds_up():
+    metrics = Metrics()
+    for _ in range(2):
+        count_agreement(metrics, Agreement(3, 2, 1, 0.5), {"slow": 4})
+    found = {
+        name: metrics.registry.get_sample_value(f"misweeper_shadow_{name}_total")
+        for name in ("compared", "same_class", "same_flag", "distance")
+    }
+    assert found == {"compared": 6, "same_class": 4, "same_flag": 2, "distance": 1}
+    assert metrics.registry.get_sample_value("misweeper_shadow_missed_total", {"reason": "slow"}) == 8

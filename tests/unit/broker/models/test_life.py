@@ -2,11 +2,9 @@
 
 from queue import SimpleQueue
 
-from prometheus_client import CollectorRegistry
-
 from broker.errors import StartupError
+from broker.metrics import Metrics
 from broker.models.chosen import Chosen
-from broker.models.instruments import ModelMetrics
 from broker.models.life import Life
 from model import artefact
 from model.artefact import Artefact
@@ -32,13 +30,18 @@ class Wanted:
         return chosen
 
 
-def life_of(wanted: Wanted, registry: CollectorRegistry, folder=None, asked=None) -> Life:
-    made = wanted.chosen, wanted.chosen, wanted.choose, wanted.build
-    return Life(*made, ModelMetrics(registry), folder, asked or SimpleQueue())
+class Lived:
+    """A life, and what it tells."""
 
+    def __init__(self, wanted: Wanted, asked=None) -> None:
+        self.metrics = Metrics()
+        self.told = []
+        made = wanted.chosen, wanted.chosen, wanted.choose, wanted.build
+        tell = lambda chosen, why: self.told.append((chosen, why))  # noqa: E731
+        self.life = Life(*made, tell, self.metrics, None, asked or SimpleQueue())
 
-def reloads(registry: CollectorRegistry, outcome: str) -> float:
-    return registry.get_sample_value("misweeper_model_reloads_total", {"outcome": outcome})
+    def looks(self, outcome: str) -> float:
+        return self.metrics.registry.get_sample_value("misweeper_model_reloads_total", {"outcome": outcome})
 
 
 def two(tmp_path) -> list[Artefact]:
@@ -46,40 +49,41 @@ def two(tmp_path) -> list[Artefact]:
 
 
 def test_another_artefact_is_taken_and_each_exchange_has_a_number_of_its_own(tmp_path):
-    registry, (one, other) = CollectorRegistry(), two(tmp_path)
+    one, other = two(tmp_path)
     wanted = Wanted(one)
-    life = life_of(wanted, registry)
+    lived = Lived(wanted)
     numbers = []
     for now in (one, other, one):
         wanted.chosen = Chosen(0, now)
-        life.look("a test")
-        assert life.current().everything is now
-        numbers.append(life.current().number)
+        lived.life.look("a test")
+        assert lived.life.current().everything is now
+        assert lived.told[-1] == (lived.life.current(), "")
+        numbers.append(lived.life.current().number)
     assert numbers == [0, 1, 2]  # back at the first, its states are of another era
-    assert (reloads(registry, "switched"), reloads(registry, "unchanged")) == (2, 1)
+    assert (lived.looks("switched"), lived.looks("unchanged")) == (2, 1)
 
 
 def test_whatever_goes_wrong_leaves_what_was_at_work_and_says_so_until_it_is_mended(tmp_path):
-    registry, (one, other) = CollectorRegistry(), two(tmp_path)
+    one, other = two(tmp_path)
     wanted = Wanted(one)
-    life = life_of(wanted, registry)
+    lived = Lived(wanted)
     wanted.chosen = Chosen(0, other)
     for wanted.error in (StartupError("it is damaged"), RuntimeError("CUDA out of memory")):
-        life.look("a test")
-        assert life.current().everything is one
-        assert str(wanted.error) in life.said()["refused"]
-        assert registry.get_sample_value("misweeper_model_refused") == 1
+        lived.life.look("a test")
+        assert lived.life.current().everything is one
+        chosen, why = lived.told[-1]
+        assert (chosen.everything is one, str(wanted.error) in why) == (True, True)
     wanted.error = None
-    life.look("a test")
-    assert life.current().everything is other
-    assert life.said()["refused"] == ""
-    assert registry.get_sample_value("misweeper_model_refused") == 0
+    lived.life.look("a test")
+    assert lived.life.current().everything is other
+    assert lived.told[-1][1] == ""
+    assert lived.looks("refused") == 2
 
 
 def test_who_asks_is_heard_at_once_and_the_thread_ends(tmp_path):
-    registry, (one, other), asked = CollectorRegistry(), two(tmp_path), SimpleQueue()
-    wanted = Wanted(one)
-    life = life_of(wanted, registry, asked=asked)
+    one, other = two(tmp_path)
+    wanted, asked = Wanted(one), SimpleQueue()
+    life = Lived(wanted, asked).life
     life.start()
     wanted.chosen = Chosen(0, other)
     asked.put("a test")
