@@ -34,7 +34,7 @@ from broker.lightcurves.plan import Plan
 from broker.lightcurves.redis_store import DAY_S, RedisLightCurves
 from broker.lightcurves.trips import TimedServers
 from broker.metrics import Metrics
-from broker.notes import how_far, note_assignment, note_model, note_store, note_trouble
+from broker.notes import how_far, note_assignment, note_calibration, note_model, note_store, note_trouble, room_on
 from broker.outputs.messages import Outputs
 from broker.packets.formats import check_ids, formats_of
 from broker.packets.reader import AlertReader
@@ -65,6 +65,8 @@ def serve(settings: Settings, stop: threading.Event, first: Mapping[Place, int] 
     metrics = Metrics(surveys=[name.decode() for name in NAMES])
     metrics.build_info.labels(version("misweeper"), python_version()).set(1)
     state = health.Health(metrics, time.monotonic)
+    if settings.http.disk:
+        state.facts["disk"] = partial(room_on, settings.http.disk)
     with answering_http(settings, state, metrics):
         artefact = read_artefact(settings)
         classifier = build_classifier(settings, artefact)
@@ -91,6 +93,7 @@ def serve(settings: Settings, stop: threading.Event, first: Mapping[Place, int] 
         rehearse(reader, classifier, outputs)
         state.well("model")
         note_model(metrics, state, classifier.name, classifier.digest, str(classifier.device), classifier.priors)
+        note_calibration(metrics, artefact.record, classifier.priors)
         if classifier.device.type == "cuda":
             metrics.gpu_memory_bytes.set_function(memory_reserved)
         watched = partial(TimedServers, took=metrics.redis_seconds.observe, failed=metrics.redis_errors.inc)
