@@ -36,7 +36,7 @@ from broker.models.agreement import count_agreement
 from broker.models.chosen import Chosen, chosen_by
 from broker.models.life import Asked, Life
 from broker.models.workshop import Workshop
-from broker.notes import how_far, note_assignment, note_models, note_store, note_trouble
+from broker.notes import how_far, note_assignment, note_calibration, note_models, note_store, note_trouble, room_on
 from broker.packets.formats import check_ids, formats_of
 from broker.packets.reader import AlertReader
 from broker.pipeline import Pipeline
@@ -67,6 +67,8 @@ def serve(
     metrics = Metrics(surveys=[name.decode() for name in NAMES])
     metrics.build_info.labels(version("misweeper"), python_version()).set(1)
     state = health.Health(metrics, time.monotonic)
+    if settings.http.disk:
+        state.facts["disk"] = partial(room_on, settings.http.disk)
     with answering_http(settings, state, metrics):
         workshop = Workshop(settings, partial(count_agreement, metrics))
         chosen = chosen_by(settings)
@@ -74,6 +76,7 @@ def serve(
 
         def tell_models(chosen: Chosen, refused: str = "") -> None:
             note_models(metrics, state, workshop.at_work(chosen), chosen.number, refused)
+            note_calibration(metrics, chosen.everything.record, settings.classifier.priors)
 
         clear(redis_probes(settings), state, stop)
         admin = connect_kafka(settings)
@@ -143,14 +146,10 @@ def serve(
                 watch=Drift(metrics).look,
                 tell=unread.committed,
             )
-            digests = {role: digest[:12] for role, digest in chosen.digests().items()}
-            log.info("serving", topics=settings.kafka.topics, artefact=chosen.everything.name, **digests)
+            log.info("serving", topics=settings.kafka.topics, artefact=chosen.everything.name, **chosen.beginnings())
             gc.freeze()  # what lives for ever need not be searched for garbage: it would cost 100 ms each time
-            life.start()
-            try:
+            with life.watching():
                 pipeline.run(stop.is_set)
-            finally:
-                life.end()
         finally:
             source.close()
         log.info("stopped")

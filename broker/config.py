@@ -186,6 +186,9 @@ class Http(ServedWeb):
 
     host: str = "127.0.0.1"
     port: int = Field(9464, ge=0, le=65_535)
+    disk: Path | None = Field(
+        None, description="A folder of servers that run beside the worker: /readyz tells how much its disk has free."
+    )
 
     @field_validator("host")
     @classmethod

@@ -176,6 +176,11 @@ class Metrics:
         self.confidence = histogram(
             "confidence", "Probability of the most probable class.", (k / 10 for k in range(1, 11)), "survey"
         )
+        self.calibration_error = gauge(
+            "held_out_calibration_error",
+            "How far confidences were from the share of right answers, on light curves that training never saw.",
+            "priors",
+        )
         self.anomalies = counter("anomalies", "Classifications with the anomaly flag.", "survey")
         self.input_drift = gauge(
             "input_drift_psi",

@@ -1,7 +1,10 @@
 """What the parts tell of themselves, as metrics, /readyz and the log show it."""
 
+import shutil
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -10,6 +13,8 @@ from broker.lightcurves.facts import PROBLEMS, Facts
 from broker.metrics import AtWork, Metrics
 
 log = structlog.get_logger(__name__)
+
+CALIBRATION_ERRORS = {"natural": "ece", "balanced": "ece_balanced"}  # by priors, in an artefact's record
 
 
 def note_assignment(metrics: Metrics, state: Health, held: int) -> None:
@@ -52,8 +57,20 @@ def note_models(
     state.facts["models"] = lambda: {"promotion": promotion, "refused": refused, **each}
 
 
+def note_calibration(metrics: Metrics, record: Mapping[str, Any], priors: str) -> None:
+    """How well an artefact's confidences were calibrated when it was made, if its record says so."""
+    measured = record.get("metrics")
+    error = measured.get(CALIBRATION_ERRORS[priors]) if isinstance(measured, Mapping) else None
+    metrics.calibration_error.clear()  # another artefact's
+    if isinstance(error, float):
+        metrics.calibration_error.labels(priors).set(error)
+
+
 def how_far(metrics: Metrics) -> dict[str, Callable[[], object]]:
     """How far the service is, for /readyz: what it holds, how much is unread, and when it committed last."""
+
+    def held() -> int:
+        return int(metrics.held._value.get())  # noqa: SLF001 - it is ours
 
     def unread() -> dict[str, int]:
         return {f"{topic}[{number}]": one.lag_offsets for (topic, number), one in metrics.partitions.each.items()}
@@ -62,7 +79,16 @@ def how_far(metrics: Metrics) -> dict[str, Callable[[], object]]:
         at_s: float = metrics.last_commit_timestamp_seconds._value.get()  # noqa: SLF001 - it is ours
         return round(time.time() - at_s, 1) if at_s else None
 
-    return {"lag_offsets": unread, "last_commit_s_ago": since_commit_s}
+    return {"assigned_partitions": held, "lag_offsets": unread, "last_commit_s_ago": since_commit_s}
+
+
+def room_on(folder: Path) -> dict[str, object]:
+    """How much the disk of a folder has free, for /readyz; null where it cannot be looked at."""
+    try:
+        free_bytes = shutil.disk_usage(folder).free
+    except OSError:
+        free_bytes = None
+    return {"folder": str(folder), "free_bytes": free_bytes}
 
 
 def note_trouble(state: Health, why: str) -> None:

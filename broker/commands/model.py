@@ -17,12 +17,11 @@ from broker.connections import connect_kafka
 from broker.errors import StartupError
 from broker.models.comparison import compare as recounted
 from broker.models.folder import Lying, artefacts_in, lying
-from broker.models.promoted import ALL, SHADOW, SURVEYS, Named, is_name, promote, read_promoted
+from broker.models.promoted import ALL, DIGITS, SHADOW, SURVEYS, Named, is_name, promote, read_promoted
 from broker.text import printable
 
 app = typer.Typer(no_args_is_help=True, help="The artefacts that classify: see, promote and compare them.")
 
-DIGITS = 12  # of a digest
 LONGEST_LINE = 1_000
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
 Name = Annotated[str, typer.Argument(help="Its folder's name in MISWEEPER_CLASSIFIER__MODELS.")]

@@ -7,7 +7,7 @@ from pathlib import Path
 from broker.config import Settings
 from broker.errors import StartupError
 from broker.models.folder import Lying, artefacts_in
-from broker.models.promoted import ALL, SHADOW, Named, Promoted, read_promoted
+from broker.models.promoted import ALL, DIGITS, SHADOW, Named, Promoted, read_promoted
 from model.artefact import DEFAULT, Artefact, ArtefactError
 from model.artefact import load as load_artefact
 from model.drift import InputShares, read_shares
@@ -33,6 +33,10 @@ class Chosen:
     def digests(self) -> dict[str, str]:
         """By what for."""
         return {role: one.digest for role, one in self.each()}
+
+    def beginnings(self) -> dict[str, str]:
+        """The same for a line of the log."""
+        return {role: digest[:DIGITS] for role, digest in self.digests().items()}
 
 
 def chosen_by(settings: Settings) -> Chosen:
@@ -82,7 +86,7 @@ def proved(folder: Path, one: Named) -> Artefact:
         raise StartupError(f"{error} (it is promoted in {folder})") from error
     if artefact.digest != one.digest:
         raise StartupError(
-            f"{path} has the digest {artefact.digest[:12]}, promoted was {one.digest[:12]}; "
+            f"{path} has the digest {artefact.digest[:DIGITS]}, promoted was {one.digest[:DIGITS]}; "
             "copy that one again, or promote what lies there: misweeper model promote"
         )
     return artefact

@@ -7,7 +7,8 @@ that is done again is done by whichever model is there then, since nothing of it
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -65,15 +66,16 @@ class Life:
         """What answers a batch that begins now."""
         return self._model
 
-    def start(self) -> None:
-        """Watch from now on."""
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Look meanwhile whenever something changes, or somebody asks."""
         self._thread.start()
-
-    def end(self) -> None:
-        """Watch no more."""
-        self._ending = True
-        self._asked.put("the end")
-        self._thread.join(END_S)
+        try:
+            yield
+        finally:
+            self._ending = True
+            self._asked.put("the end")
+            self._thread.join(END_S)
 
     def _watch(self) -> None:
         while not self._ending:
@@ -107,8 +109,7 @@ class Life:
         else:
             self._chosen, self._model = chosen, model
             self._note("switched")
-            digests = {role: digest[:12] for role, digest in chosen.digests().items()}
-            log.info("other artefacts are at work", asked_by=by, promotion=chosen.number, **digests)
+            log.info("other artefacts are at work", asked_by=by, promotion=chosen.number, **chosen.beginnings())
 
     def _note(self, outcome: str, why: str = "") -> None:
         self._tell(self._chosen, why)

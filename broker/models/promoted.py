@@ -21,6 +21,7 @@ from broker.text import printable
 
 FILE = "promoted.json"
 LARGEST_BYTES = 65_536
+DIGITS = 12  # of a digest, that people compare
 ALL, SHADOW = "all", "shadow"
 SURVEYS = tuple(name.decode() for name in NAMES)
 

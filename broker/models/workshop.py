@@ -78,15 +78,12 @@ class Workshop:
         """What answers from now on, of artefacts that need not be loaded yet; see `model`. Raises StartupError."""
         self.load(chosen)
         self.warm_up(chosen)
-        self._keep(chosen)
-        return self.model(chosen, store, saver)
-
-    def _keep(self, chosen: Chosen) -> None:
-        """Let go of artefacts that are at work no more."""
+        model = self.model(chosen, store, saver)
         kept = set(chosen.digests().values())
         self._warm &= kept
-        for digest in self._classifiers.keys() - kept:
+        for digest in self._classifiers.keys() - kept:  # at work no more
             del self._classifiers[digest]
+        return model
 
     def model(self, chosen: Chosen, store: RedisLightCurves, saver: RedisLightCurves) -> Model:
         """What answers from now on.

@@ -34,7 +34,7 @@ def service(kafka, valkey, tmp_path_factory):
     """One worker that answers."""
     prefix = f"test-{secrets.token_hex(6)}-"
     service = Service(kafka, valkey.url, prefix, tmp_path_factory.mktemp("service"))
-    service.environment = {"MISWEEPER_REDIS__TIMEOUT_S": "0.5"}
+    service.environment = {"MISWEEPER_REDIS__TIMEOUT_S": "0.5", "MISWEEPER_HTTP__DISK": str(valkey.folder)}
     with pytest.MonkeyPatch.context() as patch:
         create_topics(AdminClient({"bootstrap.servers": kafka}), service.settings(patch), 2, 1)
     service.worker().await_ready()
@@ -105,6 +105,9 @@ def test_ready_explains_itself(service, more):
     eventually(lambda: told(service).get("lag_offsets"))
     said = told(service)
     assert said["ready"]
+    assert said["assigned_partitions"] == 2
+    assert said["disk"]["folder"] == service.environment["MISWEEPER_HTTP__DISK"]
+    assert said["disk"]["free_bytes"] > 0
     assert set(said["lag_offsets"]) == {f"{service.input}[0]", f"{service.input}[1]"}
     assert said["last_commit_s_ago"] < 600
     assert said["redis"]["policy"] == "noeviction"

@@ -84,9 +84,8 @@ def test_who_asks_is_heard_at_once_and_the_thread_ends(tmp_path):
     one, other = two(tmp_path)
     wanted, asked = Wanted(one), SimpleQueue()
     life = Lived(wanted, asked).life
-    life.start()
-    wanted.chosen = Chosen(0, other)
-    asked.put("a test")
-    eventually(lambda: life.current().everything is other)
-    life.end()
+    with life.watching():
+        wanted.chosen = Chosen(0, other)
+        asked.put("a test")
+        eventually(lambda: life.current().everything is other)
     assert not life._thread.is_alive()

@@ -19,7 +19,16 @@ from broker.outputs.messages import Outputs
 from schemas.catalogue import load
 from tests.support.alerts import batch_of, record
 from tests.support.echo import Echo
-from tests.unit.broker.test_pipeline import Broken, Sink, pipeline_of, process
+from tests.unit.broker.test_pipeline import (
+    Broken,
+    Mute,
+    Sink,
+    alerts_from,
+    pipeline_of,
+    process,
+    published,
+    turned,
+)
 
 TOPICS = Topics()
 SHADOW = "shadow"
@@ -191,6 +200,14 @@ def test_what_is_not_committed_is_not_counted_and_is_said_once_when_it_is_done_a
     process(pipeline, replace(batch, epoch=pipeline.source.epoch))
     assert sorted(said(sink, SHADOW)) == [0]
     assert told.agreement.compared == 1
+
+
+def test_what_is_committed_though_the_answer_was_lost_is_counted_once():
+    pipeline, _, told = with_shadow(Echo("b"), Mute())
+    group = pipeline.source.group
+    pipeline.source.batches = [alerts_from(0, group), *[alerts_from(3, group)] * 2]
+    turned(pipeline, 6)
+    assert told.agreement.compared == published(pipeline) == 6
 
 
 def test_a_shadow_that_begins_on_long_light_curves_catches_up_in_steps_that_are_not_too_much(monkeypatch):
