@@ -7,6 +7,7 @@ from itertools import groupby, islice
 
 import numpy as np
 import pytest
+import redis
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 from prometheus_client.parser import text_string_to_metric_families
@@ -101,6 +102,14 @@ def shadow_answers(service, count):
     return found
 
 
+def states_of(service, made):
+    """The objects of which an artefact has a state in Redis; None: of no artefact's name."""
+    kind = f"state:{Classifier(made, device='cpu').fingerprint.hex()}" if made else "state"
+    with redis.Redis.from_url(service.redis_url) as client:
+        names = [name.decode() for name in client.scan_iter(f"{service.prefix}{{*}}:{kind}", count=10_000)]
+    return {name.partition("/")[2].partition("}")[0] for name in names}
+
+
 class Load:
     """Sends records, some at a time, until it is told to stop."""
 
@@ -150,7 +159,7 @@ def test_a_reload_and_a_rollback_under_load_lose_and_double_nothing_and_each_ans
     assert len(found) == len({p.source for p in found}) == len(sent)
     assert metric(worker, "misweeper_model_reloads_total", outcome="switched") == 2
     assert metric(worker, "misweeper_model_promotion") == 3
-    for partition in range(3):
+    for partition in range(3):  # in order of their offsets: to and back, nothing between
         told = sorted((p.source[2], p.record["classifierName"]) for p in found if p.source[1] == partition)
         assert [name for name, _ in groupby(told, key=lambda one: one[1])] == ["first", "second", "first"]
     assert {(p.record["classifierName"], p.record["classifierVersion"]) for p in found} == {
@@ -192,26 +201,46 @@ def test_a_broken_artefact_is_refused_the_old_one_stays_and_the_whole_one_is_tak
     command(service, "promote", "first")
     service.create_topics(monkeypatch, partitions=1)
     worker = service.worker().await_ready()
-    weights = service.models / "second" / artefact.WEIGHTS
+    folder, aside = service.models / "second", service.models / ".second"
+    weights, records = folder / artefact.WEIGHTS, list(islice(read_alerts(HELDOUT), 500))
     whole = weights.read_bytes()
-    weights.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+
+    def damage():
+        weights.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+
+    def replace():
+        weights.write_bytes(whole)
+        like_shipped(folder, "second", noise=0.1)
+
+    breakages = {
+        "damaged": damage,  # one bit
+        "promoted was": replace,  # whole, and another one than what was promoted
+        artefact.WEIGHTS: weights.unlink,
+        artefact.MANIFEST: lambda: folder.rename(aside),
+    }
+    damage()
     done = run_command("model", "promote", "second", environment=service.variables())
     assert (done.returncode, "damaged" in done.stderr) == (2, True)
-    promote(service.models, ALL, Named("second", second.digest))  # as if it had been damaged afterwards
-    eventually(lambda: metric(worker, "misweeper_model_refused") == 1)
-    assert "damaged" in models_of(worker)["refused"]
-    assert worker.ask("/readyz")[0] == 200
-    assert at_work(worker, first)
+    for number, (why, break_it) in enumerate(breakages.items(), 1):
+        break_it()
+        promote(service.models, ALL, Named("second", second.digest))  # as if it had been broken afterwards
+        eventually(lambda why=why: why in models_of(worker)["refused"])
+        assert metric(worker, "misweeper_model_refused") == 1
+        assert worker.ask("/readyz")[0] == 200
+        assert at_work(worker, first)
+        service.send((r["objectId"], encode(r, "observation")) for r in records[100 * (number - 1) : 100 * number])
+        found = service.collect(100 * number)["classifications"]
+        assert {p.record["classifierVersion"] for p in found} == {first.digest}
     assert "what is promoted cannot be used" in worker.log()
-    records = list(islice(read_alerts(HELDOUT), 200))
-    service.send((r["objectId"], encode(r, "observation")) for r in records[:100])
-    assert {p.record["classifierName"] for p in service.collect(100)["classifications"]} == {"first"}
-    weights.write_bytes(whole)
+    aside.rename(folder)
+    like_shipped(folder, "second", noise=0.05)
     eventually(lambda: at_work(worker, second))
-    assert metric(worker, "misweeper_model_refused") == 0
-    service.send((r["objectId"], encode(r, "observation")) for r in records[100:])
-    found = service.collect(200)["classifications"]
-    assert [p.record["classifierName"] for p in found] == ["first"] * 100 + ["second"] * 100
+    assert (metric(worker, "misweeper_model_refused"), models_of(worker)["refused"]) == (0, "")
+    service.send((r["objectId"], encode(r, "observation")) for r in records[400:])
+    found = service.collect(500)["classifications"]
+    assert [p.record["classifierName"] for p in found] == ["first"] * 400 + ["second"] * 100
+    assert differ(found, records, [first, second]) < ROUNDING
+    assert recount(service, monkeypatch)["clean"]
     assert worker.stop() == 0
     weights.write_bytes(whole[:100])
     started = run_command("run", environment=service.variables() | {"MISWEEPER_HTTP__PORT": "0"})
@@ -247,13 +276,20 @@ def test_the_shadow_answers_each_alert_on_its_topic_and_the_metrics_agree_with_t
     by_hand = sum(ours[s].argmax() == theirs[s].argmax() for s in ours)
     assert by_hand == summary["same_class"]
     assert recount(service, monkeypatch)["clean"]
+    objects = {r["objectId"] for r in records}
+    for made in (first, second):  # each has states of its own, of every object
+        assert states_of(service, made) == objects
+    assert states_of(service, None) == set()
     command(service, "promote", "second")  # what was tried is promoted: its states are there
     command(service, "promote", "--shadow", "--withdraw")
     eventually(lambda: at_work(worker, second) and SHADOW not in models_of(worker))
+    anew = metric(worker, "misweeper_recomputed_light_curves_total", cause="no_state")
     more = list(islice(read_alerts(HELDOUT), 6000, 7000))
     service.send((r["objectId"], encode(r, "observation")) for r in more)
     later = service.collect(7000)["classifications"]
     assert differ(later, records + more, [first, second]) < ROUNDING
+    assert {p.record["classifierVersion"] for p in later if p.source not in ours} == {second.digest}
+    assert metric(worker, "misweeper_recomputed_light_curves_total", cause="no_state") == anew
     assert worker.stop() == 0
 
 

@@ -11,6 +11,7 @@ from broker.kafka.batch import Batch
 from broker.lightcurves import effort
 from broker.lightcurves.memory import Memory
 from broker.lightcurves.store import InMemoryLightCurves
+from broker.lightcurves.told import Messages
 from broker.models.bysurvey import by_survey
 from broker.outputs.messages import Outputs
 from model.drift import shares_of
