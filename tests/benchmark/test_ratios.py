@@ -84,7 +84,7 @@ def test_reading_columns_is_several_times_faster_than_fastavro(way: Way):
 
 
 def test_counting_costs_less_than_a_tenth_of_an_alert(way: Way):
-    """Under a microsecond; where decoding to saving took 6.8 of CPU, counting took 0.4. It is by the batch: of 64, 3."""
+    """Under a microsecond; where decoding to saving took 6.8 of CPU, counting took 0.4. In a batch of 64 it is 3."""
     n, metrics = 1024, Metrics()
     unread = Unread(metrics.partitions)
     unread.hold({("bench", 0)})

@@ -54,7 +54,6 @@ HELD_BY = {
     "broker/models/comparison.py": "integration/test_model_life.py",
     "broker/models/workshop.py": "integration/test_model_life.py",
     "broker/lightcurves/trips.py": "integration/test_prometheus.py",
-    "broker/notes.py": "integration/test_prometheus.py",
     "broker/outputs/elasticc.py": "unit/broker/outputs/test_routes.py",
     "broker/outputs/frames.py": "unit/broker/outputs/test_routes.py",
     "broker/outputs/identities.py": "unit/broker/outputs/test_routes.py",
