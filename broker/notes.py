@@ -66,14 +66,6 @@ def note_calibration(metrics: Metrics, record: Mapping[str, Any], priors: str) -
         metrics.calibration_error.labels(priors).set(error)
 
 
-def note_calibration(metrics: Metrics, record: Mapping[str, Any], priors: str) -> None:
-    """How well an artefact's confidences were calibrated when it was made, if its record says so."""
-    measured = record.get("metrics")
-    error = measured.get(CALIBRATION_ERRORS[priors]) if isinstance(measured, Mapping) else None
-    if isinstance(error, float):
-        metrics.calibration_error.labels(priors).set(error)
-
-
 def how_far(metrics: Metrics) -> dict[str, Callable[[], object]]:
     """How far the service is, for /readyz: what it holds, how much is unread, and when it committed last."""
 
