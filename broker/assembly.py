@@ -4,6 +4,7 @@ import gc
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import version
@@ -141,6 +142,7 @@ def serve(
                 health=state,
                 now_ms=lambda: time.time_ns() // 1_000_000,
                 mend=lambda alive: mend(settings, store, admin, reader, alive),
+                take_over=loss.Takeover(store.identities, partial(append_committed, settings, admin, reader)).take,
                 look=lookout.look,
                 glance=lookout.glance,
                 watch=Drift(metrics).look,
@@ -185,24 +187,34 @@ def mend(
     settings: Settings, store: RedisLightCurves, admin: AdminClient, reader: AlertReader, alive: Callable[[], None]
 ) -> bool:
     """One try to use a lost store again; whether it can be used. Raises TransientError."""
+    refill = partial(append_committed, settings, admin, reader)
+    if settings.redis.rebuild == "wait":
+        return loss.joined(store.identities, refill, alive)
+    return loss.mended(store.identities, f"{settings.kafka.group_id}.{settings.worker}", refill, alive)
+
+
+def append_committed(
+    settings: Settings,
+    admin: AdminClient,
+    reader: AlertReader,
+    read_to: Mapping[Place, int],
+    alive: Callable[[], None],
+    places: AbstractSet[Place] | None = None,
+) -> Mapping[Place, int]:
+    """See broker.lightcurves.loss.Refill; by a connection that takes any store. Raises TransientError."""
     try:
-        unwatched = connect_redis(settings)
+        store = connect_redis(settings)
     except StartupError as error:
         raise TransientError("redis", str(error)) from error
-
-    def refill(read_to: Mapping[Place, int], alive: Callable[[], None]) -> Mapping[Place, int]:
-        try:
-            aside = partial(set_aside, admin, settings)
-            return rebuild.refill(admin, settings, reader, unwatched, read_to=read_to, alive=alive, set_aside=aside)
-        except StartupError as error:  # a server is away: the light curves wait for it, and so do we
-            raise TransientError("kafka", str(error)) from error
-
     try:
-        if settings.redis.rebuild == "wait":
-            return loss.joined(store.identities, refill, alive)
-        return loss.mended(store.identities, f"{settings.kafka.group_id}.{settings.worker}", refill, alive)
+        aside = partial(set_aside, admin, settings)
+        return rebuild.refill(
+            admin, settings, reader, store, read_to=read_to, alive=alive, places=places, set_aside=aside
+        )
+    except StartupError as error:  # a server is away: the light curves wait for it, and so do we
+        raise TransientError("kafka", str(error)) from error
     finally:
-        unwatched.close()
+        store.close()
 
 
 @contextmanager

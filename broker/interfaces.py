@@ -1,6 +1,7 @@
 """What the pipeline is handed, as it sees it."""
 
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -24,6 +25,10 @@ class Source(Protocol):
     @property
     def epoch(self) -> int:
         """What a batch must be of, to be worked on."""
+
+    @property
+    def held(self) -> AbstractSet[Place]:
+        """The partitions that are ours."""
 
     def read(self, max_messages: int, timeout_s: float) -> Batch:
         """What has come, as soon as anything has; empty after timeout_s."""

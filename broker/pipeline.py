@@ -8,6 +8,7 @@ message becomes a dead letter, a transient error repeats what is not committed, 
 """
 
 from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from time import monotonic
@@ -18,7 +19,7 @@ import structlog
 from broker.errors import TooLargeError, TransientError
 from broker.health import Health
 from broker.interfaces import Model, Sink, Source
-from broker.kafka.batch import Batch
+from broker.kafka.batch import Batch, Place
 from broker.lightcurves.effort import TooMuchError
 from broker.lightcurves.plan import Plan
 from broker.lightcurves.told import Messages
@@ -48,6 +49,7 @@ class Pipeline:
     health: Health
     now_ms: Callable[[], int]
     mend: Callable[[Callable[[], None]], bool] = lambda _: True  # see Trouble
+    take_over: Callable[[AbstractSet[Place], Callable[[], None]], None] = lambda *_: None  # see Takeover
     look: Callable[[], None] = lambda: None  # now and then; raises StoreLostError where the store has lost something
     glance: Callable[[], None] = lambda: None  # the same of what was remembered just now
     watch: Callable[[Model, Plan], None] = lambda _, __: None  # shown each plan
@@ -72,6 +74,7 @@ class Pipeline:
                     self.look()
                     batch = self.source.read(self.max_messages, IDLE_S)
                     self._reckoning.read(batch)
+                    self.take_over(self.source.held, self._trouble.alive)
                     if len(batch):
                         self.process(batch)
                     else:

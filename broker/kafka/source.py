@@ -11,6 +11,7 @@ before a commit that then takes effect. All that was read and not committed by t
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import replace
 from itertools import accumulate
@@ -117,6 +118,11 @@ class KafkaSource:
     def epoch(self) -> int:
         """What a batch must be of, to be worked on: it counts rewinds, and partitions given up or lost."""
         return self._epoch
+
+    @property
+    def held(self) -> AbstractSet[Place]:
+        """The partitions that the group has given us."""
+        return self._assigned
 
     def read(self, max_messages: int, timeout_s: float) -> Batch:
         """What has come, up to max_messages and max_bytes: the first message is waited for, no other is.

@@ -101,6 +101,7 @@ class SteppedWorker:
             now_ms=lambda: 1,
             mend=self._store.mend,
             glance=self._store.glance,
+            take_over=self._store.take_over,
             committer=self._committer,
         )
         self._order, self._steps, self._until = GO, 1, ""

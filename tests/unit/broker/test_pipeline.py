@@ -13,7 +13,7 @@ from broker.config import Outputs as Topics
 from broker.errors import TransientError
 from broker.health import Health
 from broker.interfaces import Model
-from broker.kafka.batch import Batch, Membership
+from broker.kafka.batch import Batch, Membership, Place
 from broker.kafka.message import Message, Record
 from broker.kafka.subscription import decode
 from broker.lightcurves.memory import Memory
@@ -34,6 +34,7 @@ class Source:
     """A source of given batches."""
 
     epoch = 0
+    held: frozenset[Place] = frozenset()
 
     def __init__(self) -> None:
         self.batches: list[Batch] = []
