@@ -19,7 +19,6 @@ from broker.web.feed import Feed
 from broker.web.index import Index
 from broker.web.lightcurve import LightCurves
 from broker.web.pulse import Pulse
-from broker.web.recent import Recent
 from broker.web.rollcall import RollCall
 
 OPEN = 200  # connections at once
@@ -48,9 +47,8 @@ def serve(
                 f"port {port} of {host} cannot be had: {error.strerror}; give another by --port"
             ) from None
         index = opened(path)
-        recent, pulse = Recent(), Pulse()
-        feed = Feed(settings, index, pulse, since_ms, lambda rows: recent.add(list(rows)))
-        parts = Parts(index, pulse, feed, RollCall(), LightCurves(store), recent)
+        pulse = Pulse()
+        parts = Parts(index, pulse, Feed(settings, index, pulse, since_ms), RollCall(), LightCurves(store))
         app = application(parts, password, proxy_header, hosts=LOOPBACK if host in LOOPBACK else frozenset())
         config = uvicorn.Config(
             app,
