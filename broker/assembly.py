@@ -4,18 +4,22 @@ import gc
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import version
+from platform import python_version
 
 import structlog
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
+from torch.cuda import memory_reserved
 
 from broker import health, logs
 from broker.accounts.aside import set_aside
 from broker.config import Settings
 from broker.connections import connect_kafka, connect_redis
+from broker.drift import Drift
 from broker.errors import NotYetError, StartupError, TransientError
 from broker.interfaces import Model
 from broker.kafka import spans
@@ -23,19 +27,24 @@ from broker.kafka.batch import Place
 from broker.kafka.fresh import commit_first
 from broker.kafka.sink import KafkaSink
 from broker.kafka.source import KafkaSource
+from broker.kafka.unread import Unread
 from broker.lightcurves import loss, rebuild
-from broker.lightcurves.facts import PROBLEMS
 from broker.lightcurves.lookout import Lookout
 from broker.lightcurves.memory import Memory
+from broker.lightcurves.plan import Plan
 from broker.lightcurves.redis_store import DAY_S, RedisLightCurves
+from broker.lightcurves.trips import TimedServers
 from broker.metrics import Metrics
+from broker.notes import how_far, note_assignment, note_calibration, note_model, note_store, note_trouble, room_on
 from broker.outputs.messages import Outputs
 from broker.packets.formats import check_ids, formats_of
 from broker.packets.reader import AlertReader
 from broker.pipeline import Pipeline
-from broker.preflight import OUTPUTS, Probe, deaf, kafka_probes, redis_probes
+from broker.preflight import HTTP, OUTPUTS, Probe, deaf, kafka_probes, redis_probes
 from broker.rehearsal import rehearse
+from broker.surveys.names import NAMES
 from broker.text import host_and_port
+from model import drift
 from model.artefact import DEFAULT, Artefact, ArtefactError
 from model.artefact import load as load_artefact
 from model.classifier import Classifier, DeviceError
@@ -54,8 +63,11 @@ def serve(settings: Settings, stop: threading.Event, first: Mapping[Place, int] 
         first: the offsets at which a new group begins.
     """
     logs.configure(settings.log.level, settings.log.form)
-    metrics = Metrics()
+    metrics = Metrics(surveys=[name.decode() for name in NAMES])
+    metrics.build_info.labels(version("misweeper"), python_version()).set(1)
     state = health.Health(metrics, time.monotonic)
+    if settings.http.disk:
+        state.facts["disk"] = partial(room_on, settings.http.disk)
     with answering_http(settings, state, metrics):
         artefact = read_artefact(settings)
         classifier = build_classifier(settings, artefact)
@@ -81,14 +93,20 @@ def serve(settings: Settings, stop: threading.Event, first: Mapping[Place, int] 
         )
         rehearse(reader, classifier, outputs)
         state.well("model")
-        store = connect_redis(settings, classifier.fingerprint.hex())
+        note_model(metrics, state, classifier.name, classifier.digest, str(classifier.device), classifier.priors)
+        note_calibration(metrics, artefact.record, classifier.priors)
+        if classifier.device.type == "cuda":
+            metrics.gpu_memory_bytes.set_function(memory_reserved)
+        watched = partial(TimedServers, took=metrics.redis_seconds.observe, failed=metrics.redis_errors.inc)
+        store = connect_redis(settings, classifier.fingerprint.hex(), watched)
         know_store(settings, store, admin, reader, state, stop)
         if stop.is_set():
             return
         if first:  # once the store is known: a group that has read and a store that is empty would be a loss
             commit_first(settings.kafka.consumer(), first)
-        saver = connect_redis(settings, classifier.fingerprint.hex())  # a connection of the committer's own
+        saver = connect_redis(settings, classifier.fingerprint.hex(), watched)  # a connection of the committer's own
         lookout = Lookout(store, lambda *told: note_store(metrics, state, *told))
+        unread = Unread(metrics.partitions)
         source = KafkaSource(
             settings.kafka.consumer() | {"client.id": settings.worker},  # what Kafka calls a member of the group
             settings.kafka.topics,
@@ -100,9 +118,11 @@ def serve(settings: Settings, stop: threading.Event, first: Mapping[Place, int] 
             outputs=settings.outputs.topics,
             max_messages=settings.batch.max_size,
             max_bytes=settings.limits.max_batch_bytes,
+            unread=unread,
         )
+        state.facts |= how_far(metrics)
         try:
-            sink = build_sink(settings, state)
+            sink = build_sink(settings, state, metrics)
             memory = Memory(
                 store,
                 classifier.fingerprint,
@@ -122,8 +142,11 @@ def serve(settings: Settings, stop: threading.Event, first: Mapping[Place, int] 
                 health=state,
                 now_ms=lambda: time.time_ns() // 1_000_000,
                 mend=lambda alive: mend(settings, store, admin, reader, alive),
+                take_over=loss.Takeover(store.identities, partial(append_committed, settings, admin, reader)).take,
                 look=lookout.look,
                 glance=lookout.glance,
+                watch=build_watch(settings, metrics),
+                tell=unread.committed,
             )
             log.info("serving", topics=settings.kafka.topics, artefact=artefact.name, digest=artefact.digest[:12])
             gc.freeze()  # what lives for ever need not be searched for garbage: it would cost 100 ms each time
@@ -163,63 +186,46 @@ def mend(
     settings: Settings, store: RedisLightCurves, admin: AdminClient, reader: AlertReader, alive: Callable[[], None]
 ) -> bool:
     """One try to use a lost store again; whether it can be used. Raises TransientError."""
+    refill = partial(append_committed, settings, admin, reader)
+    if settings.redis.rebuild == "wait":
+        return loss.joined(store.identities, refill, alive)
+    return loss.mended(store.identities, f"{settings.kafka.group_id}.{settings.worker}", refill, alive)
+
+
+def append_committed(
+    settings: Settings,
+    admin: AdminClient,
+    reader: AlertReader,
+    read_to: Mapping[Place, int],
+    alive: Callable[[], None],
+    places: AbstractSet[Place] | None = None,
+) -> Mapping[Place, int]:
+    """See broker.lightcurves.loss.Refill; by a connection that takes any store. Raises TransientError."""
     try:
-        unwatched = connect_redis(settings)
+        store = connect_redis(settings)
     except StartupError as error:
         raise TransientError("redis", str(error)) from error
-
-    def refill(read_to: Mapping[Place, int], alive: Callable[[], None]) -> Mapping[Place, int]:
-        try:
-            aside = partial(set_aside, admin, settings)
-            return rebuild.refill(admin, settings, reader, unwatched, read_to=read_to, alive=alive, set_aside=aside)
-        except StartupError as error:  # a server is away: the light curves wait for it, and so do we
-            raise TransientError("kafka", str(error)) from error
-
     try:
-        if settings.redis.rebuild == "wait":
-            return loss.joined(store.identities, refill, alive)
-        return loss.mended(store.identities, f"{settings.kafka.group_id}.{settings.worker}", refill, alive)
+        aside = partial(set_aside, admin, settings)
+        return rebuild.refill(
+            admin, settings, reader, store, read_to=read_to, alive=alive, places=places, set_aside=aside
+        )
+    except StartupError as error:  # a server is away: the light curves wait for it, and so do we
+        raise TransientError("kafka", str(error)) from error
     finally:
-        unwatched.close()
-
-
-def note_assignment(metrics: Metrics, state: health.Health, held: int) -> None:
-    """Ready only while partitions are held."""
-    metrics.partitions.set(held)
-    log.info("assigned", partitions=held)
-    if held:
-        state.well("assigned")
-    else:
-        state.unwell("assigned", "no partition is assigned to this worker")
-
-
-def note_store(metrics: Metrics, state: health.Health, problems: Mapping[str, str], evicted_keys: int) -> None:
-    """Redis is set up so that it may lose light curves: a warning that stops nothing. A loss is seen when it comes."""
-    for problem in PROBLEMS:
-        metrics.store_problems.labels(problem).set(problem in problems)
-    metrics.evicted_keys.set(evicted_keys)
-    for problem, text in problems.items():
-        if state.warnings.get(problem) != text:
-            log.warning("the store is not safe", problem=problem, detail=text)
-    state.warnings = problems
-
-
-def note_trouble(state: health.Health, why: str) -> None:
-    """Kafka does not answer: not ready, but alive and trying."""
-    state.turned()
-    state.unwell("kafka", why)
-    log.warning("Kafka does not answer", error=why)
+        store.close()
 
 
 @contextmanager
 def answering_http(settings: Settings, state: health.Health, metrics: Metrics) -> Iterator[None]:
     """Answer probes and Prometheus meanwhile."""
     host, port = settings.http.host, settings.http.port
+    tls = settings.http.shown(HTTP)
     try:
-        server = health.serve(state, metrics, host, port)
+        server = health.serve(state, metrics, host, port, settings.http.login, tls)
     except OSError as error:
         raise StartupError(deaf(settings, error)) from error
-    log.info("metrics", url=f"http://{host_and_port(host, server.server_port)}/metrics")
+    log.info("metrics", url=f"{'https' if tls else 'http'}://{host_and_port(host, server.server_port)}/metrics")
     try:
         yield
     finally:
@@ -244,10 +250,23 @@ def build_classifier(settings: Settings, artefact: Artefact) -> Classifier:
         raise StartupError(f"{error} (MISWEEPER_CLASSIFIER__DEVICE)") from error
 
 
-def build_sink(settings: Settings, state: health.Health) -> KafkaSink:
+def build_watch(settings: Settings, metrics: Metrics) -> Callable[[Model, Plan], None]:
+    """Looks for input drift, where the artefact says how its inputs were distributed."""
+    known = drift.read_shares(settings.classifier.artefact or DEFAULT)
+    if known is None:
+        log.info("no drift is looked for: the artefact does not say how its inputs were distributed", file=drift.FILE)
+        return lambda _model, _plan: None
+    return Drift(known, metrics).look
+
+
+def build_sink(settings: Settings, state: health.Health, metrics: Metrics) -> KafkaSink:
     """The transactional producer of this worker."""
     name = f"{settings.kafka.group_id}.{settings.worker}"
-    return KafkaSink(settings.kafka.client(), name, lambda why: note_trouble(state, why))
+
+    def note_end(outcome: str) -> None:
+        metrics.transactions.labels(outcome).inc()
+
+    return KafkaSink(settings.kafka.client(), name, lambda why: note_trouble(state, why), note_end)
 
 
 def clear(probes: Sequence[Probe], state: health.Health, stop: threading.Event) -> None:

@@ -24,7 +24,7 @@ from broker.settings.complaints import PREFIX, invalid, stranger, strangers
 from broker.settings.packets import Packets, Registry
 from broker.settings.routes import Route, Topic, as_json, named
 from broker.settings.section import Section
-from broker.settings.security import KafkaSecurity, WebLogin, group_rule
+from broker.settings.security import KafkaSecurity, ServedWeb, WebLogin, group_rule
 from broker.text import hide
 
 LONGEST_NAME = 200
@@ -176,11 +176,14 @@ class Limits(Section):
     )
 
 
-class Http(Section):
-    """Where /metrics, /livez and /readyz answer."""
+class Http(ServedWeb):
+    """Where /metrics, /livez and /readyz answer, and to whom; with a certificate they speak TLS."""
 
     host: str = "127.0.0.1"
     port: int = Field(9464, ge=0, le=65_535)
+    disk: Path | None = Field(
+        None, description="A folder of servers that run beside the worker: /readyz tells how much its disk has free."
+    )
 
     @field_validator("host")
     @classmethod

@@ -1,5 +1,6 @@
 """Clients of Kafka and Redis, once each has answered: for the service and for every command; needs no torch."""
 
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
@@ -27,16 +28,19 @@ OPTIONS = (
 )
 
 
-def connect_redis(settings: Settings, model: str = "") -> RedisLightCurves:
+def connect_redis(
+    settings: Settings, model: str = "", watched: Callable[[Servers], Servers] = lambda servers: servers
+) -> RedisLightCurves:
     """The store of light curves, once it has answered. Raises StartupError.
 
     Args:
         settings: name it.
         model: names the states, so that several models can keep theirs.
+        watched: puts somebody before the servers who sees each call.
     """
     chosen = settings.redis
     store = RedisLightCurves(
-        redis_servers(chosen),
+        watched(redis_servers(chosen)),
         prefix=chosen.prefix,
         curve_ttl_s=chosen.curve_ttl_days * DAY_S,
         state_ttl_s=chosen.state_ttl_days * DAY_S,

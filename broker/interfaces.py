@@ -1,6 +1,7 @@
 """What the pipeline is handed, as it sees it."""
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -21,6 +22,10 @@ class Source(Protocol):
     def epoch(self) -> int:
         """What a batch must be of, to be worked on."""
 
+    @property
+    def held(self) -> AbstractSet[Place]:
+        """The partitions that are ours."""
+
     def read(self, max_messages: int, timeout_s: float) -> Batch:
         """What has come, as soon as anything has; empty after timeout_s."""
 
@@ -39,6 +44,9 @@ class Classifier(Protocol):
 
     def classify(self, runs: Runs) -> tuple[Verdicts, NDArray[np.uint8]]:
         """Verdicts [R] at the readouts and states [B, state_bytes] after the runs."""
+
+    def inputs_of(self, runs: Runs) -> NDArray[np.float32]:
+        """The network's inputs [M, F] of runs."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ message becomes a dead letter, a transient error repeats what is not committed, 
 """
 
 from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from time import monotonic
@@ -18,11 +19,13 @@ import structlog
 from broker.errors import TooLargeError, TransientError
 from broker.health import Health
 from broker.interfaces import Model, Sink, Source
-from broker.kafka.batch import Batch
+from broker.kafka.batch import Batch, Place
 from broker.lightcurves.effort import TooMuchError
+from broker.lightcurves.plan import Plan
 from broker.lightcurves.told import Messages
 from broker.metrics import Metrics
 from broker.packets.decoded import Decoded
+from broker.reckoning import Reckoning
 from broker.trouble import Trouble
 from broker.work import Work, work_of
 
@@ -46,14 +49,19 @@ class Pipeline:
     health: Health
     now_ms: Callable[[], int]
     mend: Callable[[Callable[[], None]], bool] = lambda _: True  # see Trouble
+    take_over: Callable[[AbstractSet[Place], Callable[[], None]], None] = lambda *_: None  # see Takeover
     look: Callable[[], None] = lambda: None  # now and then; raises StoreLostError where the store has lost something
     glance: Callable[[], None] = lambda: None  # the same of what was remembered just now
+    watch: Callable[[Model, Plan], None] = lambda _, __: None  # shown each plan
+    tell: Callable[[Batch], None] = lambda _: None  # told of each batch that is committed
     committer: Executor = field(default_factory=lambda: ThreadPoolExecutor(1, "committer"))  # one at a time, in order
     _trouble: Trouble = field(init=False)
+    _reckoning: Reckoning = field(init=False)
     _flight: tuple[Work, Future[None]] | None = field(default=None, init=False)  # what is being committed
 
     def __post_init__(self) -> None:
         self._trouble = Trouble(self.source, self.health, self.metrics, self.mend)
+        self._reckoning = Reckoning(self.metrics, self.now_ms, self.tell)
 
     def run(self, stopping: Callable[[], bool]) -> None:
         """Work until told to stop; a batch that has begun is finished first."""
@@ -65,6 +73,8 @@ class Pipeline:
                     self._trouble.make_good()
                     self.look()
                     batch = self.source.read(self.max_messages, IDLE_S)
+                    self._reckoning.read(batch)
+                    self.take_over(self.source.held, self._trouble.alive)
                     if len(batch):
                         self.process(batch)
                     else:
@@ -112,6 +122,7 @@ class Pipeline:
         with stage("classify"):
             verdicts, bodies = model.classifier.classify(plan.runs)
             plan.set_aside_what_is_not_finite(verdicts)
+            self.watch(model, plan)
         with stage("publish"):
             work = work_of(model, batch, decoded, plan, verdicts, read_ms, self.now_ms())
             work.states = model.memory.states_of(plan, bodies)
@@ -140,18 +151,20 @@ class Pipeline:
             self._flight = None
             work.model.memory.landed()
             self._trouble.refuse(work.batch)
+            self._reckoning.doubt(work)
             raise
         self._flight = None
         work.model.memory.landed()
         self._trouble.committed()
         work.model.outputs.grow()
-        work.count(self.metrics, self.now_ms())
+        self._reckoning.committed(work)
 
     def rest(self) -> None:
         """Nothing has come: finish what is on its way, and look whether the servers are well."""
         self.land()
         self.model().memory.ping()
         self._trouble.look()
+        self._reckoning.look(self.source)
 
     def settle(self, timeout_s: float) -> bool:
         """Let what is on its way be committed, or not, before partitions are given up; whether that was soon enough."""

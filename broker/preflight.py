@@ -7,7 +7,8 @@ no fault to `check`, which is asked beside it.
 
 from collections.abc import Callable, Iterator
 from errno import EADDRINUSE
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from ssl import _create_unverified_context
 from time import monotonic, sleep
 from typing import NamedTuple
 
@@ -24,6 +25,7 @@ from broker.text import host_and_port
 
 ASK_S, LONGEST_ANSWER = 2.0, 1_000  # seconds and bytes for whoever has our port
 PATIENCE_S = 10.0  # with a Kafka that is looking for leaders and coordinators
+HTTP = "MISWEEPER_HTTP__"
 INPUTS, OUTPUTS = "input topics", "output topics"
 
 
@@ -94,10 +96,11 @@ def facts_of_redis(settings: Settings) -> list[str]:
 def http_port(settings: Settings) -> list[str]:
     """Whether probes and metrics can be answered. Raises StartupError."""
     host, port = settings.http.host, settings.http.port
+    tls = settings.http.shown(HTTP)
     try:
         listener(host, port).close()
     except OSError as error:
-        if error.errno == EADDRINUSE and service_answers(host, port):
+        if error.errno == EADDRINUSE and service_answers(host, port, tls=tls is not None):
             return [f"a service answers on {host_and_port(host, port)} already; another here needs a port of its own"]
         raise StartupError(deaf(settings, error)) from error
     return []
@@ -111,9 +114,11 @@ def deaf(settings: Settings, error: OSError) -> str:
     return f"cannot listen on {where} ({error.strerror}); look at MISWEEPER_HTTP__HOST and MISWEEPER_HTTP__PORT"
 
 
-def service_answers(host: str, port: int) -> bool:
+def service_answers(host: str, port: int, *, tls: bool = False) -> bool:
     """Whether a worker of misweeper has the port: alive or not, it says so."""
     connection = HTTPConnection(host, port, timeout=ASK_S)
+    if tls:  # who it is, is what is asked: no certificate is looked at
+        connection = HTTPSConnection(host, port, timeout=ASK_S, context=_create_unverified_context())  # noqa: S323
     try:
         connection.request("GET", "/livez")
         return b'"alive"' in connection.getresponse().read(LONGEST_ANSWER)

@@ -2,7 +2,7 @@
 
 One thread serves every connection, and each connection has one request, one answer and a few seconds. Beyond a number
 of connections the oldest is closed: a client that sends slowly, or nothing, takes nobody's place for long. What a
-request may be is bounded in bytes.
+request may be is bounded in bytes. It may speak TLS, and ask for a login.
 """
 
 import asyncio
@@ -10,7 +10,9 @@ import re
 import socket
 import threading
 from collections.abc import Callable, Mapping
+from hmac import compare_digest
 from http import HTTPStatus
+from ssl import SSLContext
 from typing import Any, NamedTuple
 
 import structlog
@@ -25,6 +27,11 @@ LARGEST_HEAD = 8 * 1024  # bytes of request line and headers
 BACKLOG = 64  # connections that wait to be taken, and that are taken at once
 END = re.compile(rb"\r?\n\r?\n")
 REQUEST = re.compile(rb"([A-Z]{1,16}) (\S+) HTTP/1\.[0-9]")
+LOGIN = re.compile(rb"^authorization:[ \t]*([^\r\n]*?)[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
+MORE = {  # headers that belong to a status
+    HTTPStatus.METHOD_NOT_ALLOWED: "Allow: GET, HEAD",
+    HTTPStatus.UNAUTHORIZED: 'WWW-Authenticate: Basic realm="misweeper", charset="UTF-8"',
+}
 
 
 class Answer(NamedTuple):
@@ -38,22 +45,38 @@ class Answer(NamedTuple):
 Pages = Mapping[str, Callable[[], Answer]]  # by path
 
 
+class Door(NamedTuple):
+    """Who may read which pages."""
+
+    login: str  # the value of the Authorization header of those who may read all
+    open_pages: Pages  # what everybody else may read
+
+
 def refusal(status: HTTPStatus) -> Answer:
     """An answer that says no more than its status."""
     return Answer(status, f"{status.value} {status.phrase}\n".encode())
 
 
-def answer_to(head: bytes, pages: Pages) -> tuple[Answer, bool]:
+def answer_to(head: bytes, pages: Pages, door: Door | None = None) -> tuple[Answer, bool]:
     """The answer to a request's first line and headers, and whether its body is wanted."""
     if not (request := REQUEST.fullmatch(head.partition(b"\n")[0].rstrip(b"\r"))):
         return refusal(HTTPStatus.BAD_REQUEST), True
     method, target = request.groups()
-    page = pages.get(target.partition(b"?")[0].decode("ascii", "replace"))
+    path, missing = target.partition(b"?")[0].decode("ascii", "replace"), HTTPStatus.NOT_FOUND
+    if door and not logged_in(head, door):
+        pages, missing = door.open_pages, HTTPStatus.UNAUTHORIZED
+    page = pages.get(path)
     if page is None:
-        return refusal(HTTPStatus.NOT_FOUND), method != b"HEAD"
+        return refusal(missing), method != b"HEAD"
     if method not in (b"GET", b"HEAD"):
         return refusal(HTTPStatus.METHOD_NOT_ALLOWED), True
     return page(), method == b"GET"
+
+
+def logged_in(head: bytes, door: Door) -> bool:
+    """Whether a request has the login, found out in a time that tells nothing of it."""
+    found = LOGIN.search(head)
+    return compare_digest(found[1] if found else b"", door.login.encode())
 
 
 def response(answer: Answer, *, with_body: bool) -> bytes:
@@ -63,7 +86,7 @@ def response(answer: Answer, *, with_body: bool) -> bytes:
         f"Content-Type: {answer.content_type}",
         f"Content-Length: {len(answer.body)}",
         "Connection: close",
-        *(["Allow: GET, HEAD"] if answer.status == HTTPStatus.METHOD_NOT_ALLOWED else []),
+        *([MORE[answer.status]] if answer.status in MORE else []),
     ]
     return "\r\n".join([*headers, "", ""]).encode() + (answer.body if with_body else b"")
 
@@ -74,10 +97,11 @@ class Exchange(asyncio.Protocol):
     Args:
         pages: what is served.
         others: the connections that are open, the oldest first; this one among them.
+        door: who may read which of it; None: everybody all.
     """
 
-    def __init__(self, pages: Pages, others: "dict[Exchange, asyncio.Transport]") -> None:
-        self._pages = pages
+    def __init__(self, pages: Pages, others: "dict[Exchange, asyncio.Transport]", door: Door | None) -> None:
+        self._pages, self._door = pages, door
         self._others = others
         self._head: bytes | None = b""  # None once it is answered
 
@@ -101,7 +125,7 @@ class Exchange(asyncio.Protocol):
             return
         self._head += data
         if (end := END.search(self._head)) and end.start() <= LARGEST_HEAD:
-            self._answer(*answer_to(self._head[: end.start()], self._pages))
+            self._answer(*answer_to(self._head[: end.start()], self._pages, self._door))
         elif len(self._head) > LARGEST_HEAD:
             self._answer(refusal(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE), True)
 
@@ -118,6 +142,8 @@ class Exchange(asyncio.Protocol):
         # The client closes: if we did, with bytes of its body unread, the answer could be lost to it.
         if self._transport.can_write_eof():
             self._transport.write_eof()
+        else:  # TLS says by itself that it is over
+            self._transport.close()
 
     def _end(self, why: str) -> None:
         self._others.pop(self, None)
@@ -132,13 +158,17 @@ class ProbeServer:
         pages: what it serves, by path.
         host: a name or an address of either kind; "::" is every address there is.
         port: 0 takes a free one.
+        door: who may read which of it; None: everybody all.
+        tls: the certificate to show; None: no TLS.
 
     Raises:
         OSError: the port is taken, or the host is not this machine's.
     """
 
-    def __init__(self, pages: Pages, host: str, port: int) -> None:
-        self._socket = listener(host, port)
+    def __init__(
+        self, pages: Pages, host: str, port: int, door: Door | None = None, tls: SSLContext | None = None
+    ) -> None:
+        self._socket, self._door, self._tls = listener(host, port), door, tls
         self.server_port: int = self._socket.getsockname()[1]
         self._pages = pages
         self._loop = asyncio.new_event_loop()
@@ -163,7 +193,11 @@ class ProbeServer:
     async def _answer_all(self) -> None:
         open_: dict[Exchange, asyncio.Transport] = {}
         server = await self._loop.create_server(
-            lambda: Exchange(self._pages, open_), sock=self._socket, backlog=BACKLOG
+            lambda: Exchange(self._pages, open_, self._door),
+            sock=self._socket,
+            backlog=BACKLOG,
+            ssl=self._tls,
+            ssl_handshake_timeout=DEADLINE_S if self._tls else None,
         )
         await self._over.wait()
         server.close()

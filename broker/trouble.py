@@ -58,7 +58,7 @@ class Trouble:
         """Use a lost store again. Raises TransientError while that cannot be."""
         if not self.lost:
             return
-        if not self.mend(self._alive):
+        if not self.mend(self.alive):
             raise TransientError("redis", "the light curves are lost, and are being rebuilt or wait for an operator")
         self.lost = False
         log.warning("the store has its light curves again")
@@ -81,6 +81,7 @@ class Trouble:
             self.health.well("kafka")
             self.pause_s = FIRST_PAUSE_S
 
-    def _alive(self) -> None:
+    def alive(self) -> None:
+        """A long repair goes on: the loop turns, and the group hears of us."""
         self.health.turned()
         self.source.back_off(0.0)

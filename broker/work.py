@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import structlog
 
+from broker.counts import Counts
 from broker.errors import PoisonMessage, Reason
 from broker.interfaces import Model
 from broker.kafka.batch import Batch
 from broker.kafka.message import Record
 from broker.lightcurves.plan import DUPLICATE, Plan
-from broker.metrics import Metrics
 from broker.packets.decoded import Decoded
 from broker.surveys.adapted import Poisons
 from model.runs import Verdicts
@@ -25,28 +25,9 @@ class Work:
     batch: Batch
     model: Model
     plan: Plan
+    counts: Counts
     records: list[Record] = field(default_factory=list)  # to be published
     states: list[tuple[bytes, bytes]] = field(default_factory=list)  # to be saved
-    reasons: list[str] = field(default_factory=list)  # of dead letters
-    duplicates: int = 0
-    declined: int = 0
-    anomalies: int = 0
-
-    def count(self, metrics: Metrics, now_ms: int) -> None:
-        """Count it; after the commit alone, so that what is counted is what happened."""
-        metrics.batch_size.observe(len(self.batch))
-        metrics.fates.labels("published").inc(len(self.batch) - self.duplicates - self.declined - len(self.reasons))
-        metrics.fates.labels("duplicate").inc(self.duplicates)
-        metrics.fates.labels("declined").inc(self.declined)
-        metrics.fates.labels("dead_letter").inc(len(self.reasons))
-        for reason in self.reasons:
-            metrics.dead_letters.labels(reason).inc()
-        metrics.curves.labels("stepped").inc(self.plan.stepped)
-        metrics.curves.labels("recomputed").inc(self.plan.recalled)
-        metrics.unreadable.inc(self.plan.unreadable)
-        metrics.anomalies.inc(self.anomalies)
-        sent_ms = self.batch.sent_ms
-        metrics.observe_latencies(np.maximum(0, now_ms - sent_ms[sent_ms > 0]) / 1000)
 
 
 def work_of(
@@ -66,15 +47,9 @@ def work_of(
         *outputs.declined(batch, decoded, read_ms),
     ]
     tell_of(batch, poisons)
+    reasons = (str(poison.reason) for poison in poisons.values())
     return Work(
-        batch,
-        model,
-        plan,
-        [*published, *letters],
-        reasons=[str(poison.reason) for poison in poisons.values()],
-        duplicates=len(duplicates),
-        declined=len(decoded.declined),
-        anomalies=int(said.anomalies.sum()),
+        batch, model, plan, Counts.of(batch, decoded, plan, answered, said, reasons), records=[*published, *letters]
     )
 
 

@@ -101,6 +101,14 @@ class Classifier:
             verdicts, ended = self._verdicts(task.logits, task.scores, read), task.states
         return verdicts, pack(carry, ended.cpu().numpy(), *self._sizes)
 
+    def inputs_of(self, runs: Runs) -> NDArray[np.float32]:
+        """The network's inputs [M, F] of runs, as `classify` would see them."""
+        carry, _ = unpack(runs.states, *self._sizes)
+        ends = np.array(runs.ends, dtype=np.int64)
+        starts = np.concatenate([np.zeros(1, np.int64), ends[:-1]])[: len(ends)]
+        inputs, _ = follow(runs.rows, starts, ends, runs.contexts, carry, np.zeros(len(runs.rows), dtype=bool))
+        return inputs
+
     def warm_up(self) -> None:
         """Classify something on every path, so that the first alert does not pay for what is done once."""
         for length in (1, FEW + 1):

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from model import drift
 from model.artefact import CARD, Artefact, save
 from model.network import LightCurveLSTM
 from training import splits
@@ -19,6 +20,7 @@ from training.checkpoint import Progress
 from training.dataset import Objects
 from training.evaluate import evaluate, rounded, shift
 from training.files import replacing
+from training.inputs import input_shares
 from training.recipe import Recipe
 from training.train import train
 
@@ -94,6 +96,7 @@ def finish(
     if shifted is not None:
         record["domain_shift"] = rounded(shift(artefact, shifted))
     saved = save(folder, replace(artefact, record=record))
+    drift.write_shares(folder, input_shares(training, splits.SEED))
     with replacing(folder / CARD) as partial:
         partial.write_text(card(saved), encoding="utf-8")
     return saved

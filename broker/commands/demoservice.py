@@ -38,6 +38,7 @@ def environment(servers: Servers, shell: Mapping[str, str], topics: Sequence[str
         "MISWEEPER_KAFKA__BOOTSTRAP_SERVERS": servers.kafka.bootstrap_servers,
         "MISWEEPER_REDIS__URL": servers.valkey.url,
         "MISWEEPER_HTTP__PORT": str(free_port()),
+        "MISWEEPER_HTTP__DISK": str(servers.kafka.folder.parent),
         "MISWEEPER_KAFKA__TOPICS": ",".join(topics),
         "MISWEEPER_WORKER": "demo",
     }

@@ -35,12 +35,19 @@ class KafkaSink:
         config: librdkafka's settings for servers and security.
         worker: names the producer's transactions; no two living workers share it.
         on_trouble: told what is wrong each time Kafka does not answer in time, while the call is repeated.
+        on_end: told how each transaction of a batch ended, by one of the metrics' OUTCOMES.
 
     Raises StartupError where the transactions cannot be initialised.
     """
 
-    def __init__(self, config: dict[str, Any], worker: str, on_trouble: Callable[[str], None] = lambda _: None) -> None:
-        self._on_trouble = on_trouble
+    def __init__(
+        self,
+        config: dict[str, Any],
+        worker: str,
+        on_trouble: Callable[[str], None] = lambda _: None,
+        on_end: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._on_trouble, self._on_end = on_trouble, on_end
         self._troubles = Troubles()
         self._refused: list[tuple[KafkaError, str]] = []  # what Kafka did not take, in this transaction
         self._config = {
@@ -112,8 +119,10 @@ class KafkaSink:
                 self._leave()
             raise self._named(why, records) from error
         except TimeoutError as error:
+            self._on_end("unknown")
             self._leave()
             raise TransientError("kafka", self._troubles.told(str(error))) from error
+        self._on_end("committed")
         self._troubles.over()
 
     def _produce(self, producer: Producer, records: Sequence[Record]) -> None:
@@ -156,8 +165,11 @@ class KafkaSink:
             except TimeoutError:
                 pass
             else:
+                self._on_end("aborted")
                 return
-        if error.code() == KafkaError._FENCED:  # noqa: SLF001 - librdkafka's name
+        fenced = error.code() == KafkaError._FENCED  # noqa: SLF001 - librdkafka's name
+        self._on_end("fenced" if fenced else "unknown")
+        if fenced:
             if monotonic() - self._fenced_at < FENCED_AGAIN_S:
                 raise KafkaException(error)
             self._fenced_at = monotonic()

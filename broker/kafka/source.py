@@ -11,6 +11,7 @@ before a commit that then takes effect. All that was read and not committed by t
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import replace
 from itertools import accumulate
@@ -28,6 +29,7 @@ from broker.kafka.doubts import Doubts
 from broker.kafka.times import SETTLE_S
 from broker.kafka.transactions import bounded
 from broker.kafka.troubles import Troubles
+from broker.kafka.unread import Unread
 from broker.patterns import check_pattern, never_input
 
 log = structlog.get_logger(__name__)
@@ -35,6 +37,7 @@ log = structlog.get_logger(__name__)
 MOST_BYTES = 64 * 1024 * 1024
 IN_FLIGHT = 2  # batches that a worker can have written to the store and not committed
 CHUNK = 256  # messages taken from the client at once; what is too much of them waits for the next batch
+STATISTICS_MS = 2_000  # between two looks at where partitions end
 NOT_THERE_YET = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC}  # noqa: SLF001 - librdkafka's names
 
 
@@ -53,6 +56,7 @@ class KafkaSource:
         outputs: topics that are never input, whatever a regular expression says.
         max_messages: of a batch, of the largest that any worker of the group reads.
         max_bytes: of a batch's values, but for one message that is larger alone.
+        unread: keeps account of what is not committed.
 
     Raises StartupError where a regular expression is none that means the same to all who read it.
     """
@@ -71,6 +75,7 @@ class KafkaSource:
         outputs: Sequence[str] = (),
         max_messages: int = 1024,
         max_bytes: int = MOST_BYTES,
+        unread: Unread | None = None,
     ) -> None:
         self._on_assignment, self._settle, self._max_bytes = on_assignment, settle, max_bytes
         self._epoch = 0
@@ -83,6 +88,7 @@ class KafkaSource:
         self._doubts = Doubts(IN_FLIGHT * max_messages, IN_FLIGHT * max_bytes)
         self._missing: set[str] = set()
         self._troubles = Troubles()
+        self.unread = unread or Unread()
         self._wanted = [check_pattern(topic) for topic in topics]
         self._config = {
             "partition.assignment.strategy": "cooperative-sticky",
@@ -100,6 +106,8 @@ class KafkaSource:
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,
             "error_cb": self._troubles,
+            "statistics.interval.ms": STATISTICS_MS,
+            "stats_cb": self.unread.told,
         }
         self._cut_off = CutOff()
         self._consumer = Consumer(self._config)
@@ -110,6 +118,11 @@ class KafkaSource:
     def epoch(self) -> int:
         """What a batch must be of, to be worked on: it counts rewinds, and partitions given up or lost."""
         return self._epoch
+
+    @property
+    def held(self) -> AbstractSet[Place]:
+        """The partitions that the group has given us."""
+        return self._assigned
 
     def read(self, max_messages: int, timeout_s: float) -> Batch:
         """What has come, up to max_messages and max_bytes: the first message is waited for, no other is.
@@ -133,6 +146,7 @@ class KafkaSource:
         batch = Batch.read(taken, self._membership, self._epoch)
         for place, first, _ in batch.bounds():
             self._first.setdefault(place, first)
+        self.unread.read(batch)
         return replace(batch, again=self._doubts.marks(batch))
 
     def rewind(self, batch: Batch) -> None:
@@ -325,6 +339,7 @@ class KafkaSource:
 
     def _change(self, assigned: set[Place]) -> None:
         self._assigned = assigned
+        self.unread.hold(assigned)
         self._on_assignment(assigned)
 
 

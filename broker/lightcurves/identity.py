@@ -101,7 +101,7 @@ class Identity:
         text = json.dumps(
             {"replaces": lost, "read_to": [[*place, offset] for place, offset in (read_to or {}).items()]}
         )
-        self._call([pack(b"SET", self._record, text.encode())], (self._home,))
+        self._call([pack(b"SET", self._record, text.encode()), pack(b"DEL", self._whole)], (self._home, self._home))
         self._call([pack(b"SET", self._copy(tag), made) for tag in self._servers.tags])
         self.known = made
         return made
@@ -115,6 +115,17 @@ class Identity:
             return Rebuilt([str(one) for one in record["replaces"]], read_to)
         except (ValueError, TypeError, LookupError):
             return None
+
+    def whole(self) -> set[Place]:
+        """The partitions of which the store has all that is committed, since it got the known identity."""
+        (members,) = self._call([pack(b"LRANGE", self._whole, b"0", b"-1")], (self._home,))
+        found = [str(member, "utf-8", "replace").split(" ") for member in members or ()]
+        return {(topic, int(partition)) for of, topic, partition in found if of == self.known.hex()}
+
+    def note_whole(self, places: Collection[Place]) -> None:
+        """Note of partitions, of which there are some, that the store has all that is committed."""
+        members = [f"{self.known.hex()} {topic} {partition}".encode() for topic, partition in sorted(places)]
+        self._call([pack(b"RPUSH", self._whole, *members)], (self._home,))
 
     def disown(self) -> None:
         """Take the known identity away, so that every worker sees a loss which this one has seen: evicted keys.
@@ -166,6 +177,10 @@ class Identity:
     @property
     def _record(self) -> bytes:
         return b"%b{%b}:rebuilt" % (self._prefix, self._home)
+
+    @property
+    def _whole(self) -> bytes:
+        return b"%b{%b}:whole" % (self._prefix, self._home)
 
     @property
     def _mark(self) -> bytes:

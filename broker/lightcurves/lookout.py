@@ -34,12 +34,15 @@ class Lookout:
 
     Args:
         store: to be asked; an answer is bounded by its timeout.
-        say: told what the operator should know, by one of PROBLEMS, and how many keys were evicted, after each look.
+        say: told after each look what the operator should know, by one of PROBLEMS, and the facts if any are known.
         clock: monotonic seconds.
     """
 
     def __init__(
-        self, store: Watched, say: Callable[[Mapping[str, str], int], None], clock: Callable[[], float] = monotonic
+        self,
+        store: Watched,
+        say: Callable[[Mapping[str, str], Facts | None], None],
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         self._store, self._say, self._clock = store, say, clock
         self._due_s = 0.0
@@ -61,10 +64,10 @@ class Lookout:
         try:
             facts = self._store.facts()
         except TransientError as error:  # if it is away, whoever needs it says so
-            self._say({RIGHTS: f"whether Redis evicts light curves is not known ({error})"}, 0)
+            self._say({RIGHTS: f"whether Redis evicts light curves is not known ({error})"}, None)
             return
         self._evicted_keys = facts.evicted_keys
-        self._say(facts.problems(), facts.evicted_keys)
+        self._say(facts.problems(), facts)
         self._compare(facts)
 
     def _compare(self, facts: Facts) -> None:

@@ -70,13 +70,17 @@ class Memory:
             TooMuchError: see there.
         """
         objects = Objects.of(alerts, messages, self._states, self._shelf())  # 1
+        objects.note("context")
         self._look_for_what_was_written(objects)
+        objects.note("log")
         alert_of_row = objects.alert_of_row()
         rows = columns(alerts, objects.salts[objects.owner[alert_of_row]])
         steps = steps_of(alerts, objects.owner, rows, objects.states, objects.fits, objects.knows)  # 2
         objects.fits = steps.fits
+        objects.note("late")
         check_work(np.bincount(alert_of_row[steps.rows], minlength=len(alerts)))
         headers = self._append(objects, steps)  # 3
+        objects.note("log")
         pieces = recollected(self._store, objects, self._most)  # 4
         return assemble(objects, self._start, steps, headers, pieces)
 
@@ -154,6 +158,7 @@ class Memory:
         if not len(written):
             return headers
         of_row = objects.alert_of_row()[steps.logged]
+        objects.new_rows += len(of_row)
         made = entries_of(
             alerts.rows[steps.logged],
             alert_ids=alerts.alert_ids[of_row],

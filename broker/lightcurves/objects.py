@@ -1,6 +1,7 @@
 """The objects of a batch as columns: what is stored of each, and whether its state may be stepped on."""
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -33,6 +34,8 @@ class Objects:
     fits: Flags  # [b], whether its state may be stepped on, as far as is known
     refused: dict[int, str]  # objects that the store refuses, and why
     unreadable: int = 0  # entries of logs
+    new_rows: int = 0  # that were appended
+    causes: dict[int, str] = field(default_factory=dict)  # why objects do not fit
     repeats: dict[int, tuple[bytes, int, list[bytes]]] = field(default_factory=dict)  # logs to be rewritten
 
     @classmethod
@@ -58,6 +61,15 @@ class Objects:
         """The store refuses an object: its alerts are set aside."""
         self.refused[o] = refused.reason
         self.fits[o] = False
+
+    def note(self, cause: str) -> None:
+        """Objects that do not fit, and did before, do so for this cause."""
+        for o in np.flatnonzero(~self.fits).tolist():
+            self.causes.setdefault(o, cause if self.states.there[o] else "no_state")
+
+    def causes_of(self, recalled: Iterable[int]) -> Counter[str]:
+        """Why these objects did not fit, and how many of them."""
+        return Counter(self.causes[o] for o in recalled)
 
     def again(self) -> Flags:
         """Which objects [b] have an alert that may have been written down before."""

@@ -30,6 +30,9 @@ class Plan:
     tail_ends: NDArray[np.int64]  # [k]
     stepped: int = 0  # objects
     recalled: int = 0
+    causes: Mapping[str, int] = field(default_factory=dict)  # why objects were recalled, how many
+    new_rows: int = 0  # of the alerts
+    known_rows: int = 0
     unreadable: int = 0  # entries of logs
     repeats: list[tuple[bytes, int, list[bytes]]] = field(default_factory=list)  # logs to be rewritten
 
@@ -127,6 +130,9 @@ def assemble(
         tail_ends=np.cumsum(np.concatenate(tail_sizes)),
         stepped=len(stepped),
         recalled=len(pieces),
+        causes=objects.causes_of(pieces),
+        new_rows=objects.new_rows,
+        known_rows=max(0, len(alerts.rows) - objects.new_rows),
         unreadable=objects.unreadable,
         repeats=list(objects.repeats.values()),
     )

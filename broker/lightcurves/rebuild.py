@@ -12,6 +12,7 @@ or committed, and a service may run meanwhile.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import partial
 from time import sleep
@@ -73,6 +74,7 @@ def refill(
     *,
     read_to: Mapping[Place, int],
     alive: Callable[[], None],
+    places: AbstractSet[Place] | None = None,
     set_aside: Callable[[], Collection[Source]] = lambda: NONE,
 ) -> dict[Place, int]:
     """Append all that the group has committed, from some offsets on, and what it commits meanwhile; how far it came.
@@ -87,6 +89,7 @@ def refill(
         store: of the light curves, unwatched.
         read_to: where each partition is begun; its oldest message where there is none.
         alive: called after each batch.
+        places: partitions; all of the input's where None.
         set_aside: tells what to leave out; asked once it is known how far the group has committed.
     """
     done = dict(read_to)
@@ -94,6 +97,7 @@ def refill(
         spans_left = [
             left
             for span in committed_spans(admin, settings, 0, None)
+            if places is None or span.place in places
             if (left := span._replace(start=max(span.start, done.get(span.place, 0)))).size
         ]
         if not spans_left:

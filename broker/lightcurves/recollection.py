@@ -101,6 +101,7 @@ def complete(store: LightCurveStore, objects: Objects, lacking: Lacking, logs: d
     """Append what logs lack; which of them must be read again, since somebody else has written meanwhile."""
     lengths = store.append([(objects.keys[o], cut_all(made)) for o, made in lacking], [True] * len(lacking))
     again = []
+    objects.new_rows += sum(len(made) for _, made in lacking)
     for (o, made), length in zip(lacking, lengths, strict=True):
         if isinstance(length, Refused):
             objects.refuse(o, length)

@@ -139,6 +139,33 @@ class WebLogin(Secured):
         return {"Authorization": f"Basic {b64encode(pair.encode()).decode()}"}
 
 
+class ServedWeb(WebLogin):
+    """Whom we let in as a web server, and what we show them: here ca_file is of those whose clients may come."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if bool(self.username) != bool(self.password):
+            raise ValueError("USERNAME and PASSWORD belong together; set both or none")
+        if self.ca_file and not self.certificate_file:
+            raise ValueError("CA_FILE is of clients, and without a CERTIFICATE_FILE of ours there is no TLS; set it")
+        return self
+
+    @property
+    def login(self) -> str:
+        """The Authorization header of those who may read; empty where all may."""
+        return self.headers().get("Authorization", "")
+
+    def shown(self, prefix: str) -> ssl.SSLContext | None:
+        """Our certificate for those who come; None where there is none. Raises StartupError that names the variable."""
+        if not self.certificate_file:
+            return None
+        self.certificates(prefix)  # who is to blame for a file is found out there
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=self.ca_file)
+        context.load_cert_chain(self.certificate_file, self.key_file, plain(self.key_password) or "")
+        context.verify_mode = ssl.CERT_REQUIRED if self.ca_file else ssl.CERT_NONE
+        return context
+
+
 def group_rule(group_id: str, username: str | None, topics: tuple[str, ...], wanted: bool | None) -> None:
     """Rubin's servers refuse a group whose id does not begin with the user's name. Raises ValueError.
 

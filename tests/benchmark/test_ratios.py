@@ -8,9 +8,14 @@ import time
 from io import BytesIO
 
 import fastavro
+import numpy as np
 import pytest
 import redis
 
+from broker.counts import Counts
+from broker.kafka.unread import Unread
+from broker.lightcurves.told import Messages
+from broker.metrics import Metrics
 from broker.packets.framings import WIRE
 from schemas.catalogue import load
 from tests.benchmark.stars import key, packets
@@ -76,6 +81,33 @@ def test_reading_columns_is_several_times_faster_than_fastavro(way: Way):
     ours = cpu_s(lambda: way.read(batch))
     theirs = cpu_s(lambda: [fastavro.schemaless_reader(BytesIO(v[WIRE.size :]), schema, None) for v in values])
     assert 3 * ours < theirs
+
+
+def test_counting_costs_less_than_a_tenth_of_an_alert(way: Way):
+    """Under a microsecond; where decoding to saving took 6.8 of CPU, counting took 0.4. In a batch of 64 it is 3."""
+    n, metrics = 1024, Metrics()
+    unread = Unread(metrics.partitions)
+    unread.hold({("bench", 0)})
+
+    def rounds(r: int) -> tuple[float, float]:
+        batch = way.batch(packets("counted-", range(n), r + 1, 1))
+        batch.timestamps_ms[:] = batch.sent_ms[:] = np.arange(n) + 1
+        began = time.process_time()
+        decoded = way.read(batch)
+        plan = way.memory.remember(decoded.alerts, Messages.of(batch, decoded.alerts))
+        verdicts, bodies = way.classifier.classify(plan.runs)
+        way.memory.save(way.memory.states_of(plan, bodies), plan)
+        worked = time.process_time()
+        answered = np.flatnonzero(plan.verdicts >= 0)
+        said = verdicts.take(plan.verdicts[answered])
+        unread.read(batch)
+        Counts.of(batch, decoded, plan, answered, said, []).add_to(metrics, 5_000)
+        unread.committed(batch)
+        return worked - began, time.process_time() - worked
+
+    work, counting = zip(*map(rounds, range(ROUNDS)), strict=True)
+    assert metrics.registry.get_sample_value("misweeper_latency_seconds_count") == ROUNDS * n
+    assert 10 * min(counting) < min(work), (min(counting) * 1e6 / n, min(work) * 1e6 / n)
 
 
 def test_an_alert_takes_two_commands_or_fewer_in_the_steady_state(way: Way, url):

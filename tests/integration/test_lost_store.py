@@ -8,7 +8,7 @@ import redis
 
 from broker.errors import StoreLostError
 from broker.lightcurves.identity import CLAIM_S
-from broker.lightcurves.loss import begin, joined, mended, told_well
+from broker.lightcurves.loss import Takeover, begin, joined, mended, told_well
 from tests.support.stores import store_at
 
 PLACE = ("alerts", 0)
@@ -22,8 +22,8 @@ class Worker:
         self.refills = []
         self.during = lambda: None
 
-    def refill(self, read_to, alive):
-        self.refills.append(dict(read_to))
+    def refill(self, read_to, alive, places=None):
+        self.refills.append({place: read_to.get(place, 0) for place in places} if places else dict(read_to))
         unwatched = self.store.unwatched()
         for _ in range(3):
             unwatched.append([(b"a", [b"entry"])], [True])
@@ -192,3 +192,26 @@ def test_a_loss_that_one_worker_saw_is_a_loss_for_all(workers):
         second.store.states([b"a"])
     assert second.mended()
     assert first.mended()
+
+
+def test_a_partition_is_taken_over_once_after_each_rebuild_whoever_has_it_next(workers, empty, redis_url, key_prefix):
+    first, second, _ = workers
+    held, other = {PLACE}, {("alerts", 1)}
+    Takeover(first.store.identities, first.refill).take(held)
+    assert first.refills == [], "the store was never rebuilt"
+    empty()
+    assert all(worker.mended() for worker in workers)
+    for worker in workers:
+        worker.refills.clear()
+    takeovers = [Takeover(worker.store.identities, worker.refill) for worker in workers]
+    takeovers[0].take(held)
+    takeovers[0].take(held)
+    takeovers[1].take(held)
+    takeovers[1].take(held | other)
+    takeovers[2].take(other)
+    assert [worker.refills for worker in workers] == [[{PLACE: 7}], [{("alerts", 1): 0}], []]
+    empty()
+    assert second.mended()
+    second.refills.clear()
+    takeovers[1].take(held)
+    assert second.refills == [{PLACE: 7}], "of the store as it is now, nobody knows yet"

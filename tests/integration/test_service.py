@@ -72,7 +72,7 @@ def test_twenty_thousand_observations_each_classified_once_as_batch_prediction_d
         assert np.abs(probabilities - expected[r["objectId"]][seen[r["objectId"]] - 1]).max() < 2e-5
     flagged = {a for a, answer in got.items() if answer["anomaly"]}
     assert {p.record["alertId"] for p in found["anomalies"]} == flagged
-    counted = f'misweeper_fates_total{{fate="published"}} {OBSERVATIONS:.1f}'
+    counted = f'misweeper_fates_total{{fate="published",survey="plasticc"}} {OBSERVATIONS:.1f}'
     eventually(lambda: counted in service.workers[0].ask("/metrics")[1])  # a reader may know of a commit before us
     assert service.workers[0].stop() == 0
 

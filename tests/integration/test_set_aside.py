@@ -81,5 +81,5 @@ def test_what_is_committed_is_done_even_if_its_states_cannot_be_saved():
         source=None, max_messages=1, read_alerts=None, model=None, sink=sink,
         metrics=Metrics(), health=None, now_ms=lambda: 0,
     )  # fmt: skip
-    pipeline.commit(Work(batch, Model(None, memory, None), plan, states=states))
+    pipeline.commit(Work(batch, Model(None, memory, None), plan, None, states=states))
     assert sink.batches == [batch]

@@ -278,3 +278,26 @@ def test_a_client_that_reaches_no_server_is_replaced_and_its_successor_reads_on(
             assert values(batches_of(source, 2)) == [b"before", b"after"]  # what is not committed is read again
         finally:
             source.close()
+
+
+def test_what_is_unread_is_told_and_the_mark_behind_a_transaction_is_none_of_it(kafka, topics, make, topic_prefix):
+    source, place = make(), (topics[0], 0)
+
+    def told(wanted):
+        return lambda _: source.unread.partitions.each.get(place, ())[:2] == wanted
+
+    until(lambda _: len(source.held) == 2, source)
+    producer = Producer({"bootstrap.servers": kafka, "transactional.id": f"{topic_prefix}sender"})
+    producer.init_transactions(10)
+    producer.begin_transaction()
+    for value in (b"0", b"1", b"2"):
+        producer.produce(topics[0], value, partition=0)
+    producer.commit_transaction(10)
+    batches = batches_of(source, 3)
+    until(told((4, 4)), source)  # three messages in hand, and the mark
+    oldest_ms = int(batches[0].timestamps_ms[0])
+    assert source.unread.partitions.each[place].since_ms == oldest_ms
+    for batch in batches:
+        source.unread.committed(batch)
+    until(told((0, 4)), source)
+    assert source.unread.partitions.each[place].since_ms is None

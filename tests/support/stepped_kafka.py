@@ -36,6 +36,11 @@ class SteppedSource:
         self.member = kafka.join()
         self._membership = Membership(self.member)
 
+    @property
+    def held(self) -> set[Place]:
+        """See broker.pipeline.Source."""
+        return {self._place(partition) for partition in self._positions}
+
     def read(self, max_messages: int, timeout_s: float) -> Batch:
         """See broker.pipeline.Source: as many as the worker was told to take, from all partitions in turn."""
         self._at("read")

@@ -1,9 +1,13 @@
 """The light curves of a stepped worker: every call may fail before or after its effect, or in the middle."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 from broker.errors import Reason, StoreLostError
+from broker.kafka.batch import Place
 from broker.lightcurves.facts import Facts
+from broker.lightcurves.identity import ANY, Rebuilt
+from broker.lightcurves.loss import Takeover
 from broker.lightcurves.rebuild import rebuild
 from broker.lightcurves.store import InMemoryLightCurves, Refused
 from tests.support.kafka_double import KafkaDouble, fates
@@ -19,8 +23,11 @@ class SharedStore(InMemoryLightCurves):
         super().__init__()
         self.number = 1  # of its identity; 0: it has none, since it was lost
         self.begun = 1
+        self.read_to: dict[Place, int] = {}  # by the last rebuild
+        self.whole: dict[bytes, set[Place]] = {}  # see Identity; by identity
         self.strange: set[bytes] = set()  # keys that hold another kind of value
         self.evicted = self.marked = 0  # keys: by now, and when the store was begun or rebuilt
+        self.before_prepend: Callable[[Entries], None] = lambda _: None
 
     @property
     def identity(self) -> bytes:  # type: ignore[override]
@@ -38,9 +45,15 @@ class SharedStore(InMemoryLightCurves):
         self.saved.pop(key, None)
         self.evicted += 1
 
-    def adopt(self) -> None:
+    def prepend(self, entries: Entries) -> None:
+        """See LightCurveStore."""
+        self.before_prepend(entries)
+        super().prepend(entries)
+
+    def adopt(self, read_to: Mapping[Place, int]) -> None:
         """It has its light curves again."""
         if not self.number:
+            self.read_to = dict(read_to)
             self.begun += 1
             self.number = self.begun
             self.marked = self.evicted
@@ -58,26 +71,61 @@ class SteppedStore:
     def __init__(self, at: Callable[[str], None], store: SharedStore, kafka: KafkaDouble) -> None:
         self._at, self._store, self._kafka = at, store, kafka
         self.identity = store.identity
+        self._evicted = store.evicted  # when it looked last
+        self._takeover = Takeover(self, self._refill)
 
     def mend(self, alive: Callable[[], None]) -> bool:
         """See broker.lightcurves.loss: one of them rebuilds, the others append what was committed meanwhile."""
         self._at("mend")
-        committed = zip(self._kafka.inputs, self._kafka.committed, strict=True)
+        self._store.adopt(self._refill({}, alive))
+        self.identity = self._store.identity
+        return True
+
+    def take_over(self, held: AbstractSet[Place], alive: Callable[[], None]) -> None:
+        """See broker.lightcurves.loss.Takeover."""
+        self._takeover.take(held, alive)
+
+    @property
+    def known(self) -> bytes:
+        """See Identity."""
+        return self.identity
+
+    def rebuilt(self) -> Rebuilt | None:
+        """See Identity."""
+        return Rebuilt([ANY], self._store.read_to) if self._store.begun > 1 else None
+
+    def whole(self) -> set[Place]:
+        """See Identity."""
+        self._at("mend")
+        return self._store.whole.get(self.identity, set())
+
+    def note_whole(self, places: Collection[Place]) -> None:
+        """See Identity."""
+        self._store.whole.setdefault(self.identity, set()).update(places)
+
+    def _refill(
+        self, read_to: Mapping[Place, int], alive: Callable[[], None], places: AbstractSet[Place] | None = None
+    ) -> dict[Place, int]:
+        """See broker.lightcurves.rebuild.refill."""
+        ends = {(self._kafka.topic, p): end for p, end in enumerate(self._kafka.committed)}
+        wanted = sorted(ends if places is None else places)
         aside = {
             (self._kafka.topic, *place)
             for place, said in fates(self._kafka.visible)
             if said.get("reason") == Reason.SET_ASIDE
         }
-        rebuild([messages[:end] for messages, end in committed], READ, self._store, aside=aside)
-        self._store.adopt()
-        self.identity = self._store.identity
-        return True
+        batches = [self._kafka.inputs[place[1]][read_to.get(place, 0) : ends[place]] for place in wanted]
+        rebuild(filter(None, batches), READ, self._store, aside=aside)
+        return ends
 
     def glance(self) -> None:
         """See broker.lightcurves.lookout: who sees an eviction first makes it a loss for all."""
         if self._store.evicted != self._store.marked:
             self._store.number = 0
             raise StoreLostError("evicted")
+        if self._store.evicted != self._evicted:
+            self._evicted = self._store.evicted
+            self._watch()
 
     def states(self, keys: Sequence[bytes]) -> list[bytes | Refused | None]:
         """See LightCurveStore."""

@@ -58,7 +58,13 @@ faults = st.lists(
 )
 LONGEST_WAIT_S = 60.0
 MOST_MESSAGES = 4  # of a batch
-METRICS = Metrics()
+METRICS = Metrics()  # of all workers together
+
+
+def counted() -> float:
+    """The fates that all workers have counted."""
+    (family,) = METRICS.fates.collect()
+    return sum(sample.value for sample in family.samples if sample.name.endswith("_total"))
 
 
 class Killed(BaseException):
@@ -95,6 +101,7 @@ class SteppedWorker:
             now_ms=lambda: 1,
             mend=self._store.mend,
             glance=self._store.glance,
+            take_over=self._store.take_over,
             committer=self._committer,
         )
         self._order, self._steps, self._until = GO, 1, ""

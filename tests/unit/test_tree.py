@@ -38,6 +38,7 @@ HELD_BY = {
     "broker/embedded/kafka.py": "integration/test_embedded.py",
     "broker/embedded/relock.py": "unit/broker/embedded/test_jars.py",  # what it writes is read there
     "broker/embedded/valkey.py": "integration/test_embedded.py",
+    "broker/counts.py": "unit/broker/test_pipeline.py",
     "broker/errors.py": "unit/broker/test_pipeline.py",  # types alone: the fates are decided there
     "broker/interfaces.py": "unit/broker/test_pipeline.py",
     "broker/kafka/fresh.py": "integration/test_from_a_time.py",
@@ -51,6 +52,7 @@ HELD_BY = {
     "broker/lightcurves/loss.py": "integration/test_lost_store.py",
     "broker/lightcurves/objects.py": "unit/broker/lightcurves/test_memory.py",
     "broker/lightcurves/recollection.py": "unit/broker/lightcurves/test_memory.py",
+    "broker/lightcurves/trips.py": "integration/test_prometheus.py",
     "broker/outputs/elasticc.py": "unit/broker/outputs/test_routes.py",
     "broker/outputs/frames.py": "unit/broker/outputs/test_routes.py",
     "broker/outputs/identities.py": "unit/broker/outputs/test_routes.py",
@@ -67,6 +69,7 @@ HELD_BY = {
     "broker/packets/slowly.py": "unit/broker/packets/test_projection.py",
     "broker/packets/tame.py": "unit/broker/packets/test_writers.py",
     "broker/packets/texts.py": "unit/broker/packets/test_projection.py",
+    "broker/reckoning.py": "unit/broker/test_pipeline.py",
     "broker/replays/containers.py": "unit/broker/replays/test_ztf.py",
     "broker/replays/native.py": "unit/broker/commands/test_replay.py",
     "broker/replays/packet.py": "unit/broker/commands/test_tally.py",

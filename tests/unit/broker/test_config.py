@@ -248,3 +248,30 @@ def test_a_route_is_known_by_all_of_it():
     routes = [Route(topic=t, where=w) for t in "ab" for w in ("", "anomaly")]
     assert len({route.digest for route in routes}) == 4
     assert Route(topic="a").digest == routes[0].digest
+
+
+def test_the_http_servers_login_may_stand_in_a_file_and_is_masked(monkeypatch, tmp_path):
+    (tmp_path / "password").write_text("hunter4\n")
+    monkeypatch.setenv("MISWEEPER_HTTP__USERNAME", "operator")
+    monkeypatch.setenv("MISWEEPER_HTTP__PASSWORD_FILE", str(tmp_path / "password"))
+    settings = Settings.load()
+    assert settings.http.login == "Basic b3BlcmF0b3I6aHVudGVyNA=="
+    assert "hunter4" not in str(variables(settings))
+    assert settings.http.host == "127.0.0.1", "nobody else's machine, unless told otherwise"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("USERNAME", "operator"), ("PASSWORD", "hunter4"), ("CA_FILE", "ca.pem"), ("KEY_FILE", "k.pem")]
+)
+def test_half_of_what_guards_the_http_server_is_refused(monkeypatch, name, value):
+    monkeypatch.setenv(f"MISWEEPER_HTTP__{name}", value)
+    with pytest.raises(StartupError, match=r"MISWEEPER_HTTP.*set") as error:
+        Settings.load()
+    assert "hunter4" not in str(error.value)
+
+
+def test_a_certificate_that_cannot_be_shown_is_named(monkeypatch, tmp_path):
+    monkeypatch.setenv("MISWEEPER_HTTP__CERTIFICATE_FILE", str(tmp_path / "none.pem"))
+    monkeypatch.setenv("MISWEEPER_HTTP__KEY_FILE", str(tmp_path / "none.key"))
+    with pytest.raises(StartupError, match=r"MISWEEPER_HTTP__CERTIFICATE_FILE.*none\.pem"):
+        Settings.load().http.shown("MISWEEPER_HTTP__")

@@ -13,7 +13,7 @@ from broker.config import Outputs as Topics
 from broker.errors import TransientError
 from broker.health import Health
 from broker.interfaces import Model
-from broker.kafka.batch import Batch
+from broker.kafka.batch import Batch, Membership, Place
 from broker.kafka.message import Message, Record
 from broker.kafka.subscription import decode
 from broker.lightcurves.memory import Memory
@@ -34,14 +34,16 @@ class Source:
     """A source of given batches."""
 
     epoch = 0
+    held: frozenset[Place] = frozenset()
 
     def __init__(self) -> None:
         self.batches: list[Batch] = []
+        self.group = Membership()
         self.owing = False
 
     def read(self, max_messages: int, timeout_s: float) -> Batch:
         """See broker.pipeline.Source."""
-        return self.batches.pop(0) if self.batches else Batch.of([])
+        return replace(self.batches.pop(0), epoch=self.epoch) if self.batches else Batch.of([], self.group)
 
     def rewind(self, batch: Batch) -> None:
         """See broker.pipeline.Source."""
@@ -74,6 +76,16 @@ class Sink:
     def of(self, topic: str, schema: str) -> list[dict]:
         """What was published on a topic."""
         return [decode(r.value, load(schema)) for r in self.records if r.topic == topic]
+
+
+class Mute(Sink):
+    """What it commits takes effect, but the answer to the first is lost."""
+
+    def commit(self, records: list[Record], batch: Batch) -> None:
+        """See broker.pipeline.Sink."""
+        super().commit(records, batch)
+        if len(self.batches) == 1:
+            raise TransientError("kafka", "no answer")
 
 
 class Broken(Echo):
@@ -172,8 +184,8 @@ def test_a_verdict_that_is_not_finite_is_set_aside_and_its_state_is_not_saved(wh
     assert set(store.saved) == {b"plasticc/good"}
     assert len(store.logs[b"plasticc/bad"]) == 2, "the observations are kept"
     metric = pipeline.metrics.registry.get_sample_value
-    assert metric("misweeper_fates_total", {"fate": "dead_letter"}) == 1
-    assert metric("misweeper_fates_total", {"fate": "published"}) == 3
+    assert metric("misweeper_fates_total", {"survey": "plasticc", "fate": "dead_letter"}) == 1
+    assert metric("misweeper_fates_total", {"survey": "plasticc", "fate": "published"}) == 3
     assert metric("misweeper_dead_letters_total", {"reason": "set_aside"}) == 1
 
 
@@ -193,13 +205,16 @@ def test_a_declined_message_has_its_fate_published_and_counted_and_leaves_no_lig
     sink = Sink()
     pipeline, store = pipeline_of(sink=sink)
     read = pipeline.read_alerts
-    pipeline.read_alerts = lambda batch: replace(read(batch.part(0, 1)), declined=np.array([1]))
+    pipeline.read_alerts = lambda batch: replace(
+        read(batch.part(0, 1)), declined=np.array([1]), packets=read(batch).packets
+    )
     process(pipeline, batch_of([record(), record(objectId="an asteroid")]))
     (letter,) = sink.of(TOPICS.dead_letters, "dead_letter")
     assert (letter["fate"], letter["sourceOffset"], letter["value"]) == ("declined", 1, None)
     assert len(sink.of(TOPICS.classifications, "classification")) == len(store.logs) == 1
     metric = pipeline.metrics.registry.get_sample_value
-    assert [metric("misweeper_fates_total", {"fate": fate}) for fate in FATES] == [1, 0, 1, 0]
+    labels = [{"survey": "native" if fate == "declined" else "plasticc", "fate": fate} for fate in FATES]
+    assert [metric("misweeper_fates_total", one) or 0 for one in labels] == [1, 0, 1, 0]
 
 
 def turned(pipeline: Pipeline, times: int) -> dict[str, str]:
@@ -249,3 +264,81 @@ def test_ten_thousand_poison_messages_cost_ten_times_what_a_thousand_do():
         assert seconds(10_000) < 12 * seconds(1000)
     finally:
         gc.enable()
+
+
+def published(pipeline: Pipeline) -> float:
+    """How many were counted as published."""
+    labels = {"survey": "plasticc", "fate": "published"}
+    return pipeline.metrics.registry.get_sample_value("misweeper_fates_total", labels) or 0.0
+
+
+def alerts_from(first: int, group: Membership, n: int = 3) -> Batch:
+    """Alerts of one partition, read by one member."""
+    records = [record(alertId=1 + i, mjd=59_000.0 + i) for i in range(first, first + n)]
+    return replace(batch_of(records, first=first), group=group)
+
+
+@pytest.mark.parametrize("more", [True, False])
+def test_a_commit_whose_answer_was_lost_is_counted_once(more):
+    sink, told = Mute(), []
+    pipeline, _ = pipeline_of(sink=sink)
+    group = pipeline.source.group
+    pipeline._reckoning.tell = lambda batch: told.append(len(batch))
+    pipeline.source.batches = [alerts_from(0, group), *([alerts_from(3, group)] * 2 if more else [])]
+    turned(pipeline, 6)
+    assert len(sink.batches) == 1 + more
+    assert published(pipeline) == sum(told) == 3 + 3 * more
+
+
+def test_what_is_done_again_after_a_refusal_is_counted_once():
+    sink = Sink(refusals=1)
+    pipeline, _ = pipeline_of(sink=sink)
+    group = pipeline.source.group
+    pipeline.source.owing = True  # the group stands before it
+    pipeline.source.batches = [alerts_from(0, group), Batch.of([], group), alerts_from(0, group)]
+    turned(pipeline, 5)
+    assert len(sink.batches) == 1
+    assert published(pipeline) == 3
+    assert pipeline.metrics.registry.get_sample_value("misweeper_received_messages_total") == 6
+
+
+def test_who_has_given_up_partitions_counts_nothing_that_another_may_have_counted():
+    pipeline, _ = pipeline_of(sink=Mute())
+    other = Membership()
+    pipeline.source.batches = [alerts_from(0, Membership()), alerts_from(3, other), alerts_from(3, other)]
+    turned(pipeline, 4)
+    assert published(pipeline) == 3
+
+
+def test_what_is_counted_says_survey_class_confidence_rows_and_causes():
+    pipeline, _ = pipeline_of()
+    process(pipeline, batch_of([record(alertId=1, mjd=59_001.0), record(alertId=2, mjd=59_003.0, survey="ztf")]))
+    late, known = record(alertId=3, mjd=59_000.0), record(alertId=2, mjd=59_003.0, survey="ztf")
+    process(pipeline, batch_of([late, known], first=2))
+    metric = pipeline.metrics.registry.get_sample_value
+    fates = [("plasticc", "published"), ("ztf", "published"), ("ztf", "duplicate")]
+    assert [metric("misweeper_fates_total", {"survey": s, "fate": f}) for s, f in fates] == [2, 1, 1]
+    assert metric("misweeper_recomputed_light_curves_total", {"cause": "late"}) == 2, "one is late, one came before"
+    assert metric("misweeper_rows_total", {"kind": "new"}) == 3
+    assert metric("misweeper_rows_total", {"kind": "known"}) == 1
+    assert metric("misweeper_curve_observations_sum") == 1 + 1 + 2
+    assert metric("misweeper_confidence_count", {"survey": "plasticc"}) == 2
+    families = {family.name: family.samples for family in pipeline.metrics.registry.collect()}
+    assert sum(s.value for s in families["misweeper_classifications"] if s.name.endswith("_total")) == 3
+
+
+def test_the_loop_turns_inside_a_long_batch(monkeypatch):
+    now = [0.0]
+
+    class Slow(Echo):
+        def classify(self, runs):
+            now[0] += 40.0
+            assert health.alive
+            return super().classify(runs)
+
+    monkeypatch.setattr("broker.pipeline.TURN_S", 0.0)
+    monkeypatch.setattr("broker.pipeline.PART_BYTES", 1)
+    pipeline, _ = pipeline_of(Slow())
+    pipeline.health = health = Health(pipeline.metrics, lambda: now[0])
+    process(pipeline, batch_of([record(alertId=i, mjd=59_000.0 + i) for i in range(5)]))
+    assert now == [200.0]

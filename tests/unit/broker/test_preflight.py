@@ -1,15 +1,22 @@
 """The port for probes, as it is tried before anything else."""
 
 import socket
+import ssl
 import threading
+from contextlib import closing
+from http.client import HTTPSConnection
 
 import pytest
+from pydantic import SecretStr
 
+from broker.assembly import answering_http
 from broker.config import Http, Settings
+from broker.embedded import free_port
 from broker.errors import StartupError
 from broker.health import Health, serve
 from broker.metrics import Metrics
 from broker.preflight import http_port
+from tests.support.certificates import Certificates
 
 
 @pytest.mark.parametrize(("host", "shown"), [("127.0.0.1", "127.0.0.1"), ("::1", "[::1]")])
@@ -55,3 +62,33 @@ def test_whatever_else_has_the_port_is_no_service(said):
         with pytest.raises(StartupError, match="set MISWEEPER_HTTP__PORT to a free port"):
             http_port(Settings(http=Http(port=other.getsockname()[1])))
         thread.join()
+
+
+def test_a_service_that_speaks_tls_and_asks_for_a_login_answers_those_who_have_it_and_check(tmp_path):
+    certificates, port = Certificates.make(tmp_path), free_port()
+    http = Http(
+        port=port,
+        username="operator",
+        password=SecretStr("hunter4"),
+        certificate_file=certificates["server.crt"],
+        key_file=certificates["server.key"],
+    )
+    settings, metrics = Settings(http=http), Metrics()
+    context = ssl.create_default_context(cafile=certificates.ca)
+
+    def status(path, headers):
+        with closing(HTTPSConnection("127.0.0.1", port, timeout=5, context=context)) as client:
+            client.request("GET", path, headers=headers)
+            return client.getresponse().status
+
+    with answering_http(settings, Health(metrics, lambda: 0.0), metrics):
+        assert status("/metrics", {}) == 401
+        assert status("/metrics", http.headers()) == 200
+        assert status("/livez", {}) == 200
+        assert http_port(settings)[0].startswith(f"a service answers on 127.0.0.1:{port} already; ")
+
+
+def test_check_names_a_certificate_that_cannot_be_shown(tmp_path):
+    http = Http(certificate_file=tmp_path / "none.pem", key_file=tmp_path / "none.key")
+    with pytest.raises(StartupError, match=r"MISWEEPER_HTTP__CERTIFICATE_FILE.*none\.pem"):
+        http_port(Settings(http=http))

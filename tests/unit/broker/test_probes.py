@@ -2,6 +2,7 @@
 
 import http.client
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -13,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from broker import probes
-from broker.probes import LARGEST_HEAD, Answer, ProbeServer
+from broker.probes import LARGEST_HEAD, Answer, Door, ProbeServer
+from broker.settings.security import ServedWeb
+from tests.support.certificates import Certificates
 
 BODY = b"x" * 100_000
 
@@ -167,3 +170,72 @@ def test_a_client_that_says_nothing_has_its_time_and_no_more(server, monkeypatch
         with suppress(ConnectionResetError):
             assert client.recv(1) == b""
         assert 0.2 < time.monotonic() - began < 5
+
+
+LOGIN = {"Authorization": "Basic b3BlcmF0b3I6czNjcjN0"}
+
+
+@pytest.fixture
+def guarded():
+    everything = {"/page": lambda: Answer(HTTPStatus.OK, BODY), "/pulse": lambda: Answer(HTTPStatus.OK, b"all")}
+    door = Door(LOGIN["Authorization"], {"/pulse": lambda: Answer(HTTPStatus.OK, b"a little")})
+    server = ProbeServer(everything, "127.0.0.1", 0, door)
+    yield server.server_port
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Basic "}, {"Authorization": LOGIN["Authorization"] + "x"}])
+def test_who_has_no_login_reads_what_is_open_alone_and_is_asked_for_it(guarded, headers):
+    status, _, answered = ask(guarded, headers=headers)
+    assert (status, answered["WWW-Authenticate"].partition(" ")[0]) == (401, "Basic")
+    assert ask(guarded, path="/pulse", headers=headers)[:2] == (200, b"a little")
+    assert ask(guarded, path="/other", headers=headers)[0] == 401, "nobody is told what there is"
+
+
+@pytest.mark.parametrize("name", ["Authorization", "authorization", "AUTHORIZATION"])
+def test_who_has_the_login_reads_everything(guarded, name):
+    headers = {name: LOGIN["Authorization"]}
+    assert ask(guarded, headers=headers)[:2] == (200, BODY)
+    assert ask(guarded, path="/pulse", headers=headers)[:2] == (200, b"all")
+
+
+def test_a_login_in_the_path_or_in_a_body_is_none(guarded):
+    line = b"Authorization: " + LOGIN["Authorization"].encode()
+    assert raw(guarded, b"GET /page?" + line.replace(b" ", b"+") + b" HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 401 ")
+    assert raw(guarded, b"GET /page HTTP/1.1\r\nX-A: b\r\n\r\n" + line + b"\r\n\r\n").startswith(b"HTTP/1.1 401 ")
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    return Certificates.make(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.mark.parametrize("mutual", [False, True])
+def test_over_tls_pages_are_answered_and_a_hundred_that_shake_no_hands_hold_nobody_up(certificates, mutual):
+    ours = ServedWeb(
+        certificate_file=certificates.folder / "server.pem",
+        key_file=certificates.folder / "server.key",
+        ca_file=certificates.ca if mutual else None,
+    )
+    server = ProbeServer({"/page": lambda: Answer(HTTPStatus.OK, BODY)}, "127.0.0.1", 0, tls=ours.shown("X__"))
+    context = ssl.create_default_context(cafile=certificates.ca)
+    try:
+        with ExitStack() as idle:
+            for _ in range(100):
+                idle.enter_context(socket.create_connection(("127.0.0.1", server.server_port), timeout=10))
+            if mutual:
+                with pytest.raises((ssl.SSLError, ConnectionError)):
+                    secure(server.server_port, context)
+                context.load_cert_chain(certificates.folder / "client.pem", certificates.folder / "client.key")
+            assert secure(server.server_port, context) == (200, BODY)
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def secure(port, context):
+    with closing(http.client.HTTPSConnection("127.0.0.1", port, timeout=5, context=context)) as client:
+        client.request("GET", "/page")
+        answer = client.getresponse()
+        return answer.status, answer.read()

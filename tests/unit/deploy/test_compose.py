@@ -101,3 +101,23 @@ def test_nobody_becomes_grafanas_administrator_by_its_first_password():
     environment = SERVICES["grafana"]["environment"]
     assert environment["GF_AUTH_ANONYMOUS_ORG_ROLE"] == "Viewer"
     assert (environment["GF_AUTH_BASIC_ENABLED"], environment["GF_AUTH_DISABLE_LOGIN_FORM"]) == ("false", "true")
+
+
+def test_every_file_that_is_mounted_is_there():
+    mounts = [mount.split(":")[0] for service in SERVICES.values() for mount in service.get("volumes", [])]
+    assert [source for source in mounts if source.startswith(".") and not (DEPLOY / source).exists()] == []
+
+
+def test_prometheus_scrapes_every_worker_and_grafana_asks_prometheus():
+    """They find each other by the names of services, and their files by the paths of mounts."""
+    scraped = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
+    targets = {target for job in scraped["scrape_configs"] for c in job["static_configs"] for target in c["targets"]}
+    assert targets == {f"{name}:{settings_of(image_environment()).http.port}" for name in OURS.keys() - set(ONE_SHOT)}
+    assert [rules for rules in scraped["rule_files"] if not (DEPLOY / "prometheus" / rules).is_file()] == []
+    provisioned = [yaml.safe_load(file.read_text()) for file in (DEPLOY / "grafana" / "provisioning").rglob("*.y*ml")]
+    urls = {source["url"] for told in provisioned for source in told.get("datasources", [])}
+    assert urls == {"http://prometheus:9090"}
+    paths = [provider["options"]["path"] for told in provisioned for provider in told.get("providers", [])]
+    mounts = SERVICES["grafana"]["volumes"]
+    assert paths
+    assert [path for path in paths if f"./grafana/dashboards:{path}:ro" not in mounts] == []

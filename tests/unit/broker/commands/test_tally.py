@@ -10,6 +10,7 @@ from broker.commands.demoservice import environment
 from broker.commands.tally import Tally
 from broker.config import Settings
 from broker.embedded import EmbeddedKafka, EmbeddedValkey, Servers
+from broker.embedded.server import temporary_folder
 from broker.errors import StartupError
 from broker.replays.packet import Packet
 from model.taxonomy import CLASS_IDS
@@ -69,7 +70,9 @@ def test_no_other_servers_of_the_shell_are_taken(monkeypatch):
     assert found.keys() & shell.keys() == {"MISWEEPER_LOG__FORM", "MISWEEPER_CLASSIFIER__THREADS"}
     for name, value in found.items():
         monkeypatch.setenv(name, value)
-    assert Settings.load().kafka.topics == ("plasticc", "ztf")
+    settings = Settings.load()
+    assert settings.kafka.topics == ("plasticc", "ztf")
+    assert settings.http.disk == temporary_folder(), "where both servers have their data"
 
 
 def test_a_demo_that_does_not_come_on_says_why():

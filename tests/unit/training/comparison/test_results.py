@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from model import drift
 from model.artefact import CARD, DEFAULT, MANIFEST, WEIGHTS, load
 from training import tables
 from training.card import card
@@ -67,7 +68,7 @@ def test_the_shipped_artefact_is_one_of_the_five_folds_in_the_reports() -> None:
 
 
 def test_reports_are_not_part_of_the_artefact_and_not_of_the_wheel() -> None:
-    assert {f.name for f in DEFAULT.iterdir()} == {WEIGHTS, MANIFEST, CARD, results.FIGURES}
+    assert {f.name for f in DEFAULT.iterdir()} == {WEIGHTS, MANIFEST, CARD, results.FIGURES, drift.FILE}
     assert {f.name for f in results.REPORTS.iterdir()} == {results.FOLDS, results.ANCHORS, results.LEFT_OUT}
     wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
     assert wheel["exclude"] == [str(results.REPORTS.relative_to(ROOT))]
