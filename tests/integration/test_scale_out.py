@@ -80,6 +80,7 @@ def service(cluster, three, tmp_path):
     service.close()
 
 
+@pytest.mark.timeout(600)  # where other tests run beside it
 def test_the_coordinator_and_a_master_die_under_load_and_every_alert_is_answered_once(
     service, cluster, three, monkeypatch
 ):
