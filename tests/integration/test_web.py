@@ -7,28 +7,21 @@ import sys
 import urllib.request
 from collections import Counter, defaultdict
 from datetime import UTC, datetime, timedelta
-from io import BytesIO
-from itertools import islice
 from urllib.parse import quote
 
-import fastavro
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from confluent_kafka import Producer
 from playwright.sync_api import expect
 
-from broker.commands.demo import HELDOUT
-from broker.commands.replay import read_alerts
 from broker.packets.framings import encode
 from broker.replays.ztf import ztf_packets
 from tests.support.browser import Watched, browser
+from tests.support.night import ALERTS, HOSTILE, busiest, night_with_page, with_few_forced
 from tests.support.page_process import page_process
 from tests.support.replayed import curve
-from tests.support.servers import Topics
-from tests.support.service import Service, eventually
+from tests.support.service import eventually
 
-HOSTILE = ("<script>alert(1)</script>", "[/x]", "a/b c%2F?#é")
-ALERTS = 3_000
 PAGES = ("/", "/lists/newest", "/lists/anomalies", "/lists/risers", "/search?ra=10&dec=10", "/docs", "object")
 
 
@@ -40,39 +33,8 @@ def chromium():
 
 @pytest.fixture(scope="module")
 def night(kafka, redis_url, tmp_path_factory):
-    """A service that classifies, and the page beside it."""
-    patch = pytest.MonkeyPatch()
-    prefix = f"web-{os.getpid()}-"
-    service = Service(kafka, redis_url, prefix, tmp_path_factory.mktemp("web"))
-    try:
-        service.create_topics(patch, partitions=2)
-        service.worker().await_ready()
-        with page_process(service.variables(), service.folder / "web.log") as page:
-            service.home = page.home
-            service.records = list(islice(read_alerts(HELDOUT), ALERTS))
-            hostile = [service.records[i] | {"objectId": name, "alertId": 10**6 + i} for i, name in enumerate(HOSTILE)]
-            service.send((r["objectId"], encode(r, "observation")) for r in [*service.records, *hostile])
-            eventually(lambda: len(page.api("/api/objects?limit=500")["objects"]) > 10, 120)
-            eventually(lambda: page.api(f"/api/search?text={HOSTILE[1]}")["objects"], 120)
-            service.page = page
-            yield service
-    finally:
-        service.close()
-        Topics(kafka, prefix).delete()
-        patch.undo()
-
-
-def api(night, path):
-    return night.page.api(path)
-
-
-def with_few_forced(value):
-    """A packet of ZTF with but one forced point: where there is one, it is what is kept of the limit of that visit."""
-    reader = fastavro.reader(BytesIO(value))
-    (record,) = reader
-    stream = BytesIO()
-    fastavro.writer(stream, reader.writer_schema, [record | {"fp_hists": record["fp_hists"][:1]}])
-    return stream.getvalue()
+    with night_with_page(kafka, redis_url, tmp_path_factory.mktemp("web")) as night:
+        yield night
 
 
 @pytest.fixture
@@ -81,12 +43,6 @@ def watched(chromium, night):
     made = Watched(page, night.home)
     yield made
     page.close()
-
-
-def busiest(night):
-    """The object with the most alerts: its page has all there is to show."""
-    found = api(night, "/api/objects?limit=500")["objects"]
-    return max(found, key=lambda o: o["observations"])
 
 
 def test_the_live_page_counts_up_without_being_loaded_again(night, watched):
@@ -124,7 +80,7 @@ def test_an_alert_that_is_clicked_shows_how_each_class_changed(night, watched):
     page.locator("#chances canvas").wait_for()
     page.locator(".step").first.click()
     expect(page.locator("#why")).to_be_visible()
-    answers = api(night, f"/api/objects/{found['survey']}/{found['object_id']}")["answers"]
+    answers = night.page.api(f"/api/objects/{found['survey']}/{found['object_id']}")["answers"]
     last, before = ({c["name"]: c["probability"] for c in a["classes"]} for a in (answers[-1], answers[-2]))
     for row in page.locator("#why tbody tr").all():
         name, was, now, change = row.locator("th, td").all_inner_texts()
@@ -157,12 +113,12 @@ def test_the_model_says_which_features_stand_out_and_which_classes_are_near(nigh
 
 def test_skyportal_finds_an_object_by_its_id_and_by_its_alert(night):
     found = busiest(night)
-    alert = api(night, f"/alerts/{found['object_id']}")
+    alert = night.page.api(f"/alerts/{found['object_id']}")
     assert alert["objectId"] == found["object_id"]
-    curve = api(night, f"/api/objects/{found['survey']}/{found['object_id']}")["light_curve"]
+    curve = night.page.api(f"/api/objects/{found['survey']}/{found['object_id']}")["light_curve"]
     assert len(alert["prv_candidates"]) + len(alert["fp_hists"]) == len(curve)
     assert alert["candidate"]["psfFlux"] is not None
-    assert any(a["objectId"] == found["object_id"] for a in api(night, f"/alerts?candid={alert['candid']}"))
+    assert any(a["objectId"] == found["object_id"] for a in night.page.api(f"/alerts?candid={alert['candid']}"))
 
 
 def test_the_report_of_a_night_is_one_file_that_reconciles(night, chromium, tmp_path):
@@ -215,7 +171,7 @@ def test_the_anomalies_are_those_of_the_topic(night, watched):
     expected = {p.record["alertId"] for p in published}
     found, cursor = set(), ""
     while cursor is not None:
-        page = api(night, f"/api/anomalies?limit=500{cursor and f'&cursor={cursor}'}")
+        page = night.page.api(f"/api/anomalies?limit=500{cursor and f'&cursor={cursor}'}")
         found |= {int(a["alert_id"]) for a in page["answers"]}
         cursor = page["cursor"]
     assert found == expected
@@ -242,10 +198,10 @@ def test_detections_forced_points_and_limits_have_marks_of_their_own(night, watc
     found = list(ztf_packets(curve("0010110", name="limited", band="g")))
     night.send((packet.key, with_few_forced(packet.value)) for packet in found)
     named = "/api/search?text=ZTF"
-    eventually(lambda: [o for o in api(night, named)["objects"] if o["alerts"] == len(found)], 60)
-    (one,) = api(night, named)["objects"]
+    eventually(lambda: [o for o in night.page.api(named)["objects"] if o["alerts"] == len(found)], 60)
+    (one,) = night.page.api(named)["objects"]
     path = f"/objects/{one['survey']}/{one['object_id']}"
-    kinds = Counter(o["kind"] for o in api(night, "/api" + path)["light_curve"])
+    kinds = Counter(o["kind"] for o in night.page.api("/api" + path)["light_curve"])
     assert set(kinds) == {"detection", "forced", "limit"}
     page = watched.goto(path)
     page.locator("#curve canvas").wait_for()
@@ -275,8 +231,8 @@ def test_a_line_never_jumps_where_time_stands_still(night, watched):
     ]
     night.send((name, encode(r, "observation")) for r in again)
     path = f"/api/objects/plasticc/{quote(name)}"
-    eventually(lambda: len(api(night, path).get("answers", ())) == len(again), 60)
-    answers = api(night, path)["answers"]
+    eventually(lambda: len(night.page.api(path).get("answers", ())) == len(again), 60)
+    answers = night.page.api(path)["answers"]
     page = watched.goto(path.removeprefix("/api"))
     page.locator("#chances canvas").wait_for()
     names = page.evaluate("() => plots[1].series.slice(1).map((s) => s.label)")
@@ -378,7 +334,7 @@ def test_what_another_model_said_is_drawn_beside_it(night, watched):
         headers = [(f"source_{k}", str(v)) for k, v in zip(("topic", "partition", "offset"), one.source, strict=True)]
         producer.produce(night.prefix + "classifications", encode(other, "classification"), headers=headers)
     producer.flush(30)
-    eventually(lambda: len(api(night, "/api" + path)["answers"]) >= 2 * len(mine), 60)
+    eventually(lambda: len(night.page.api("/api" + path)["answers"]) >= 2 * len(mine), 60)
     page = watched.goto(path)
     page.locator("#chances canvas").wait_for()
     boxes = page.locator("#versions input")

@@ -21,6 +21,7 @@ HELD_BY = {
     "broker/accounts/aside.py": "integration/test_rebuild.py",
     "broker/accounts/reconcile.py": "integration/test_reconcile.py",
     "broker/accounts/resend.py": "integration/test_deadletters.py",
+    "broker/archives/cluster.py": "integration/test_classify.py",
     "broker/assembly.py": "integration/test_service.py",
     "broker/commands/board.py": "unit/broker/commands/test_watch.py",
     "broker/commands/checkup.py": "integration/test_preflight.py",
