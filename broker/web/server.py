@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from socket import IPPROTO_TCP, TCP_NODELAY
 
 import uvicorn
 from rich.console import Console
@@ -46,6 +47,7 @@ def serve(
             raise StartupError(
                 f"port {port} of {host} cannot be had: {error.strerror}; give another by --port"
             ) from None
+        socket.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)  # else an answer's body waits 40 ms for its head to be heard
         index = opened(path)
         pulse = Pulse()
         parts = Parts(index, pulse, Feed(settings, index, pulse, since_ms), RollCall(), LightCurves(store))

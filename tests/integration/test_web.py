@@ -5,9 +5,7 @@ import re
 import subprocess
 import sys
 import urllib.request
-from collections import Counter, defaultdict
 from datetime import UTC, datetime, timedelta
-from urllib.parse import quote
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -15,11 +13,9 @@ from confluent_kafka import Producer
 from playwright.sync_api import expect
 
 from broker.packets.framings import encode
-from broker.replays.ztf import ztf_packets
 from tests.support.browser import Watched, browser
-from tests.support.night import ALERTS, HOSTILE, busiest, night_with_page, with_few_forced
+from tests.support.night import ALERTS, HOSTILE, api, busiest, night_of
 from tests.support.page_process import page_process
-from tests.support.replayed import curve
 from tests.support.service import eventually
 
 PAGES = ("/", "/lists/newest", "/lists/anomalies", "/lists/risers", "/search?ra=10&dec=10", "/docs", "object")
@@ -33,8 +29,8 @@ def chromium():
 
 @pytest.fixture(scope="module")
 def night(kafka, redis_url, tmp_path_factory):
-    with night_with_page(kafka, redis_url, tmp_path_factory.mktemp("web")) as night:
-        yield night
+    with night_of(kafka, redis_url, tmp_path_factory.mktemp("web")) as made:
+        yield made
 
 
 @pytest.fixture
@@ -80,7 +76,7 @@ def test_an_alert_that_is_clicked_shows_how_each_class_changed(night, watched):
     page.locator("#chances canvas").wait_for()
     page.locator(".step").first.click()
     expect(page.locator("#why")).to_be_visible()
-    answers = night.page.api(f"/api/objects/{found['survey']}/{found['object_id']}")["answers"]
+    answers = api(night, f"/api/objects/{found['survey']}/{found['object_id']}")["answers"]
     last, before = ({c["name"]: c["probability"] for c in a["classes"]} for a in (answers[-1], answers[-2]))
     for row in page.locator("#why tbody tr").all():
         name, was, now, change = row.locator("th, td").all_inner_texts()
@@ -113,12 +109,12 @@ def test_the_model_says_which_features_stand_out_and_which_classes_are_near(nigh
 
 def test_skyportal_finds_an_object_by_its_id_and_by_its_alert(night):
     found = busiest(night)
-    alert = night.page.api(f"/alerts/{found['object_id']}")
+    alert = api(night, f"/alerts/{found['object_id']}")
     assert alert["objectId"] == found["object_id"]
-    curve = night.page.api(f"/api/objects/{found['survey']}/{found['object_id']}")["light_curve"]
+    curve = api(night, f"/api/objects/{found['survey']}/{found['object_id']}")["light_curve"]
     assert len(alert["prv_candidates"]) + len(alert["fp_hists"]) == len(curve)
     assert alert["candidate"]["psfFlux"] is not None
-    assert any(a["objectId"] == found["object_id"] for a in night.page.api(f"/alerts?candid={alert['candid']}"))
+    assert any(a["objectId"] == found["object_id"] for a in api(night, f"/alerts?candid={alert['candid']}"))
 
 
 def test_the_report_of_a_night_is_one_file_that_reconciles(night, chromium, tmp_path):
@@ -171,93 +167,11 @@ def test_the_anomalies_are_those_of_the_topic(night, watched):
     expected = {p.record["alertId"] for p in published}
     found, cursor = set(), ""
     while cursor is not None:
-        page = night.page.api(f"/api/anomalies?limit=500{cursor and f'&cursor={cursor}'}")
+        page = api(night, f"/api/anomalies?limit=500{cursor and f'&cursor={cursor}'}")
         found |= {int(a["alert_id"]) for a in page["answers"]}
         cursor = page["cursor"]
     assert found == expected
     watched.assert_clean()
-
-
-def test_the_list_of_anomalies_has_one_row_an_object_with_its_newest_and_its_highest_score(night, watched):
-    scores = defaultdict(list)
-    for published in night.collect(ALERTS)["anomalies"]:
-        scores[published.record["objectId"]].append(published.record["anomalyScore"])
-    page = watched.goto("/lists/anomalies")
-    rows = [row.locator("th, td").all_inner_texts() for row in page.locator("tbody tr").all()]
-    names = [row[1].partition("/")[2] for row in rows]
-    assert len(names) == len(set(names)) == min(50, len(scores))
-    assert any(len(scores[name]) > 1 for name in names)  # else this shows nothing
-    for name, (*_, newest, highest, alerts) in zip(names, rows, strict=True):
-        assert float(highest) == pytest.approx(max(scores[name]), abs=0.006)
-        assert min(abs(float(newest) - score) for score in scores[name]) < 0.006
-        assert int(alerts) == len(scores[name])
-    watched.assert_clean()
-
-
-def test_detections_forced_points_and_limits_have_marks_of_their_own(night, watched):
-    found = list(ztf_packets(curve("0010110", name="limited", band="g")))
-    night.send((packet.key, with_few_forced(packet.value)) for packet in found)
-    named = "/api/search?text=ZTF"
-    eventually(lambda: [o for o in night.page.api(named)["objects"] if o["alerts"] == len(found)], 60)
-    (one,) = night.page.api(named)["objects"]
-    path = f"/objects/{one['survey']}/{one['object_id']}"
-    kinds = Counter(o["kind"] for o in night.page.api("/api" + path)["light_curve"])
-    assert set(kinds) == {"detection", "forced", "limit"}
-    page = watched.goto(path)
-    page.locator("#curve canvas").wait_for()
-    marks = page.get_by_role("list", name="Marks")
-    for text, kind in (("detection", "detection"), ("forced photometry", "forced"), ("limit, 5 σ deep", "limit")):
-        expect(marks).to_contain_text(f"{text} ({kinds[kind]})")
-    drawn = "() => document.querySelector('#curve canvas').toDataURL()"
-    whole = page.evaluate(drawn)
-    pictures = {whole}
-    for kind in kinds:  # each mark is drawn, and none like another's
-        page.evaluate(
-            "kind => { object.light_curve.forEach((o) => { o.was = o.kind; o.kind = kind; }); draw(); }", kind
-        )
-        pictures.add(page.evaluate(drawn))
-        page.evaluate("() => { object.light_curve.forEach((o) => { o.kind = o.was; }); draw(); }")
-        assert page.evaluate(drawn) == whole
-    assert len(pictures) == 4
-    page.locator("input[value=magnitude]").check()
-    watched.assert_clean()
-
-
-def test_a_line_never_jumps_where_time_stands_still(night, watched):
-    first = night.records[0]
-    name, mjd = "at once", first["mjd"]
-    again = [
-        first | {"alertId": 10**8 + i, "objectId": name, "mjd": mjd + i // 3, "band": "gri"[i % 3]} for i in range(9)
-    ]
-    night.send((name, encode(r, "observation")) for r in again)
-    path = f"/api/objects/plasticc/{quote(name)}"
-    eventually(lambda: len(night.page.api(path).get("answers", ())) == len(again), 60)
-    answers = night.page.api(path)["answers"]
-    page = watched.goto(path.removeprefix("/api"))
-    page.locator("#chances canvas").wait_for()
-    names = page.evaluate("() => plots[1].series.slice(1).map((s) => s.label)")
-    for chart in (1, 2):  # probabilities, score
-        times = page.evaluate(f"() => Array.from(plots[{chart}].data[0])")
-        assert times == sorted({a["mjd"] for a in answers})
-    last = {a["mjd"]: a for a in answers}  # by time, then as they were answered
-    for name, values in zip(names, page.evaluate("() => plots[1].data.slice(1)"), strict=True):
-        expected = [{c["name"]: c["probability"] for c in a["classes"]}[name] for a in last.values()]
-        assert values == pytest.approx(expected)
-    expect(page.locator(".step")).to_have_count(len(again))  # each alert keeps its row
-    watched.assert_clean()
-
-
-def test_on_a_phone_the_light_curve_comes_before_its_tools(chromium, night):
-    page = chromium.new_page(viewport={"width": 390, "height": 844})
-    watched = Watched(page, night.home)
-    found = busiest(night)
-    watched.goto(f"/objects/{found['survey']}/{found['object_id']}")
-    page.locator("#curve canvas").wait_for()
-    chart, tools = page.locator("#curve").bounding_box(), page.locator("#tools").bounding_box()
-    assert chart["y"] + chart["height"] <= min(tools["y"], 844)
-    assert page.evaluate("() => document.documentElement.scrollWidth") == 390
-    watched.assert_clean()
-    page.close()
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -334,7 +248,7 @@ def test_what_another_model_said_is_drawn_beside_it(night, watched):
         headers = [(f"source_{k}", str(v)) for k, v in zip(("topic", "partition", "offset"), one.source, strict=True)]
         producer.produce(night.prefix + "classifications", encode(other, "classification"), headers=headers)
     producer.flush(30)
-    eventually(lambda: len(night.page.api("/api" + path)["answers"]) >= 2 * len(mine), 60)
+    eventually(lambda: len(api(night, "/api" + path)["answers"]) >= 2 * len(mine), 60)
     page = watched.goto(path)
     page.locator("#chances canvas").wait_for()
     boxes = page.locator("#versions input")

@@ -1,13 +1,12 @@
-"""A service that classifies some alerts, the page beside it, and packets and objects that tests look for."""
+"""A night for the tests of the page: a service that classifies held-out light curves, and the page beside it."""
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from io import BytesIO
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
-import fastavro
 import pytest
 
 from broker.commands.demo import HELDOUT
@@ -17,15 +16,15 @@ from tests.support.page_process import page_process
 from tests.support.servers import Topics
 from tests.support.service import Service, eventually
 
-HOSTILE = ("<script>alert(1)</script>", "[/x]", "a/b c%2F?#é")  # names of objects
+HOSTILE = ("<script>alert(1)</script>", "[/x]", "a/b c%2F?#é")
 ALERTS = 3_000
 
 
 @contextmanager
-def night_with_page(kafka: str, redis_url: str, folder: Path) -> Iterator[Service]:
-    """A service that classifies, and the page beside it."""
+def night_of(kafka: str, redis_url: str, folder: Path) -> Iterator[Service]:
+    """A service that classifies, with its `page` and the `records` that it was sent, once some are shown."""
     patch = pytest.MonkeyPatch()
-    prefix = f"web-{os.getpid()}-"
+    prefix = f"{folder.name}-{os.getpid()}-"
     service = Service(kafka, redis_url, prefix, folder)
     try:
         service.create_topics(patch, partitions=2)
@@ -45,16 +44,12 @@ def night_with_page(kafka: str, redis_url: str, folder: Path) -> Iterator[Servic
         patch.undo()
 
 
-def busiest(night: Service) -> dict:
+def api(night: Any, path: str) -> Any:
+    """What an address of the page's interface for programs answers."""
+    return night.page.api(path)
+
+
+def busiest(night: Any) -> Any:
     """The object with the most alerts: its page has all there is to show."""
-    found = night.page.api("/api/objects?limit=500")["objects"]
+    found = api(night, "/api/objects?limit=500")["objects"]
     return max(found, key=lambda o: o["observations"])
-
-
-def with_few_forced(value: bytes) -> bytes:
-    """A packet of ZTF with but one forced point: where there is one, it is what is kept of the limit of that visit."""
-    reader = fastavro.reader(BytesIO(value))
-    (record,) = reader
-    stream = BytesIO()
-    fastavro.writer(stream, reader.writer_schema, [record | {"fp_hists": record["fp_hists"][:1]}])
-    return stream.getvalue()
