@@ -101,6 +101,7 @@ class Outputs(Section):
     classifications: Topic = "misweeper.classifications"
     anomalies: Topic = "misweeper.anomalies"
     dead_letters: Topic = "misweeper.dead-letters"
+    shadow: Topic | None = Field(None, description="What the artefact says that is promoted as shadow.")
     routes: Annotated[Mapping[str, Route], NoDecode] = Field(
         {},
         description="Further topics: a JSON list, or for each ..._ROUTES__<NAME>__TOPIC, _CONTENT, _FRAMING, _WHERE.",
@@ -124,8 +125,9 @@ class Outputs(Section):
 
     @property
     def topics(self) -> tuple[str, ...]:
-        """All that is written to: the routes' too."""
-        return *self.ours, *(route.topic for route in self.routes.values())
+        """All that is written to: the shadow's and the routes' too."""
+        shadow = (self.shadow,) if self.shadow else ()
+        return *self.ours, *shadow, *(route.topic for route in self.routes.values())
 
 
 class Redis(WebLogin):
@@ -136,6 +138,9 @@ class Redis(WebLogin):
     cluster: bool = False
     prefix: Name = "misweeper:"
     timeout_s: float = Field(5.0, gt=0, le=300, allow_inf_nan=False)
+    replicas: int = Field(
+        0, ge=0, le=5, description="Replicas that have an observation before it is answered, so a failover keeps it."
+    )
     curve_ttl_days: int = Field(400, ge=1, le=36_500)
     state_ttl_days: int = Field(60, ge=1, le=36_500)
     rebuild: Literal["auto", "wait"] = Field(
@@ -154,6 +159,9 @@ class Classifier(Section):
     """Which model classifies, and where."""
 
     artefact: Path | None = Field(None, description="A folder; by default the artefact that misweeper ships.")
+    models: Path | None = Field(
+        None, description="A folder of such folders: `misweeper model promote` says which of them classify."
+    )
     device: Literal["auto", "cuda", "cpu"] = "auto"
     priors: Literal["natural", "published", "balanced"] = Field(
         "natural",
@@ -161,6 +169,11 @@ class Classifier(Section):
         "the alert's survey, where a source tells them, else natural; balanced: the PLAsTiCC metric's weights.",
     )
     threads: int = Field(1, ge=1, le=1024, description="CPU threads of torch.")
+
+    @property
+    def assumed(self) -> Literal["natural", "balanced"]:
+        """What the classifier itself assumes: published rates are put in afterwards, by survey."""
+        return "balanced" if self.priors == "balanced" else "natural"
 
 
 class Limits(Section):

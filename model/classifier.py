@@ -209,7 +209,7 @@ class Classifier:
         return remember(above, near, seen, skipped, last, raised)
 
     def _again(self, runs: Runs, doubtful: NDArray[np.bool_], verdicts: Verdicts, bodies: NDArray[np.uint8]) -> None:
-        """Go through some of the runs [B] once more, all detections scored, and put right what was said of their flags."""
+        """Go through some of the runs [B] once more, all detections scored, and put right what their flags are."""
         wanted = np.array(runs.rows["detected"])
         wanted[runs.readouts] = True
         own = np.repeat(doubtful, np.diff(runs.ends, prepend=0))  # [M]

@@ -26,8 +26,9 @@ def why(
 ) -> None:
     """Say as JSON what an object's classification was made from: features, nearest classes, score and its threshold.
 
-    It is computed from the light curve in Redis with MISWEEPER_CLASSIFIER__ARTEFACT, the host's photo-z unknown, and
-    writes nothing. Published priors are not weighed in: the probabilities then assume natural ones.
+    It is computed from the light curve in Redis with the artefact that answers this survey, or the one of --version
+    from MISWEEPER_CLASSIFIER__MODELS, the host's photo-z unknown, and writes nothing. Published priors
+    are not weighed in: the probabilities then assume natural ones.
 
     Example: misweeper why plasticc/77306 --until 59649.1
     """
@@ -41,16 +42,16 @@ def why(
     rows = rows if until is None else rows[rows["mjd_tai"] <= until]
     if not len(rows):
         raise StartupError(f"the light curve of {printable(name)} has no point until MJD {until}")
-    from broker.assembly import read_artefact  # noqa: PLC0415 - torch takes seconds to import
+    from broker.models.chosen import answering  # noqa: PLC0415 - torch takes seconds to import
     from model.explanation import explain  # noqa: PLC0415
     from model.features import contexts  # noqa: PLC0415
 
-    artefact = read_artefact(settings)
+    artefact = answering(settings, name.partition("/")[0], model)
     if model and model != artefact.digest:
         raise StartupError(
             f"the model {printable(model[:12])} answered and MISWEEPER_CLASSIFIER__ARTEFACT is {artefact.digest[:12]}; "
             "name the folder of the one that answered"
         )
-    found = explain(artefact, rows, contexts([Context()]), natural=settings.classifier.priors != "balanced")
+    found = explain(artefact, rows, contexts([Context()]), natural=settings.classifier.assumed == "natural")
     said = found._asdict() | {part: [one._asdict() for one in getattr(found, part)] for part in ("furthest", "nearest")}
     typer.echo(json.dumps(said))
