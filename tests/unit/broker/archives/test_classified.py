@@ -21,7 +21,6 @@ from model.classifier import Classifier
 from tests.support.alerts import alerts_of, batch_of
 
 ROOT = Path(__file__).parents[4]
-GOLDEN = ROOT / "tests" / "golden" / "heldout_answers.npy"
 NUMBERS = [*PROBABILITIES, "p99", "anomaly_score"]
 ROUNDING = 1e-5  # what one pass over a curve and steps with stored states may differ by
 OBJECTS = 40
@@ -76,14 +75,6 @@ def test_after_every_observation_it_says_what_the_service_says(some, classifier,
     some.to_parquet(tmp_path / "some.parquet")
     theirs = serviced(list(read_alerts(tmp_path / "some.parquet")), classifier)
     same(classified(some, classifier, every=True), theirs)
-
-
-def test_the_last_answers_are_those_of_the_first_version(heldout, classifier):
-    """`tests/unit/model/test_heldout.py` says what of."""
-    said = classified(heldout, classifier)
-    golden = np.load(GOLDEN, allow_pickle=False)
-    assert np.allclose(said[NUMBERS].to_numpy()[:, :15], golden[:, :15], rtol=0, atol=ROUNDING)
-    assert np.allclose(said["anomaly_score"], golden[:, 15], rtol=2e-5)
 
 
 def test_the_columns_are_those_of_the_schema(some, classifier):

@@ -53,7 +53,7 @@ def test_a_file_is_classified_part_by_part(run, artefact, heldout, tmp_path, mon
     assert [p.name for p in tmp_path.iterdir()] == ["out.parquet"], "nothing lies beside it"
     assert pq.read_schema(out).equals(SCHEMA)
     said = pd.read_parquet(out).sort_values("object_id", ignore_index=True)
-    whole = classified(heldout, Classifier(artefact[1], device="cpu", threads=1))
+    whole = classified(heldout, Classifier(artefact[1], device="cpu", priors="natural", threads=1))
     assert said["object_id"].tolist() == whole["object_id"].tolist()
     numbers = whole.select_dtypes("number").columns
     assert np.allclose(said[numbers], whole[numbers], rtol=1e-5, atol=1e-5)
