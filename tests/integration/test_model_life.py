@@ -10,7 +10,6 @@ import pytest
 import redis
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
-from prometheus_client.parser import text_string_to_metric_families
 
 from broker.accounts.reconcile import Wanted, reconcile
 from broker.commands.demo import HELDOUT
@@ -83,11 +82,6 @@ def at_work(worker, made, role=ALL):
     return models_of(worker).get(role, {}).get("digest") == made.digest
 
 
-def metric(worker, name, **labels):
-    families = text_string_to_metric_families(worker.ask("/metrics")[1])
-    return sum(s.value for f in families for s in f.samples if s.name == name and labels.items() <= s.labels.items())
-
-
 def recount(service, monkeypatch):
     settings = service.settings(monkeypatch)
     return reconcile(AdminClient(settings.kafka.client()), settings, Wanted(settings.kafka.topics)).summary()
@@ -144,7 +138,7 @@ def test_a_reload_and_a_rollback_under_load_lose_and_double_nothing_and_each_ans
     worker = service.worker().await_ready()
 
     def answered():
-        return metric(worker, "misweeper_fates_total", fate="published")
+        return worker.metric("misweeper_fates_total", fate="published")
 
     records = list(islice(read_alerts(HELDOUT), 60_000))
     with Load(service, records) as load:
@@ -157,8 +151,8 @@ def test_a_reload_and_a_rollback_under_load_lose_and_double_nothing_and_each_ans
     sent = records[: load.sent]
     found = service.collect(len(sent))["classifications"]
     assert len(found) == len({p.source for p in found}) == len(sent)
-    assert metric(worker, "misweeper_model_reloads_total", outcome="switched") == 2
-    assert metric(worker, "misweeper_model_promotion") == 3
+    assert worker.metric("misweeper_model_reloads_total", outcome="switched") == 2
+    assert worker.metric("misweeper_model_promotion") == 3
     for partition in range(3):  # in order of their offsets: to and back, nothing between
         told = sorted((p.source[2], p.record["classifierName"]) for p in found if p.source[1] == partition)
         assert [name for name, _ in groupby(told, key=lambda one: one[1])] == ["first", "second", "first"]
@@ -180,7 +174,7 @@ def test_sighup_reads_the_configured_artefact_again(service, monkeypatch, tmp_pa
     service.create_topics(monkeypatch, partitions=1)
     worker = service.worker().await_ready()
     worker.process.send_signal(signal.SIGHUP)
-    eventually(lambda: metric(worker, "misweeper_model_reloads_total", outcome="unchanged") == 1)
+    eventually(lambda: worker.metric("misweeper_model_reloads_total", outcome="unchanged") == 1)
     second = like_shipped(folder, "second", noise=0.05)
     records = list(islice(read_alerts(HELDOUT), 300))
     service.send((r["objectId"], encode(r, "observation")) for r in records[:150])
@@ -225,7 +219,7 @@ def test_a_broken_artefact_is_refused_the_old_one_stays_and_the_whole_one_is_tak
         break_it()
         promote(service.models, ALL, Named("second", second.digest))  # as if it had been broken afterwards
         eventually(lambda why=why: why in models_of(worker)["refused"])
-        assert metric(worker, "misweeper_model_refused") == 1
+        assert worker.metric("misweeper_model_refused") == 1
         assert worker.ask("/readyz")[0] == 200
         assert at_work(worker, first)
         service.send((r["objectId"], encode(r, "observation")) for r in records[100 * (number - 1) : 100 * number])
@@ -235,7 +229,7 @@ def test_a_broken_artefact_is_refused_the_old_one_stays_and_the_whole_one_is_tak
     aside.rename(folder)
     like_shipped(folder, "second", noise=0.05)
     eventually(lambda: at_work(worker, second))
-    assert (metric(worker, "misweeper_model_refused"), models_of(worker)["refused"]) == (0, "")
+    assert (worker.metric("misweeper_model_refused"), models_of(worker)["refused"]) == (0, "")
     service.send((r["objectId"], encode(r, "observation")) for r in records[400:])
     found = service.collect(500)["classifications"]
     assert [p.record["classifierName"] for p in found] == ["first"] * 400 + ["second"] * 100
@@ -265,12 +259,12 @@ def test_the_shadow_answers_each_alert_on_its_topic_and_the_metrics_agree_with_t
     assert differ(found, records, [first]) < ROUNDING
     assert differ(shadowed, records, [second]) < ROUNDING
     summary = json.loads(command(service, "compare", "--json"))
-    eventually(lambda: metric(worker, "misweeper_shadow_compared_total") == summary["compared"])
+    eventually(lambda: worker.metric("misweeper_shadow_compared_total") == summary["compared"])
     assert summary["compared"] == len(records)
     assert 0 < summary["same_class"] < len(records)
     for name in ("same_class", "same_flag"):
-        assert metric(worker, f"misweeper_shadow_{name}_total") == summary[name]
-    distance = metric(worker, "misweeper_shadow_distance_total") / len(records)
+        assert worker.metric(f"misweeper_shadow_{name}_total") == summary[name]
+    distance = worker.metric("misweeper_shadow_distance_total") / len(records)
     assert distance == pytest.approx(summary["mean_distance"], rel=1e-9)
     ours, theirs = ({p.source: chances(p.record) for p in some} for some in (found, shadowed))
     by_hand = sum(ours[s].argmax() == theirs[s].argmax() for s in ours)
@@ -283,13 +277,13 @@ def test_the_shadow_answers_each_alert_on_its_topic_and_the_metrics_agree_with_t
     command(service, "promote", "second")  # what was tried is promoted: its states are there
     command(service, "promote", "--shadow", "--withdraw")
     eventually(lambda: at_work(worker, second) and SHADOW not in models_of(worker))
-    anew = metric(worker, "misweeper_recomputed_light_curves_total", cause="no_state")
+    anew = worker.metric("misweeper_recomputed_light_curves_total", cause="no_state")
     more = list(islice(read_alerts(HELDOUT), 6000, 7000))
     service.send((r["objectId"], encode(r, "observation")) for r in more)
     later = service.collect(7000)["classifications"]
     assert differ(later, records + more, [first, second]) < ROUNDING
     assert {p.record["classifierVersion"] for p in later if p.source not in ours} == {second.digest}
-    assert metric(worker, "misweeper_recomputed_light_curves_total", cause="no_state") == anew
+    assert worker.metric("misweeper_recomputed_light_curves_total", cause="no_state") == anew
     assert worker.stop() == 0
 
 

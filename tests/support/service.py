@@ -13,6 +13,7 @@ from pathlib import Path
 
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
+from prometheus_client.parser import text_string_to_metric_families
 
 from broker.config import Settings
 from broker.embedded import free_port
@@ -55,6 +56,12 @@ class Worker:
                 return error.code, error.read().decode()
         except OSError:
             return 0, ""
+
+    def metric(self, name: str, **labels: str) -> float:
+        """The sum of all samples of a metric that have these labels; 0 where there is none."""
+        families = text_string_to_metric_families(self.ask("/metrics")[1])
+        samples = (sample for family in families for sample in family.samples)
+        return sum(s.value for s in samples if s.name == name and labels.items() <= s.labels.items())
 
     def log(self) -> str:
         return self.log_path.read_text()
