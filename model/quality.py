@@ -6,7 +6,7 @@ object has: what the network says there nobody has ever checked. The answer fall
 How much of the logits is left where there is little was measured on the 790 validation objects of fold 0 in the views
 without a cross-match, each object counting once. Of a network that was trained on these views (the recipe `views`)
 eight tenths gain .009 of the mean ln p with PLAsTiCC's rows, .037 with Rubin's, .005 with ELAsTiCC's, and cost .005
-with ZTF's; seven tenths gain .004 and .047 and cost .002 and .015. Of one that was not (`default`) eight tenths cost
+with ZTF's; seven tenths gain .004 and .047 and cost .002 and .015. Of one that was not (`plasticc`) eight tenths cost
 .012 and .009 with PLAsTiCC's and ELAsTiCC's rows, and gain .048 with Rubin's and .39 with ZTF's. The share outside is a
 guess: hardly an object of PLAsTiCC lies there.
 """

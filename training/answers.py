@@ -22,6 +22,7 @@ class Answers(NamedTuple):
     alert: NDArray[np.bool_]  # [M], whether it answers a detection
     probabilities: NDArray[np.float32]  # [M, 14], with the classifier's priors
     scores: NDArray[np.float32]  # [M], of the anomaly
+    thresholds: NDArray[np.float32]  # [M], of the score
     flagged: NDArray[np.bool_]  # [M]
     last: NDArray[np.int64]  # [N], which answer is the last one on each object
 
@@ -45,9 +46,11 @@ def answers(classifier: Classifier, objects: Objects) -> Answers:
             chosen, curves, places, own - [len(p) for p in places], own, strict=True
         ):
             said = verdicts.take(np.arange(first, end))
-            parts[int(i)] = (*history(curve, place), said.probabilities, said.anomaly_scores, said.anomalies)
+            parts[int(i)] = (
+                *history(curve, place), said.probabilities, said.anomaly_scores, said.thresholds, said.anomalies,
+            )  # fmt: skip
     counts = np.array([len(parts[i][0]) for i in range(len(objects))])
-    columns: list[NDArray[Any]] = [np.concatenate([parts[i][k] for i in range(len(objects))]) for k in range(7)]
+    columns: list[NDArray[Any]] = [np.concatenate([parts[i][k] for i in range(len(objects))]) for k in range(8)]
     return Answers._make([np.repeat(np.arange(len(objects)), counts), *columns, np.cumsum(counts) - 1])
 
 

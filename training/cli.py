@@ -30,7 +30,7 @@ from training.holdout import write
 from training.judge import judge, of_objects
 from training.options import ArtefactFolder, Data, Fold, Threads, test_set, training_set
 from training.predict import predict as classify
-from training.recipe import RecipeError
+from training.recipe import SHIPPED, RecipeError
 from training.recipe import load as load_recipe
 from training.skies import read_skies
 from training.views import VIEWS, viewed
@@ -77,7 +77,7 @@ def fetch(
 
 @app.command()
 def fit(
-    recipe: Annotated[str, typer.Option(help="Name of a recipe in training/recipes.")] = "default",
+    recipe: Annotated[str, typer.Option(help="Name of a recipe in training/recipes.")] = SHIPPED,
     fold: Fold = 0,
     out: Annotated[
         Path | None, typer.Option(help="Directory for the artefact, or for anchors.json; by default within --runs.")
@@ -90,7 +90,7 @@ def fit(
 
     The recipes `paper` and `paper-as-published` are the 2018 report's network: they leave figures, not an artefact.
 
-    Example: misweeper-train fit --recipe default --fold 0
+    Example: misweeper-train fit --recipe views --fold 0
 
     Example: misweeper-train fit --recipe paper --fold 0
     """

@@ -97,12 +97,13 @@ def shift(artefact: Artefact, objects: Objects) -> dict[str, float]:
 
 
 def predict(artefact: Artefact, objects: Objects) -> tuple[Probabilities, Probabilities, NDArray[np.float32]]:
-    """Probabilities with balanced and with natural priors [N, cuts, 14], anomaly scores of the full curves [N]."""
+    """Probabilities with balanced and with natural priors [N, cuts, 14], and anomaly scores [N, cuts]."""
     logits, embeddings = read_out(artefact.network, objects, lengths(objects) - 1)
     ratio = natural_prior_log_ratio(artefact.class_frequencies)
     balanced = probabilities(logits, artefact.temperature).numpy()
     natural = probabilities(logits, artefact.temperature, ratio).numpy()
-    return balanced, natural, anomaly.score(embeddings[:, 0], artefact.anomaly).numpy()
+    scores = anomaly.score(embeddings.flatten(0, 1), artefact.anomaly).reshape(embeddings.shape[:2])
+    return balanced, natural, scores.numpy()
 
 
 def lengths(objects: Objects) -> NDArray[np.int64]:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 RECIPES = files(__package__) / "recipes"
+SHIPPED = "views"  # what the shipped artefact was trained with
 
 
 class RecipeError(ValueError):

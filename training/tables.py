@@ -37,6 +37,10 @@ ANCHORS = {
 SHIFT_NAMES = {
     "accuracy_natural": "accuracy, natural priors", "accuracy_three": "accuracy of 3 classes", "mean_ln_p": "mean ln p",
 }  # fmt: skip
+UNSEEN_NAMES = {
+    "anomaly_auroc": "AUROC, full curve", "anomaly_auroc_d30": "AUROC, +30 d", "p99_auroc": "AUROC of P99",
+    "flagged": "flagged", "alerts_found": "alerts found at 1 % false alarms", "wll_with_99": "WLL with class 99",
+}  # fmt: skip
 COMPARED_CUTS = ("full", "d10", "d30", "d60")
 REPORTED = ("15", "64", "95")  # the classes whose mean AUROC is reported
 START, END = "<!-- results: misweeper-train card -->", "<!-- end of results -->"
@@ -91,9 +95,9 @@ def left_out(kept: Mapping[str, Any]) -> Rows:
     """Leave-one-class-out; empty where it was not computed."""
     if not kept:
         return []
-    rows: Rows = [("left out", "objects", "AUROC, anomaly score", "AUROC, P99", "flagged", "WLL with class 99")]
+    rows: Rows = [("left out", "objects", *UNSEEN_NAMES.values())]
     for number, own in sorted(kept.items(), key=lambda item: int(item[0])):
-        figures = (f"{own[key]:.2f}" for key in ("anomaly_auroc", "p99_auroc", "flagged", "wll_with_99"))
+        figures = (f"{own[key]:.2f}" for key in UNSEEN_NAMES)
         rows.append(
             (f"{number} {CLASS_NAMES[int(number)]}", f"{own['objects']} of {own['objects'] + own['others']}", *figures)
         )
@@ -117,7 +121,9 @@ def comparison(folder: Path) -> Rows:
         rows.append((f"domain shift, {name}", *cells))
     kept = results.read(folder, results.LEFT_OUT)
     if set(REPORTED) <= set(kept):
-        for key, name in (("anomaly_auroc", "anomaly score"), ("p99_auroc", "P99")):
+        for key, name in (
+            ("anomaly_auroc", "anomaly score"), ("anomaly_auroc_d30", "anomaly score, +30 d"), ("p99_auroc", "P99"),
+        ):  # fmt: skip
             mean = sum(kept[c][key] for c in REPORTED) / len(REPORTED)
             rows.append((f"AUROC of unseen classes, {name}", f"{mean:.3f}", *[""] * (len(compared) - 1)))
     return rows

@@ -20,19 +20,19 @@ from training.evaluate import rounded, set_threads
 from training.files import replacing, tried
 from training.fit import split_name
 from training.options import ArtefactFolder, Data, Fold, Threads, training_set
-from training.recipe import Recipe
+from training.recipe import SHIPPED, Recipe
 from training.skies import read_skies
 from training.views import MATCHED, VIEWS, viewed
 
 
 def folds(
-    recipe: Annotated[str, typer.Option(help="Name of the recipe that was fitted on every fold.")] = "default",
+    recipe: Annotated[str, typer.Option(help="Name of the recipe that was fitted on every fold.")] = SHIPPED,
     artefact: ArtefactFolder = DEFAULT,
     runs: Annotated[Path, typer.Option(help="Folder in which `fit` ran.")] = Path("runs"),
 ) -> None:
     """Gather the figures of all five folds of a recipe beside an artefact, for `evaluate --folds 5`.
 
-    Example: misweeper-train folds --recipe default --runs runs
+    Example: misweeper-train folds --recipe views --runs runs
     """
     gather(runs, recipe, artefact)
     print_table(tables.comparison(artefact), "Beside others")

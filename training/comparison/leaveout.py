@@ -17,10 +17,10 @@ from model import anomaly
 from model.classifier import Classifier
 from model.scores import class_columns
 from model.taxonomy import CLASS_IDS, GALACTIC_CLASSES, METRIC_WEIGHTS
-from training.answers import answers
+from training.answers import Answers, answers
 from training.calibrate import calibrate
 from training.dataset import Objects
-from training.evaluate import predict
+from training.evaluate import CUTS, predict
 from training.metrics import auroc, found_at, log_loss
 from training.recipe import Recipe
 from training.splits import SEED, fold
@@ -28,6 +28,7 @@ from training.train import train
 
 LEFT_OUT = (15, 64, 95, 53, 88)
 ANOMALY_WEIGHT = 2.0  # of class 99 in the PLAsTiCC metric
+FALSE_ALARMS = 0.01  # of the known classes' alerts
 FALSE_ALARM_RATES = (0.0, 0.005, 0.01, 0.02, 0.05, *np.arange(1, 11) / 10)  # of the ROC curves kept
 
 
@@ -52,8 +53,9 @@ def leave_out(
     training, validation, test = parts(objects, k, left_out)
     network, progress = train(recipe, training, validation, folder, on_epoch)
     artefact = calibrate(network, f"{recipe.name}-without-{left_out}", training, validation, recipe)
-    balanced, _, scores = predict(artefact, test)
-    flags = answers(Classifier(artefact, device="cpu"), test)
+    balanced, _, by_cut = predict(artefact, test)
+    scores = by_cut[:, 0]
+    given = answers(Classifier(artefact, device="cpu"), test)
     p99 = anomaly.p99(torch.from_numpy(balanced[:, 0])).numpy()
     same = np.isin(test.labels, sorted(GALACTIC_CLASSES)) == (left_out in GALACTIC_CLASSES)
     unknown = test.labels[same] == left_out
@@ -62,9 +64,11 @@ def leave_out(
         "objects": int(unknown.sum()),
         "others": int((~unknown).sum()),
         "anomaly_auroc": auroc(scores[same], unknown),
+        "anomaly_auroc_d30": auroc(by_cut[same, list(CUTS).index("d30")], unknown),
         "p99_auroc": auroc(p99[same], unknown),
         "wll_with_99": loss_with_99(balanced[:, 0], p99, test.labels, left_out),
-        "flagged": float(flags.flagged[flags.last][same][unknown].mean()),
+        "flagged": float(given.flagged[given.last][same][unknown].mean()),
+        "alerts_found": alerts_found(given, test.labels == left_out, same),
         "false_alarm_rates": list(FALSE_ALARM_RATES),
         "anomaly_found": found_at(scores[same], unknown, np.array(FALSE_ALARM_RATES)).tolist(),
         "p99_found": found_at(p99[same], unknown, np.array(FALSE_ALARM_RATES)).tolist(),
@@ -78,6 +82,21 @@ def parts(objects: Objects, k: int, left_out: int) -> tuple[Objects, Objects, Ob
     split = fold(objects.ids, objects.labels, SEED, k)
     training, validation = (objects.take(r[objects.labels[r] != left_out]) for r in (split.train, split.validation))
     return training, validation, objects.take(split.test)
+
+
+def alerts_found(given: Answers, unknown: NDArray[np.bool_], same: NDArray[np.bool_]) -> float:
+    """The share of an unknown class's alerts that are flagged where one in a hundred of the others' is.
+
+    Thresholds are the artefact's, all moved by the same.
+
+    Args:
+        given: on objects [N].
+        unknown: [N], of the class left out.
+        same: [N], of its group.
+    """
+    own = given.alert & same[given.owner]
+    margins = (given.scores - given.thresholds)[own]
+    return float(found_at(margins, unknown[given.owner][own], np.array([FALSE_ALARMS]))[0])
 
 
 def shortened(recipe: Recipe, epochs: int) -> Recipe:

@@ -20,6 +20,7 @@ from training.files import DataError, replacing
 FOLDS, ANCHORS, LEFT_OUT, FIGURES = "folds.json", "anchors.json", "left_out.json", "figures.json"
 REPORTS = Path(__file__).parent / "reports"
 SCORES = ("accuracy", "accuracy_natural", "macro_recall", "macro_f1", "ece")
+UNSEEN = ("anomaly_auroc", "anomaly_auroc_d30", "p99_auroc", "alerts_found", "wll_with_99")
 SHORT = ("split", "objects", "wll", *SCORES, "errors")  # what is kept of an anchor's figures
 
 
@@ -89,7 +90,7 @@ def across(kept: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 def unseen(folder: Path) -> dict[str, dict[str, float]]:
     """What leave-one-class-out gave, by class."""
     kept = read(folder, LEFT_OUT)
-    return {key: {c: own[key] for c, own in kept.items()} for key in ("anomaly_auroc", "p99_auroc", "wll_with_99")}
+    return {key: {c: own[key] for c, own in kept.items()} for key in UNSEEN}
 
 
 def summary(folder: Path, metrics: Mapping[str, Any]) -> dict[str, Any]:

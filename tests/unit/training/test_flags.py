@@ -29,7 +29,7 @@ def made(scores: np.ndarray, each: int) -> Answers:
     owner = np.repeat(np.arange(size // each), each)
     return Answers(
         owner, place + 1, place + 1, place * 2.0, np.ones(size, bool), np.zeros((size, 14), np.float32), scores,
-        np.zeros(size, bool), np.flatnonzero(place == each - 1),
+        np.zeros(size, np.float32), np.zeros(size, bool), np.flatnonzero(place == each - 1),
     )  # fmt: skip
 
 

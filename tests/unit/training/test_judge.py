@@ -112,7 +112,7 @@ def test_stability_is_counted_from_alert_to_alert_of_one_object() -> None:
     chances[1, :2] = 0.75, 0.25
     alert = np.array([1, 1, 1, 1, 1, 0, 1], bool)
     owner = np.array([0, 0, 0, 1, 1, 1, 1])
-    given = Answers(owner, owner, owner, owner * 1.0, alert, chances, owner, alert, np.array([2, 6]))
+    given = Answers(owner, owner, owner, owner * 1.0, alert, chances, owner, owner, alert, np.array([2, 6]))
     found = stability(given, 2)
     assert found["changes"]["value"] == pytest.approx(2 / 4)  # 0 to 1 of the one, 2 to 3 of the other
     assert found["distance"]["value"] == pytest.approx((0.25 + 0.75 + 0 + 1) / 4)

@@ -41,7 +41,7 @@ def test_a_class_left_out_is_told_from_those_of_its_group(tmp_path: Path) -> Non
     galactic = np.isin(test.labels, sorted(GALACTIC_CLASSES))
     assert found["objects"] == (test.labels == 95).sum()
     assert found["others"] == (~galactic).sum() - found["objects"]
-    for key in ("anomaly_auroc", "p99_auroc", "flagged"):
+    for key in ("anomaly_auroc", "anomaly_auroc_d30", "p99_auroc", "flagged", "alerts_found"):
         assert 0 <= found[key] <= 1
     assert len(found["anomaly_found"]) == len(found["p99_found"]) == len(FALSE_ALARM_RATES)
     assert found["epochs"] == 2
