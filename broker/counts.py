@@ -64,7 +64,7 @@ class Counts:
     def add_to(self, metrics: Metrics, now_ms: int) -> None:
         """Count them; once, after the commit."""
         batch, plan = self.batch, self.plan
-        metrics.batch_size.observe(len(batch))
+        metrics.batch_messages.observe(len(batch))
         metrics.batch_bytes.observe(batch.nbytes)
         for labels, count in self.fates.items():
             metrics.fates.labels(*labels).inc(count)

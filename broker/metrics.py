@@ -132,7 +132,7 @@ class Metrics:
             "offsets_out_of_range",
             "Partitions that had nothing at the group's offset: alerts were left out, or are read again.",
         )
-        self.batch_size = histogram("batch_size", "Messages in a micro-batch.", (1, 4, 16, 64, 256, 1024, 4096))
+        self.batch_messages = histogram("batch_messages", "Messages in a micro-batch.", (1, 4, 16, 64, 256, 1024, 4096))
         self.batch_bytes = histogram("batch_bytes", "Bytes of a micro-batch's values.", (4.0**k for k in range(4, 14)))
         # decode
         self.fallbacks = counter(

@@ -93,7 +93,7 @@ def test_what_is_measured_is_what_happened(service, prometheus, more):
     for name in ("misweeper_rows_total", "misweeper_light_curves_total", "misweeper_classifications_total"):
         assert counted(service, name) > 0
     assert counted(service, "misweeper_transactions_total", 'outcome="committed"') > 0
-    assert counted(service, "misweeper_redis_seconds_count") > counted(service, "misweeper_batch_size_count")
+    assert counted(service, "misweeper_redis_seconds_count") > counted(service, "misweeper_batch_messages_count")
     eventually(lambda: counted(service, "misweeper_end_offset") == before + AT_ONCE)
     assert counted(service, "misweeper_lag_offsets") == 0
     labels = re.findall(r'misweeper_model_info\{.*digest="(\w+)".*name="([^"]+)"', page(service))
