@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import version
 from platform import python_version
+from queue import SimpleQueue
 
 import structlog
 from confluent_kafka import KafkaException
@@ -21,7 +22,6 @@ from broker.config import Settings
 from broker.connections import connect_kafka, connect_redis
 from broker.drift import Drift
 from broker.errors import NotYetError, StartupError, TransientError
-from broker.interfaces import Model
 from broker.kafka import spans
 from broker.kafka.batch import Place
 from broker.kafka.fresh import commit_first
@@ -30,37 +30,39 @@ from broker.kafka.source import KafkaSource
 from broker.kafka.unread import Unread
 from broker.lightcurves import loss, rebuild
 from broker.lightcurves.lookout import Lookout
-from broker.lightcurves.memory import Memory
-from broker.lightcurves.plan import Plan
-from broker.lightcurves.redis_store import DAY_S, RedisLightCurves
+from broker.lightcurves.redis_store import RedisLightCurves
 from broker.lightcurves.trips import TimedServers
 from broker.metrics import Metrics
-from broker.notes import how_far, note_assignment, note_calibration, note_model, note_store, note_trouble, room_on
-from broker.outputs.messages import Outputs
+from broker.models.agreement import count_agreement
+from broker.models.chosen import Chosen, chosen_by
+from broker.models.life import Asked, Life
+from broker.models.workshop import Workshop
+from broker.notes import how_far, note_assignment, note_calibration, note_models, note_store, note_trouble, room_on
 from broker.packets.formats import check_ids, formats_of
 from broker.packets.reader import AlertReader
 from broker.pipeline import Pipeline
 from broker.preflight import HTTP, OUTPUTS, Probe, deaf, kafka_probes, redis_probes
-from broker.rehearsal import rehearse
 from broker.surveys.names import NAMES
 from broker.text import host_and_port
-from model import drift
-from model.artefact import DEFAULT, Artefact, ArtefactError
-from model.artefact import load as load_artefact
-from model.classifier import Classifier, DeviceError
 
 log = structlog.get_logger(__name__)
 
 MEND_S = 1.0  # between two tries to use a lost store again
 
 
-def serve(settings: Settings, stop: threading.Event, first: Mapping[Place, int] | None = None) -> None:
+def serve(
+    settings: Settings,
+    stop: threading.Event,
+    first: Mapping[Place, int] | None = None,
+    asked: Asked | None = None,
+) -> None:
     """Run the service until `stop` is set. Raises StartupError where it cannot start.
 
     Args:
         settings: all there are.
         stop: set by whoever wants it to end.
         first: the offsets at which a new group begins.
+        asked: who asks to look at once which artefacts are promoted.
     """
     logs.configure(settings.log.level, settings.log.form)
     metrics = Metrics(surveys=[name.decode() for name in NAMES])
@@ -69,14 +71,19 @@ def serve(settings: Settings, stop: threading.Event, first: Mapping[Place, int] 
     if settings.http.disk:
         state.facts["disk"] = partial(room_on, settings.http.disk)
     with answering_http(settings, state, metrics):
-        artefact = read_artefact(settings)
-        classifier = build_classifier(settings, artefact)
+        workshop = Workshop(settings, partial(count_agreement, metrics))
+        chosen = chosen_by(settings)
+        workshop.load(chosen)
+
+        def tell_models(chosen: Chosen, refused: str = "") -> None:
+            note_models(metrics, state, workshop.at_work(chosen), chosen.number, refused)
+            note_calibration(metrics, chosen.everything.record, settings.classifier.priors)
+
         clear(redis_probes(settings), state, stop)
         admin = connect_kafka(settings)
         clear(kafka_probes(settings, admin), state, stop)
         if stop.is_set():
             return
-        classifier.warm_up()
         check_ids(settings)
         reader = AlertReader(
             settings.limits.max_message_bytes,
@@ -84,27 +91,19 @@ def serve(settings: Settings, stop: threading.Event, first: Mapping[Place, int] 
             lambda survey, packets: metrics.fallbacks.labels(survey).inc(packets),
             lambda survey, rows: metrics.left_out.labels(survey).inc(rows),
         )
-        outputs = Outputs(
-            topics=settings.outputs,
-            classifier_name=artefact.name,
-            classifier_version=artefact.digest,
-            priors=settings.classifier.priors,
-            broker_version=version("misweeper"),
-        )
-        rehearse(reader, classifier, outputs)
+        workshop.warm_up(chosen, reader)
         state.well("model")
-        note_model(metrics, state, classifier.name, classifier.digest, str(classifier.device), classifier.priors)
-        note_calibration(metrics, artefact.record, classifier.priors)
-        if classifier.device.type == "cuda":
+        tell_models(chosen)
+        if any(one.device == "cuda" for one in workshop.at_work(chosen).values()):
             metrics.gpu_memory_bytes.set_function(memory_reserved)
         watched = partial(TimedServers, took=metrics.redis_seconds.observe, failed=metrics.redis_errors.inc)
-        store = connect_redis(settings, classifier.fingerprint.hex(), watched)
+        store = connect_redis(settings, "", watched)
         know_store(settings, store, admin, reader, state, stop)
         if stop.is_set():
             return
         if first:  # once the store is known: a group that has read and a store that is empty would be a loss
             commit_first(settings.kafka.consumer(), first)
-        saver = connect_redis(settings, classifier.fingerprint.hex(), watched)  # a connection of the committer's own
+        saver = connect_redis(settings, "", watched)  # a connection of the committer's own
         lookout = Lookout(store, lambda *told: note_store(metrics, state, *told))
         unread = Unread(metrics.partitions)
         source = KafkaSource(
@@ -123,20 +122,21 @@ def serve(settings: Settings, stop: threading.Event, first: Mapping[Place, int] 
         state.facts |= how_far(metrics)
         try:
             sink = build_sink(settings, state, metrics)
-            memory = Memory(
-                store,
-                classifier.fingerprint,
-                classifier.start_state,
-                curve_ttl_s=settings.redis.curve_ttl_days * DAY_S,
-                most_observations=settings.limits.max_observations,
-                saver=saver,
+            life = Life(
+                chosen,
+                workshop.model(chosen, store, saver),
+                lambda: chosen_by(settings),
+                lambda chosen: workshop.made(chosen, store, saver),
+                tell_models,
+                metrics,
+                settings.classifier.models,
+                asked or SimpleQueue(),
             )
-            model = Model(classifier, memory, outputs)
             pipeline = Pipeline(
                 source=source,
                 max_messages=settings.batch.max_size,
                 read_alerts=reader,
-                model=lambda: model,
+                model=life.current,
                 sink=sink,
                 metrics=metrics,
                 health=state,
@@ -145,12 +145,13 @@ def serve(settings: Settings, stop: threading.Event, first: Mapping[Place, int] 
                 take_over=loss.Takeover(store.identities, partial(append_committed, settings, admin, reader)).take,
                 look=lookout.look,
                 glance=lookout.glance,
-                watch=build_watch(settings, metrics),
+                watch=Drift(metrics).look,
                 tell=unread.committed,
             )
-            log.info("serving", topics=settings.kafka.topics, artefact=artefact.name, digest=artefact.digest[:12])
+            log.info("serving", topics=settings.kafka.topics, artefact=chosen.everything.name, **chosen.beginnings())
             gc.freeze()  # what lives for ever need not be searched for garbage: it would cost 100 ms each time
-            pipeline.run(stop.is_set)
+            with life.watching():
+                pipeline.run(stop.is_set)
         finally:
             source.close()
         log.info("stopped")
@@ -231,32 +232,6 @@ def answering_http(settings: Settings, state: health.Health, metrics: Metrics) -
     finally:
         server.shutdown()
         server.server_close()
-
-
-def read_artefact(settings: Settings) -> Artefact:
-    """The artefact to classify with."""
-    try:
-        return load_artefact(settings.classifier.artefact or DEFAULT)
-    except ArtefactError as error:
-        raise StartupError(f"{error} (MISWEEPER_CLASSIFIER__ARTEFACT names the folder)") from error
-
-
-def build_classifier(settings: Settings, artefact: Artefact) -> Classifier:
-    """The classifier on its device."""
-    chosen = settings.classifier
-    try:
-        return Classifier(artefact, device=chosen.device, priors=chosen.priors, threads=chosen.threads)
-    except DeviceError as error:
-        raise StartupError(f"{error} (MISWEEPER_CLASSIFIER__DEVICE)") from error
-
-
-def build_watch(settings: Settings, metrics: Metrics) -> Callable[[Model, Plan], None]:
-    """Looks for input drift, where the artefact says how its inputs were distributed."""
-    known = drift.read_shares(settings.classifier.artefact or DEFAULT)
-    if known is None:
-        log.info("no drift is looked for: the artefact does not say how its inputs were distributed", file=drift.FILE)
-        return lambda _model, _plan: None
-    return Drift(known, metrics).look
 
 
 def build_sink(settings: Settings, state: health.Health, metrics: Metrics) -> KafkaSink:

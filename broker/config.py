@@ -101,6 +101,7 @@ class Outputs(Section):
     classifications: Topic = "misweeper.classifications"
     anomalies: Topic = "misweeper.anomalies"
     dead_letters: Topic = "misweeper.dead-letters"
+    shadow: Topic | None = Field(None, description="What the artefact says that is promoted as shadow.")
     routes: Annotated[Mapping[str, Route], NoDecode] = Field(
         {},
         description="Further topics: a JSON list, or for each ..._ROUTES__<NAME>__TOPIC, _CONTENT, _FRAMING, _WHERE.",
@@ -124,8 +125,9 @@ class Outputs(Section):
 
     @property
     def topics(self) -> tuple[str, ...]:
-        """All that is written to: the routes' too."""
-        return *self.ours, *(route.topic for route in self.routes.values())
+        """All that is written to: the shadow's and the routes' too."""
+        shadow = (self.shadow,) if self.shadow else ()
+        return *self.ours, *shadow, *(route.topic for route in self.routes.values())
 
 
 class Redis(WebLogin):
@@ -154,6 +156,9 @@ class Classifier(Section):
     """Which model classifies, and where."""
 
     artefact: Path | None = Field(None, description="A folder; by default the artefact that misweeper ships.")
+    models: Path | None = Field(
+        None, description="A folder of such folders: `misweeper model promote` says which of them classify."
+    )
     device: Literal["auto", "cuda", "cpu"] = "auto"
     priors: Literal["balanced", "natural"] = "balanced"
     threads: int = Field(1, ge=1, le=1024, description="CPU threads of torch.")

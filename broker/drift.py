@@ -27,14 +27,14 @@ class Drift:
     """Watches plans.
 
     Args:
-        known: how the inputs were distributed in training.
         metrics: told.
         clock: monotonic seconds.
     """
 
-    def __init__(self, known: InputShares, metrics: Metrics, clock: Callable[[], float] = monotonic) -> None:
-        self._known, self._metrics, self._clock = known, metrics, clock
+    def __init__(self, metrics: Metrics, clock: Callable[[], float] = monotonic) -> None:
+        self._metrics, self._clock = metrics, clock
         self._due_s = 0.0
+        self._model: Model | None = None  # that was looked at last
         self._found: dict[str, list[NDArray[np.float64]]] = {}  # by survey, counts in the bins of each input
 
     def look(self, model: Model, plan: Plan) -> None:
@@ -42,6 +42,9 @@ class Drift:
         if self._clock() < self._due_s or not plan.keys:
             return
         self._due_s = self._clock() + EVERY_S
+        if model is not self._model:  # another artefact, another training
+            self._model, self._found = model, {}
+            self._metrics.input_drift.clear()
         if not len(chosen := some_of(plan)):
             return
         surveys = np.array([plan.keys[i].partition(b"/")[0].decode() for i in chosen.tolist()])
@@ -49,16 +52,17 @@ class Drift:
         inputs = model.classifier.inputs_of(runs)
         of_row = np.repeat(surveys, sizes)
         for survey in dict.fromkeys(surveys.tolist()):
-            if (seen_as := SEEN_AS.get(survey, survey)) in self._known.shares:
-                self._count(survey, seen_as, inputs[of_row == survey])
+            known, seen_as = model.known(survey), SEEN_AS.get(survey, survey)
+            if known and seen_as in known.shares:
+                self._count(known, survey, seen_as, inputs[of_row == survey])
 
-    def _count(self, survey: str, seen_as: str, inputs: NDArray[np.float32]) -> None:
-        found = self._found.setdefault(survey, [np.zeros(len(edges) + 1) for edges in self._known.edges])
-        for i, edges in enumerate(self._known.edges):
+    def _count(self, known: InputShares, survey: str, seen_as: str, inputs: NDArray[np.float32]) -> None:
+        found = self._found.setdefault(survey, [np.zeros(len(edges) + 1) for edges in known.edges])
+        for i, edges in enumerate(known.edges):
             found[i] += in_bins(edges, inputs[:, i])
             total = found[i].sum()
             if total >= LEAST:
-                index = stability_index(self._known.shares[seen_as][i], found[i])
+                index = stability_index(known.shares[seen_as][i], found[i])
                 self._metrics.input_drift.labels(survey, INPUTS[i]).set(index)
             if total >= MOST:
                 found[i] /= 2

@@ -5,7 +5,7 @@ classes, stages; topics and partitions are those that this worker holds.
 """
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from time import perf_counter
 from typing import NamedTuple
@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.core import GaugeMetricFamily
 
-STAGES = ("decode", "remember", "classify", "publish", "commit", "save")
+STAGES = ("decode", "remember", "classify", "publish", "shadow", "commit", "save")
+RELOADS = ("switched", "unchanged", "refused")
+MISSED = ("not_finite", "not_answered", "slow", "too_much", "redis", "error")
 OUTCOMES = ("committed", "aborted", "fenced", "unknown")
 CAUSES = ("no_state", "context", "late", "log")
 SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
@@ -29,6 +31,15 @@ class Behind(NamedTuple):
     lag_offsets: int
     end_offset: int
     since_ms: int | None  # the oldest unread message came after that [ms since 1970]; 0: nobody knows; None: none is
+
+
+class AtWork(NamedTuple):
+    """An artefact that classifies."""
+
+    name: str
+    digest: str
+    device: str
+    priors: str
 
 
 class Partitions:
@@ -54,6 +65,38 @@ class Partitions:
             if behind.since_ms != 0:
                 age.add_metric(labels, 0.0 if behind.since_ms is None else time.time() - behind.since_ms / 1000)
         yield from (lag, end, age)
+
+
+class ModelMetrics:
+    """Which artefacts are at work, and how far the shadow agrees with the answers.
+
+    Args:
+        counter: makes one, by its name, text and labels.
+        gauge: likewise.
+    """
+
+    def __init__(self, counter: Callable[..., Counter], gauge: Callable[..., Gauge]) -> None:
+        self.info = gauge(
+            "model_info",
+            "1: the artefact that classifies a survey, or all that have none of their own; or the shadow.",
+            *("survey", "name", "digest", "device", "priors"),
+        )
+        self.promotion = gauge("model_promotion", "Number of the promotion that is at work; 0: nothing is promoted.")
+        self.reloads = counter("model_reloads", "Looks at what is promoted, by what came of them.", "outcome")
+        self.refused = gauge("model_refused", "1 while what is promoted cannot be used, and what was before goes on.")
+        self.compared = counter("shadow_compared", "Classifications that the shadow has answered too.")
+        self.same_class = counter("shadow_same_class", "Those of them with the same most probable class.")
+        self.same_flag = counter("shadow_same_flag", "Those of them with the same anomaly flag.")
+        self.distance = counter("shadow_distance", "Sum of their distances of total variation, each from 0 to 1.")
+        self.missed = counter("shadow_missed", "Classifications that the shadow has not answered, by why.", "reason")
+
+    def tell(self, at_work: Mapping[str, AtWork]) -> None:
+        """Say which artefacts classify which survey from now on, and no others."""
+        wanted = {(survey, *one) for survey, one in at_work.items()}
+        for labels in wanted:
+            self.info.labels(*labels).set(1)
+        for gone in set(self.info._metrics) - wanted:  # noqa: SLF001 - there is no other way
+            self.info.remove(*gone)
 
 
 class Metrics:
@@ -128,9 +171,7 @@ class Metrics:
         self.evicted_keys = gauge("store_evicted_keys", "Keys that Redis has evicted since it started.")
         self.store_losses = counter("store_losses", "Times that this worker saw that light curves were lost.")
         # classify
-        self.model_info = gauge(
-            "model_info", "1: the artefact that classifies.", "survey", "name", "digest", "device", "priors"
-        )
+        self.models = ModelMetrics(counter, gauge)
         self.classifications = counter("classifications", "Classifications by most probable class.", "survey", "class")
         self.confidence = histogram(
             "confidence", "Probability of the most probable class.", (k / 10 for k in range(1, 11)), "survey"
@@ -186,6 +227,8 @@ class Metrics:
             self.curves: ("stepped", "recomputed"),
             self.recomputed: CAUSES,
             self.rows: ("new", "known"),
+            self.models.reloads: RELOADS,
+            self.models.missed: MISSED,
         }
         for instrument, labels in series.items():
             for label in labels:
@@ -197,12 +240,6 @@ class Metrics:
         began = perf_counter()
         yield
         self.stage_seconds.labels(name).observe(perf_counter() - began)
-
-    def tell_model(self, name: str, digest: str, device: str, priors: str, survey: str = "all") -> None:
-        """Say which artefact classifies a survey from now on, in place of the one before."""
-        for labels in [of for of in self.model_info._metrics if of[0] == survey]:  # noqa: SLF001 - there is no other way
-            self.model_info.remove(*labels)
-        self.model_info.labels(survey, name, digest, device, priors).set(1)
 
 
 def observe_all(histogram: Histogram, values: NDArray[np.float64] | NDArray[np.int64]) -> None:

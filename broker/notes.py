@@ -10,7 +10,7 @@ import structlog
 
 from broker.health import Health
 from broker.lightcurves.facts import PROBLEMS, Facts
-from broker.metrics import Metrics
+from broker.metrics import AtWork, Metrics
 
 log = structlog.get_logger(__name__)
 
@@ -46,16 +46,22 @@ def note_store(metrics: Metrics, state: Health, problems: Mapping[str, str], fac
     state.warnings = problems
 
 
-def note_model(metrics: Metrics, state: Health, name: str, digest: str, device: str, priors: str) -> None:
-    """Which artefact classifies, on what."""
-    metrics.tell_model(name, digest, device, priors)
-    state.facts["model"] = lambda: {"name": name, "digest": digest, "device": device, "priors": priors}
+def note_models(
+    metrics: Metrics, state: Health, at_work: Mapping[str, AtWork], promotion: int, refused: str = ""
+) -> None:
+    """Which artefacts classify, by survey; and why what is promoted does not, where it does not."""
+    metrics.models.tell(at_work)
+    metrics.models.promotion.set(promotion)
+    metrics.models.refused.set(bool(refused))
+    each = {survey: one._asdict() for survey, one in at_work.items()}
+    state.facts["models"] = lambda: {"promotion": promotion, "refused": refused, **each}
 
 
 def note_calibration(metrics: Metrics, record: Mapping[str, Any], priors: str) -> None:
     """How well an artefact's confidences were calibrated when it was made, if its record says so."""
     measured = record.get("metrics")
     error = measured.get(CALIBRATION_ERRORS[priors]) if isinstance(measured, Mapping) else None
+    metrics.calibration_error.clear()  # another artefact's
     if isinstance(error, float):
         metrics.calibration_error.labels(priors).set(error)
 

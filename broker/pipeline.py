@@ -103,12 +103,14 @@ class Pipeline:
                 self.glance()
                 self.land()
                 model.memory.took_off(work.states)
+                if model.shadow:
+                    model.shadow.took_off(work.shade)
                 self._flight = work, self.committer.submit(self.commit, work)
                 part = part.part(len(work.batch), len(part))  # noqa: PLW2901 - what is left of it
 
     def prepare(self, batch: Batch, model: Model) -> Work:
         """Everything before the commit, of as much of a batch as is not too much at once."""
-        read_ms, stage = self.now_ms(), self.metrics.stage
+        read_ms, stage, began = self.now_ms(), self.metrics.stage, monotonic()
         with stage("decode"):
             decoded = self.read_alerts(batch)
             self.health.well("registry")
@@ -126,6 +128,11 @@ class Pipeline:
         with stage("publish"):
             work = work_of(model, batch, decoded, plan, verdicts, read_ms, self.now_ms())
             work.states = model.memory.states_of(plan, bodies)
+        if model.shadow:
+            with stage("shadow"):
+                took_s = monotonic() - began
+                work.shade = model.shadow.answer(batch, decoded, plan, verdicts, took_s, read_ms, self.now_ms())
+                work.records += work.shade.records
         return work
 
     def commit(self, work: Work) -> None:
@@ -135,6 +142,8 @@ class Pipeline:
         with self.metrics.stage("save"):
             try:
                 work.model.memory.save(work.states, work.plan)  # 6
+                if work.model.shadow:
+                    work.model.shadow.save(work.shade)
             except TransientError as error:  # what is committed is done; without a state a light curve is read again
                 log.warning("states not saved", objects=len(work.states), error=str(error))
 
@@ -149,15 +158,21 @@ class Pipeline:
             raise
         except TransientError:
             self._flight = None
-            work.model.memory.landed()
+            self._landed(work)
             self._trouble.refuse(work.batch)
             self._reckoning.doubt(work)
             raise
         self._flight = None
-        work.model.memory.landed()
+        self._landed(work)
         self._trouble.committed()
         work.model.outputs.grow()
         self._reckoning.committed(work)
+
+    def _landed(self, work: Work) -> None:
+        """What was on its way is no more."""
+        work.model.memory.landed()
+        if work.model.shadow:
+            work.model.shadow.landed()
 
     def rest(self) -> None:
         """Nothing has come: finish what is on its way, and look whether the servers are well."""

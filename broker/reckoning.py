@@ -50,6 +50,8 @@ class Reckoning:
     def committed(self, work: Work) -> None:
         """A work is committed."""
         work.counts.add_to(self.metrics, self.now_ms())
+        if work.model.shadow:
+            work.model.shadow.count(work.shade)
         self.tell(work.batch)
 
     def doubt(self, work: Work) -> None:

@@ -1,6 +1,7 @@
 """Work: a part of a batch with the fate of each of its messages, ready to be committed."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import structlog
@@ -28,6 +29,7 @@ class Work:
     counts: Counts
     records: list[Record] = field(default_factory=list)  # to be published
     states: list[tuple[bytes, bytes]] = field(default_factory=list)  # to be saved
+    shade: Any = None  # what the model's shadow says, where it has one
 
 
 def work_of(

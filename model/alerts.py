@@ -43,12 +43,24 @@ class Alerts:
         """Some of the alerts [k], by ascending index; of their rows the own observation alone."""
         if len(which) == len(self) == len(self.rows):
             return self
+        return self._with(which, self.own[which], np.arange(1, len(which) + 1))
+
+    def whole(self, which: NDArray[np.int64]) -> "Alerts":
+        """Some of the alerts [k], by ascending index, with all their rows."""
+        if len(which) == len(self):
+            return self
+        counts = self.ends - self.starts
+        chosen = np.zeros(len(self), np.bool_)
+        chosen[which] = True
+        return self._with(which, self.rows[np.repeat(chosen, counts)], np.cumsum(counts[which]))
+
+    def _with(self, which: NDArray[np.int64], rows: NDArray[np.void], ends: NDArray[np.int64]) -> "Alerts":
         return Alerts(
             message=self.message[which],
             alert_ids=self.alert_ids[which],
             objects=[self.objects[i] for i in which.tolist()],
-            rows=self.own[which],
-            ends=np.arange(1, len(which) + 1),
+            rows=rows,
+            ends=ends,
             contexts=self.contexts[which],
             places_deg=self.places_deg[which],
             sent_ms=self.sent_ms[which],

@@ -46,8 +46,12 @@ def formats(settings: Settings) -> list[str]:
 
 
 def classifier(settings: Settings) -> list[str]:
-    """The artefact is whole and runs on the device. Raises StartupError."""
-    from broker import assembly  # noqa: PLC0415 - torch takes seconds to import: all else is said before
+    """The artefacts that are to classify are whole and run on the device. Raises StartupError."""
+    # torch takes seconds to import: all else is said before
+    from broker.models.chosen import chosen_by  # noqa: PLC0415
+    from broker.models.workshop import Workshop  # noqa: PLC0415
 
-    assembly.build_classifier(settings, assembly.read_artefact(settings)).warm_up()
+    workshop, chosen = Workshop(settings, lambda _, __: None), chosen_by(settings)
+    workshop.load(chosen)
+    workshop.warm_up(chosen)
     return []

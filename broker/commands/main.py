@@ -7,6 +7,7 @@ import threading
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Annotated
 
 import typer
@@ -17,6 +18,7 @@ from rich.text import Text
 from broker.commands import streams
 from broker.commands.checkup import checkup
 from broker.commands.deadletters import app as deadletters_app
+from broker.commands.model import app as model_app
 from broker.commands.moments import moment
 from broker.commands.recovery import rebuild, reconcile
 from broker.commands.report import report
@@ -43,6 +45,7 @@ app = typer.Typer(
 topics_app = typer.Typer(no_args_is_help=True, help="The Kafka topics of the service.")
 app.add_typer(topics_app, name="topics")
 app.add_typer(deadletters_app, name="dead-letters")
+app.add_typer(model_app, name="model")
 app.command()(reconcile)
 app.command()(rebuild)
 app.command()(watch)
@@ -85,7 +88,7 @@ def run(
         typer.Option("--from", help="Let a new group begin with this time: 2026-11-23 or 2026-11-23T04:30, UTC."),
     ] = None,
 ) -> None:
-    """Classify alerts until told to stop (SIGTERM or Ctrl-C; a second one stops at once).
+    """Classify alerts until told to stop (SIGTERM or Ctrl-C; a second one stops at once). SIGHUP: reload artefacts.
 
     --from is for the first worker of a group that has no offsets yet; the others, and it itself when it is started
     again, go on from what the group has committed. Partitions that appear later are read from their first message on.
@@ -109,9 +112,11 @@ def run(
 
     signal.signal(signal.SIGTERM, on_signal)
     signal.signal(signal.SIGINT, on_signal)
+    asked: SimpleQueue[str] = SimpleQueue()
+    signal.signal(signal.SIGHUP, lambda *_: asked.put("SIGHUP"))
     from broker.assembly import serve  # noqa: PLC0415 - torch takes seconds to import: not for --help
 
-    serve(settings, stop, first)
+    serve(settings, stop, first, asked)
 
 
 def first_of(settings: Settings, begin: str) -> dict[Place, int]:

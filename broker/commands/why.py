@@ -26,8 +26,8 @@ def why(
 ) -> None:
     """Say as JSON what an object's classification was made from: features, nearest classes, score and its threshold.
 
-    It is computed from the light curve in Redis with MISWEEPER_CLASSIFIER__ARTEFACT, the host's photo-z unknown, and
-    writes nothing.
+    It is computed from the light curve in Redis with the artefact that answers this survey, or the one of --version
+    from MISWEEPER_CLASSIFIER__MODELS, the host's photo-z unknown, and writes nothing.
 
     Example: misweeper why plasticc/77306 --until 59649.1
     """
@@ -41,11 +41,11 @@ def why(
     rows = rows if until is None else rows[rows["mjd_tai"] <= until]
     if not len(rows):
         raise StartupError(f"the light curve of {printable(name)} has no point until MJD {until}")
-    from broker.assembly import read_artefact  # noqa: PLC0415 - torch takes seconds to import
+    from broker.models.chosen import answering  # noqa: PLC0415 - torch takes seconds to import
     from model.explanation import explain  # noqa: PLC0415
     from model.features import contexts  # noqa: PLC0415
 
-    artefact = read_artefact(settings)
+    artefact = answering(settings, name.partition("/")[0], model)
     if model and model != artefact.digest:
         raise StartupError(
             f"the model {printable(model[:12])} answered and MISWEEPER_CLASSIFIER__ARTEFACT is {artefact.digest[:12]}; "

@@ -44,6 +44,9 @@ class Memory:
         most_observations: entries of an object's log that are read at most, the newest.
         clock: seconds since 1970.
         saver: the same store on a connection of its own, for the thread that saves.
+        era: another one each time that this model is put to work. While it was not, others may have rewritten logs, or
+            seen that they were lost: of a state of another era the log's last entry is looked at, as of what may have
+            been written before.
     """
 
     def __init__(
@@ -56,9 +59,10 @@ class Memory:
         most_observations: int = MOST_OBSERVATIONS,
         clock: Callable[[], float] = time.time,
         saver: LightCurveStore | None = None,
+        era: int = 0,
     ) -> None:
         self._store, self._fingerprint, self._start = store, fingerprint, start
-        self._saver = saver or store
+        self._saver, self._era = saver or store, era
         self._due_s, self._most, self._clock = curve_ttl_s / OFTEN, most_observations, clock
         self._flying: Mapping[bytes, bytes] = {}  # states of a batch that is being committed
 
@@ -86,6 +90,7 @@ class Memory:
 
     def states_of(self, plan: Plan, bodies: NDArray[np.uint8]) -> list[tuple[bytes, bytes]]:
         """What is to be saved after the commit, once all runs of a plan have ended in bodies [B, state_bytes]."""
+        plan.headers["era"] = self._era
         raw = self._shelf().write(plan.headers, bodies[plan.last_run], plan.tails, plan.tail_ends, salts(plan.keys))
         return list(zip(plan.keys, raw, strict=True))
 
@@ -125,7 +130,8 @@ class Memory:
         there may be more than a state says, a duplicate would leave something behind; and of a history nothing is
         appended that the state has seen, though the log may have lost it.
         """
-        states, again = objects.states, objects.again()
+        states = objects.states
+        again = objects.again() | (states.there & (states.headers["era"] != self._era))
         asked = np.flatnonzero((~states.there | objects.history | again) & objects.fits).tolist()
         if not asked:
             return

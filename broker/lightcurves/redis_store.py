@@ -63,18 +63,23 @@ class RedisLightCurves:
         self._servers = servers
         self.identities = Identity(servers, prefix.encode())
         self._prefix = prefix.encode()
-        self._state_kind = f"state:{model}".rstrip(":").encode()
+        self._state_ttl_s = state_ttl_s
         log_key, self._log_extra = key_template(self._prefix, b"log")
-        state_key, self._state_extra = key_template(self._prefix, self._state_kind)
         self._curve_ttl = b"%d" % curve_ttl_s
         self._rpush = b"*%d\r\n$5\r\nRPUSH\r\n" + log_key
         self._lpush = self._rpush.replace(b"RPUSH", b"LPUSH")
         self._expire = b"*3\r\n$6\r\nEXPIRE\r\n" + log_key + argument(self._curve_ttl)
         self._llen = b"*2\r\n$4\r\nLLEN\r\n" + log_key
         self._lrange = b"*4\r\n$6\r\nLRANGE\r\n" + log_key + b"$%d\r\n%b\r\n" + argument(b"-1")
+        self._name_states(model)
+
+    def _name_states(self, model: str) -> None:
+        """Whose states are meant from now on."""
+        self._state_kind = f"state:{model}".rstrip(":").encode()
+        state_key, self._state_extra = key_template(self._prefix, self._state_kind)
         self._get = b"*2\r\n$3\r\nGET\r\n" + state_key
         self._unlink = b"*2\r\n$6\r\nUNLINK\r\n" + state_key
-        expiry = argument(b"EX") + argument(b"%d" % state_ttl_s)
+        expiry = argument(b"EX") + argument(b"%d" % self._state_ttl_s)
         self._set = b"*5\r\n$3\r\nSET\r\n" + state_key + b"$%d\r\n%b\r\n" + expiry
 
     @property
@@ -86,6 +91,12 @@ class RedisLightCurves:
         """The same store for one that fills it after a loss: nobody looks whether it is the one that was known."""
         other = copy(self)
         other.identities = Identity(self._servers, self._prefix)
+        return other
+
+    def of_model(self, model: str) -> Self:
+        """The same store on the same connections, known by the same identity, with another model's states."""
+        other = copy(self)
+        other._name_states(model)  # noqa: SLF001 - a copy of ours
         return other
 
     def states(self, keys: Sequence[bytes]) -> list[bytes | Refused | None]:

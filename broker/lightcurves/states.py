@@ -29,7 +29,7 @@ HEADER = np.dtype(
         ("context", CONTEXT),
         ("last_band", "u1"),  # of the observation at last_mjd
         ("knows_rows", "u1"),  # whether the rows that were seen follow
-        ("spare", "u1"),
+        ("era", "u1"),  # of the model: see Memory
     ]
 )
 

@@ -26,6 +26,10 @@ class Messages:
         which = alerts.message
         return cls(sources[batch.place[which]], batch.offsets[which], batch.again[which])
 
+    def some(self, which: NDArray[np.int64]) -> Self:
+        """Where some of the alerts [k] stood."""
+        return type(self)(self.sources[which], self.offsets[which], self.again[which])
+
 
 class Told(NamedTuple):
     """One alert, as the planning of its object needs it."""

@@ -111,7 +111,7 @@ def test_ready_explains_itself(service, more):
     assert set(said["lag_offsets"]) == {f"{service.input}[0]", f"{service.input}[1]"}
     assert said["last_commit_s_ago"] < 600
     assert said["redis"]["policy"] == "noeviction"
-    assert len(said["model"]["digest"]) == 64
+    assert len(said["models"]["all"]["digest"]) == 64
     assert said["wrong_for_s"] == {}
 
 

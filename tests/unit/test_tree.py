@@ -51,6 +51,8 @@ HELD_BY = {
     "broker/lightcurves/loss.py": "integration/test_lost_store.py",
     "broker/lightcurves/objects.py": "unit/broker/lightcurves/test_memory.py",
     "broker/lightcurves/recollection.py": "unit/broker/lightcurves/test_memory.py",
+    "broker/models/comparison.py": "integration/test_model_life.py",
+    "broker/models/workshop.py": "integration/test_model_life.py",
     "broker/lightcurves/trips.py": "integration/test_prometheus.py",
     "broker/outputs/elasticc.py": "unit/broker/outputs/test_routes.py",
     "broker/outputs/frames.py": "unit/broker/outputs/test_routes.py",

@@ -29,11 +29,14 @@ def way():
     """Shows batches of records to a watcher, a second after each other."""
     now, metrics, store = [0.0], Metrics(), InMemoryLightCurves()
     training = np.repeat(np.random.default_rng(1).normal(size=(5_000, 1)).astype(np.float32), len(INPUTS), 1)
-    drift = Drift(shares_of({"ztf": training, "rubin": training + 5}), metrics, lambda: now[0])
+    drift, known = Drift(metrics, lambda: now[0]), shares_of({"ztf": training, "rubin": training + 5})
+    moved = shares_of({"ztf": training + 5})
     classifier = Given()
-    model = Model(classifier, Memory(store, classifier.fingerprint, classifier.start_state), None)
+    memory = Memory(store, classifier.fingerprint, classifier.start_state)
+    models = [Model(classifier, memory, None, known=lambda _, one=one: one) for one in (known, moved, None)]
 
-    def show(records, seconds=EVERY_S):
+    def show(records, seconds=EVERY_S, number=0):
+        model = models[number]
         now[0] += seconds
         plan = model.memory.remember(alerts_of(records), Messages.of(batch_of(records), alerts_of(records)))
         drift.look(model, plan)
@@ -79,3 +82,11 @@ def test_a_long_curve_that_is_computed_again_is_not_looked_at(way):
     long = [record(alertId=i + 1, objectId="x", survey="ztf", mjd=59_000.0 + i, flux=1.0) for i in range(300)]
     assert way(long) == {}
     assert way([record(alertId=301, objectId="x", survey="ztf", mjd=58_000.0, flux=1.0)]) == {}
+
+
+def test_another_artefact_is_measured_against_its_own_training_and_begins_anew(way):
+    for number, least, most in ((0, 0.0, 0.1), (1, 0.25, np.inf)):
+        told = [way(records("ztf", 0.0, 10 * number + seed), number=number) for seed in range(8)]
+        assert told[0] == {}, "what was told of the one before is told no more"
+        assert least <= min(told[-1].values()) <= max(told[-1].values()) < most
+    assert way(records("ztf", 0.0, 30), number=2) == {}, "this one does not say what it was trained on"

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from broker.metrics import STAGES, Behind, Metrics, observe_all
+from broker.metrics import STAGES, AtWork, Behind, Metrics, observe_all
 
 
 def value(metrics: Metrics, name: str, **labels: str) -> float | None:
@@ -55,13 +55,16 @@ def test_partitions_are_told_with_their_age_as_long_as_they_are_held():
 
 def test_the_artefact_that_classifies_takes_the_place_of_the_one_before():
     metrics = Metrics()
-    metrics.tell_model("old", "a" * 64, "cpu", "balanced")
-    metrics.tell_model("new", "b" * 64, "cpu", "balanced")
-    metrics.tell_model("ztf's", "c" * 64, "cpu", "balanced", survey="ztf")
+    old, new, other = (AtWork(name, 64 * name[0], "cpu", "balanced") for name in ("old", "new", "other"))
+    metrics.models.tell({"all": old, "ztf": old})
+    metrics.models.tell({"all": new, "shadow": other})
     found = [
-        s.labels["name"] for f in metrics.registry.collect() if f.name == "misweeper_model_info" for s in f.samples
+        (s.labels["survey"], s.labels["name"])
+        for f in metrics.registry.collect()
+        if f.name == "misweeper_model_info"
+        for s in f.samples
     ]
-    assert found == ["new", "ztf's"]
+    assert sorted(found) == [("all", "new"), ("shadow", "other")]
 
 
 def test_every_name_has_its_unit_and_process_memory_is_told():

@@ -1,7 +1,8 @@
 import pytest
 
-from broker.metrics import Metrics
-from broker.notes import how_far, note_calibration, room_on
+from broker.health import Health
+from broker.metrics import AtWork, Metrics
+from broker.notes import how_far, note_calibration, note_models, room_on
 from model.artefact import DEFAULT, load
 
 
@@ -31,3 +32,22 @@ def test_a_record_that_does_not_say_how_well_it_is_calibrated_leaves_no_series(r
     metrics = Metrics()
     note_calibration(metrics, record, "natural")
     assert metrics.registry.get_sample_value("misweeper_held_out_calibration_error", {"priors": "natural"}) is None
+
+
+def test_another_artefact_that_does_not_say_so_leaves_none_of_the_one_before():
+    metrics = Metrics()
+    for record in (load(DEFAULT).record, {}):
+        note_calibration(metrics, record, "natural")
+    assert metrics.registry.get_sample_value("misweeper_held_out_calibration_error", {"priors": "natural"}) is None
+
+
+def test_ready_tells_which_artefacts_are_at_work_and_why_what_is_promoted_is_not():
+    metrics = Metrics()
+    state = Health(metrics, lambda: 0.0)
+    one = AtWork("one", "a" * 64, "cpu", "natural")
+    value = metrics.registry.get_sample_value
+    for why in ("it is damaged", ""):
+        note_models(metrics, state, {"all": one, "shadow": one}, 7, why)
+        assert state.said["models"] == {"promotion": 7, "refused": why, "all": one._asdict(), "shadow": one._asdict()}
+        assert (value("misweeper_model_promotion"), value("misweeper_model_refused")) == (7, bool(why))
+    assert value("misweeper_model_info", {"survey": "shadow"} | one._asdict()) == 1

@@ -1,0 +1,1 @@
+"""Which artefacts classify, and how they are exchanged while the service runs."""
