@@ -116,7 +116,7 @@ def main(
     minutes: Annotated[float, typer.Option(min=0.1, help="Send nothing more after so many.")] = 600.0,
     rebalance_s: Annotated[float, typer.Option(min=1, help="Between two visits of a third worker.")] = 600.0,
 ) -> None:
-    """Exit 1 where a worker's memory or descriptors grow, Redis' memory is not as predicted, or the recount is not clean.
+    """Exit 1 where a worker grows, Redis holds other than predicted, or the recount is not clean.
 
     Examples:
         python -m tests.soak
