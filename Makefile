@@ -56,6 +56,7 @@ fuzz: $(READY) ## a million hostile packets through decode and adapt; SHORT=1: 5
 
 chaos: $(READY) ## workers, Kafka and Redis killed under load, every offset recounted; SHORT=1: minutes, not an hour
 	$(BIN)/python -m tests.chaos $(if $(SHORT),--alerts 20000 --kills 15)
+	$(BIN)/python -m tests.chaos --cluster $(if $(SHORT),--alerts 2000 --kills 5,--alerts 100000 --kills 50)
 	$(BIN)/python -m tests.chaos --bad-day --rounds $(if $(SHORT),6,40)
 
 soak: $(READY) ## two workers under load for long, and what they hold stays the same; SHORT=1: three minutes, not half an hour

@@ -17,7 +17,7 @@ from confluent_kafka.admin import AdminClient
 from torch.cuda import memory_reserved
 
 from broker import health, logs
-from broker.accounts.aside import set_aside
+from broker.accounts.aside import aside
 from broker.config import Settings
 from broker.connections import connect_kafka, connect_redis
 from broker.drift import Drift
@@ -207,9 +207,15 @@ def append_committed(
     except StartupError as error:
         raise TransientError("redis", str(error)) from error
     try:
-        aside = partial(set_aside, admin, settings)
         return rebuild.refill(
-            admin, settings, reader, store, read_to=read_to, alive=alive, places=places, set_aside=aside
+            admin,
+            settings,
+            reader,
+            store,
+            read_to=read_to,
+            alive=alive,
+            places=places,
+            aside=partial(aside, admin, settings),
         )
     except StartupError as error:  # a server is away: the light curves wait for it, and so do we
         raise TransientError("kafka", str(error)) from error

@@ -138,6 +138,9 @@ class Redis(WebLogin):
     cluster: bool = False
     prefix: Name = "misweeper:"
     timeout_s: float = Field(5.0, gt=0, le=300, allow_inf_nan=False)
+    replicas: int = Field(
+        0, ge=0, le=5, description="Replicas that have an observation before it is answered, so a failover keeps it."
+    )
     curve_ttl_days: int = Field(400, ge=1, le=36_500)
     state_ttl_days: int = Field(60, ge=1, le=36_500)
     rebuild: Literal["auto", "wait"] = Field(

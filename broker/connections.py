@@ -19,6 +19,7 @@ from broker.settings.security import plain
 from broker.text import host_and_port
 
 CONNECT_S, FIRST_S = 10.0, 2.0
+WAIT_SHARE = 0.5  # of the time for an answer, in which replicas may be waited for: the answer must still come in time
 REDIS_URL = "MISWEEPER_REDIS__URL"
 SOME = [b"%d" % i for i in range(64)]  # objects whose keys are spread over all nodes of a cluster
 FORM = "redis://user:password@host:6379/0 (rediss:// for TLS; / ? # in a password are written %2F %3F %23)"
@@ -45,6 +46,8 @@ def connect_redis(
         curve_ttl_s=chosen.curve_ttl_days * DAY_S,
         state_ttl_s=chosen.state_ttl_days * DAY_S,
         model=model,
+        replicas=chosen.replicas,
+        wait_ms=max(1, int(chosen.timeout_s * 1000 * WAIT_SHARE)),
     )
     try:
         store.states(SOME)

@@ -21,10 +21,10 @@ log = structlog.get_logger(__name__)
 
 DEADLINE_S = 5.0  # for a request and its answer together
 # File descriptors are few, and Kafka's and Redis' clients need theirs. Whoever comes with a crowd has the time to ask.
-MOST_CONNECTIONS, MOST_WITH_NEW_ONES = 32, 128
+MOST_CONNECTIONS, MOST_WITH_NEW_ONES = 32, 96
 NEW_S = 0.25
 LARGEST_HEAD = 8 * 1024  # bytes of request line and headers
-BACKLOG = 64  # connections that wait to be taken, and that are taken at once
+BACKLOG = 48  # connections that wait to be taken, and that are taken at once
 END = re.compile(rb"\r?\n\r?\n")
 REQUEST = re.compile(rb"([A-Z]{1,16}) (\S+) HTTP/1\.[0-9]")
 LOGIN = re.compile(rb"^authorization:[ \t]*([^\r\n]*?)[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)

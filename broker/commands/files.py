@@ -3,6 +3,7 @@
 import contextlib
 import os
 import secrets
+import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,18 +29,32 @@ def put(path: Path, text: str) -> None:
         if special(path):
             path.write_text(text)
             return
+    with placed(path) as beside, saying(path), beside.open("x", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextlib.contextmanager
+def placed(path: Path) -> Iterator[Path]:
+    """A name to write a file or a folder under; it is moved to `path` when the block has ended well, and gone if not.
+
+    Raises StartupError.
+    """
+    with saying(path):
         beside = neighbour(path)
-        try:
-            with beside.open("x", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
+    try:
+        yield beside
+        with saying(path):
             if path.exists():
                 beside.chmod(stat.S_IMODE(path.stat().st_mode))
             beside.replace(path.resolve())
-        except BaseException:
-            beside.unlink(missing_ok=True)
-            raise
+    except BaseException:
+        if beside.is_dir():
+            shutil.rmtree(beside, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            beside.unlink()
+        raise
 
 
 def special(path: Path) -> bool:

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from broker.commands import streams
 from broker.commands.checkup import checkup
+from broker.commands.classify import classify
 from broker.commands.deadletters import app as deadletters_app
 from broker.commands.model import app as model_app
 from broker.commands.moments import moment
@@ -53,6 +54,7 @@ app.command()(replay)
 app.command()(report)
 app.command()(web)
 app.command()(why)
+app.command()(classify)
 
 EXIT_CONFIGURATION = 2
 PARTITIONS = 6

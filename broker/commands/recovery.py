@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from broker.accounts.aside import set_aside
+from broker.accounts.aside import aside
 from broker.accounts.reconcile import Wanted, offsets
 from broker.accounts.reconcile import reconcile as recount
 from broker.accounts.reconciliation import lines, sentences, table
@@ -149,8 +149,9 @@ def rebuild(
         expect(sum(span.size for span in wanted))
         batches = spans.read(settings.kafka.consumer(), wanted, settings.batch.max_size, advanced=advanced)
         reader = AlertReader(settings.limits.max_message_bytes, formats_of(settings))
-        done = append(batches, reader, store, aside=set_aside(admin, settings))
-    told_well(store.identities, {span.place: span.end for span in wanted})
+        ends = {span.place: span.end for span in wanted}
+        done = append(batches, reader, store, ends=ends, aside=aside(admin, settings))
+    told_well(store.identities, ends)
     typer.echo(
         f"{done.alerts} alerts read, {done.already_there} already there; {done.added} entries added, "
         f"{done.begun} objects begun anew; {done.unreadable} messages unreadable"

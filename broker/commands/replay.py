@@ -2,19 +2,16 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import fastavro
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pyarrow.parquet as pq
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
-from fastavro.read import SchemaResolutionError
 
-from broker.commands.tables import fields_of, records_of
+from broker.archives.tables import fields_of, naming, records_of
 from broker.errors import StartupError
 from broker.replays.makers import maker
 from broker.replays.packet import Packet, Record
@@ -69,17 +66,6 @@ def packets_of(paths: Iterable[Path], survey: str | None = None, framing: str | 
         else:
             with naming(path):
                 yield from recorded_packets(path)
-
-
-@contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """Errors of reading name the file. Raises StartupError."""
-    try:
-        yield
-    except SchemaResolutionError as error:
-        raise StartupError(f"{path} holds no native alerts ({error}); see schemas/observation.1.avsc") from error
-    except (ValueError, pa.ArrowException, EOFError, OSError) as error:
-        raise StartupError(f"{path} cannot be read ({error}); export it again") from error
 
 
 def send(
@@ -156,7 +142,7 @@ def produce_packet(producer: Producer, topic: str, packet: Packet, delivered: Ca
 def _csv(path: Path) -> Iterator[Record]:
     text = {"object_id": str, "survey": str, "band": str}
     frame = pd.read_csv(path, skipinitialspace=True, dtype=text, low_memory=False)
-    fields = fields_of(path, {name: frame[name].to_numpy() for name in frame.columns})
+    fields = fields_of(path, {name: frame[name].to_numpy() for name in frame.columns}, 0)
     order = np.argsort(fields["mjd"], kind="stable")
     for start in range(0, len(order), ROWS):
         rows = order[start : start + ROWS]

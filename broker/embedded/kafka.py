@@ -45,6 +45,11 @@ SETTINGS = {
 }
 
 
+def new_cluster_id() -> str:
+    """Sixteen bytes. The first is fixed: an id that begins with a dash would be taken for an option."""
+    return base64.urlsafe_b64encode(b"m" + secrets.token_bytes(15)).decode().rstrip("=")
+
+
 def java_binary() -> str:
     """The path of java. Raises StartupError where the package is missing."""
     try:
@@ -84,13 +89,14 @@ class EmbeddedKafka(Server):
 
     def prepare(self) -> None:
         """Ports for clients and for the controller; the properties file."""
-        self.port, self.controller_port = free_port(), free_port()
-        # Sixteen bytes. The first is fixed: an id that begins with a dash would be taken for an option.
-        self.cluster_id = base64.urlsafe_b64encode(b"m" + secrets.token_bytes(15)).decode().rstrip("=")
-        clients, controller = f"{HOST}:{self.port}", f"{HOST}:{self.controller_port}"
+        self.port, self.controller_port, self.cluster_id = free_port(), free_port(), new_cluster_id()
+        self.write_properties(f"1@{HOST}:{self.controller_port}")
+
+    def write_properties(self, voters: str) -> None:
+        """What the server reads; `voters` are all controllers: number@host:port, separated by commas."""
         settings = self.settings | {
-            "listeners": f"PLAINTEXT://{clients},CONTROLLER://{controller}",
-            "controller.quorum.voters": f"1@{controller}",
+            "listeners": f"PLAINTEXT://{HOST}:{self.port},CONTROLLER://{HOST}:{self.controller_port}",
+            "controller.quorum.voters": voters,
             "log.dirs": "data",  # in the working folder, whose own name may have commas, or letters of any alphabet
         }
         lines = [f"{key}={value}\n" for key, value in settings.items()]

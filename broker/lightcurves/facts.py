@@ -13,7 +13,7 @@ INFO, STATS = pack(b"INFO"), pack(b"INFO", b"stats")
 EVICTED = re.compile(rb"^evicted_keys:(\d+)", re.MULTILINE)
 SNAPSHOTS = pack(b"CONFIG", b"GET", b"save")
 KEEPS = "noeviction"
-EVICTION, PERSISTENCE, DISK, RIGHTS = PROBLEMS = ("eviction", "persistence", "disk", "rights")
+EVICTION, PERSISTENCE, DISK, RIGHTS, FAILOVER = PROBLEMS = ("eviction", "persistence", "disk", "rights", "failover")
 UNSAFE = {  # without an append-only file, by whether there are snapshots
     True: "has snapshots and no append-only file: a restart loses what came after the last",
     False: "has no append-only file and no snapshots: a restart loses every light curve",
@@ -32,6 +32,8 @@ class Facts(NamedTuple):
     append_only_file: bool  # on every node
     snapshots: bool | None  # on every node; None: the user may not ask
     saved: bool  # the last save of every node succeeded, or none was tried
+    replicas: int = 0  # of the node with the fewest
+    waited_for: int = 0  # replicas, with each write
     evictions: Mapping[str, int] = MappingProxyType({})  # evicted keys by the run id of each node: each start has one
 
     def problems(self) -> dict[str, str]:
@@ -46,6 +48,11 @@ class Facts(NamedTuple):
             found[PERSISTENCE] = f"Redis {UNSAFE[self.snapshots]}; set appendonly to yes"
         if not self.saved:
             found[DISK] = "Redis could not write its data to disk the last time; look at its log and its disk"
+        if self.replicas and not self.waited_for:
+            found[FAILOVER] = (
+                "Redis has replicas, and answers do not wait for them: a failover may lose the latest observations and "
+                "nothing tells; set MISWEEPER_REDIS__REPLICAS to 1"
+            )
         return found
 
     def loss_since(self, marked: Mapping[str, int]) -> str | None:
@@ -101,6 +108,7 @@ def facts_of(answers: Sequence[bytes], snapshots: bool | None) -> Facts:
             for node in nodes
             for field in ("rdb_last_bgsave_status", "aof_last_write_status", "aof_last_bgrewrite_status")
         ),
+        replicas=min(int(node.get("connected_slaves", 0)) for node in nodes),
         evictions={node["run_id"]: int(node.get("evicted_keys", 0)) for node in nodes if "run_id" in node},
     )
 

@@ -53,15 +53,31 @@ def row_hashes(mjd: U64, flux: U32, error: U32, kind: NDArray[np.uint8], salt: U
 
 @numba.njit(cache=True, nogil=True)
 def checksums(words: U64, tails: U32, tail_ends: NDArray[np.int64], seeds: U64) -> U64:
-    """A checksum [b] over each row of words [b, w] and its share of the tails, begun with its seed [b]."""
+    """A checksum [b] over each row of words [b, w] and its share of the tails, begun with its seed [b].
+
+    The tails go two and two into words, and these in turn into two values, so that neither waits for the other.
+    """
     found = np.empty(len(seeds), np.uint64)
     start = 0
     for i in range(len(seeds)):
         value = mix(seeds[i])
         for j in range(words.shape[1]):
             value = mix(value ^ words[i, j])
-        for j in range(start, tail_ends[i]):
-            value = mix(value ^ np.uint64(tails[j]))
+        size = tail_ends[i] - start
+        if size:
+            other = mix(np.uint64(size))
+            for j in range(start, start + size - size % 4, 4):
+                value = mix(value ^ pair(tails[j], tails[j + 1]))
+                other = mix(other ^ pair(tails[j + 2], tails[j + 3]))
+            for j in range(start + size - size % 4, tail_ends[i]):
+                value = mix(value ^ np.uint64(tails[j]))
+            value = mix(value ^ other)
         start = tail_ends[i]
         found[i] = mix(value ^ np.uint64(words.shape[1]))
     return found
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def pair(one: np.uint32, other: np.uint32) -> np.uint64:
+    """Two numbers as one word."""
+    return np.uint64(one) | np.uint64(other) << np.uint64(32)

@@ -45,8 +45,11 @@ class Objects:
         salt = salts(keys)
         stored = read_states(keys)
         states = shelf.read([None if isinstance(one, Refused) else one for one in stored], salt)
-        history = np.bincount(owner, alerts.ends - alerts.starts, len(keys)) > np.bincount(owner, minlength=len(keys))
-        knows = np.where(states.there, states.headers["knows_rows"] > 0, history)
+        alone = np.bincount(owner, minlength=len(keys))
+        history = np.bincount(owner, alerts.ends - alerts.starts, len(keys)) > alone
+        # A first alert has no history yet: its row is kept until the second shows whether the object's alerts bring it.
+        kept = np.where(states.there, states.headers["observations"] > 1, alone == 1)
+        knows = np.where(states.there, states.headers["knows_rows"] > 0, True) & (history | kept)
         objects = cls(alerts, messages, owner, keys, salt, states, history, knows, ~(history & ~knows), {})
         objects.fits[owner[objects.of_another_context()]] = False
         for o, one in enumerate(stored):

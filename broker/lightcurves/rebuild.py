@@ -2,24 +2,29 @@
 
 Only what the group has committed is read: what comes after it the service appends itself. What the log has already
 (the same alert with the same time and band) is left alone, what it lacks is appended. That is as good as where it
-stood. Alerts that were set aside are left out: they were not answered, and are new when they are sent again.
+stood. Alerts that were set aside are left out: they were not answered, and are new when they are sent again. So are
+duplicates: the alert that one repeats may be still to come, and must not be taken for the second.
 
 An alert that is still to come sees the whole log, whatever its order (law 4), and those before it have their
 fate. But an alert that is still to come may be in the log already: a worker wrote it into the emptied store before it
-saw the loss, or writes it meanwhile. So what a log lacks goes before all of it where that is of messages not read yet.
+saw the loss, or writes it meanwhile. So what a log lacks goes before all of it where that is of messages not read yet,
+and what stands in it of messages that are not committed is no reason to leave anything out: the same alert, sent again,
+would be taken for the first.
 A cached state no longer fits the longer log, so the next alert computes the curve again (law 3). Nothing is published
 or committed, and a service may run meanwhile.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import partial
 from time import sleep
+from types import MappingProxyType
 from typing import TypeVar
 
 import numpy as np
 from confluent_kafka.admin import AdminClient
+from numpy.typing import NDArray
 
 from broker.config import Settings
 from broker.errors import StartupError, TransientError
@@ -37,10 +42,12 @@ from model.alerts import Alerts
 
 Result = TypeVar("Result")
 ReadAlerts = Callable[[Batch], Decoded]
-Source = tuple[str, int, int]  # topic, partition and offset
-NONE: Collection[Source] = frozenset()
+Offsets = Mapping[Place, NDArray[np.int64]]  # [n] of each partition
+NONE: Offsets = MappingProxyType({})
+ALL: Mapping[Place, int] = MappingProxyType({})
 
 MOST_ENTRIES = 1 << 20  # of a log
+MOST_OFFSET = 1 << 62
 LOOKS = 3  # at what is committed
 PAUSES_S = (0.2, 1.0, 5.0, 10.0)  # between tries, where the store is away
 
@@ -75,7 +82,7 @@ def refill(
     read_to: Mapping[Place, int],
     alive: Callable[[], None],
     places: AbstractSet[Place] | None = None,
-    set_aside: Callable[[], Collection[Source]] = lambda: NONE,
+    aside: Callable[[], Offsets] = lambda: NONE,
 ) -> dict[Place, int]:
     """Append all that the group has committed, from some offsets on, and what it commits meanwhile; how far it came.
 
@@ -90,7 +97,7 @@ def refill(
         read_to: where each partition is begun; its oldest message where there is none.
         alive: called after each batch.
         places: partitions; all of the input's where None.
-        set_aside: tells what to leave out; asked once it is known how far the group has committed.
+        aside: tells what to leave out; asked once it is known how far the group has committed.
     """
     done = dict(read_to)
     for _ in range(LOOKS):
@@ -103,8 +110,9 @@ def refill(
         if not spans_left:
             break
         batches = spans.read(settings.kafka.consumer(), spans_left, settings.batch.max_size)
-        rebuild(batches, read_alerts, store, alive=alive, aside=set_aside())
-        done |= {span.place: span.end for span in spans_left}
+        ends = {span.place: span.end for span in spans_left}
+        rebuild(batches, read_alerts, store, ends=done | ends, alive=alive, aside=aside())
+        done |= ends
     return done
 
 
@@ -113,9 +121,10 @@ def rebuild(
     read_alerts: ReadAlerts,
     store: LightCurveStore,
     *,
+    ends: Mapping[Place, int] = ALL,
     pauses_s: Iterable[float] = PAUSES_S,
     alive: Callable[[], None] = lambda: None,
-    aside: Collection[Source] = NONE,
+    aside: Offsets = NONE,
 ) -> Rebuilt:
     """Add to each object's log what it lacks.
 
@@ -123,6 +132,7 @@ def rebuild(
         batches: the input's messages, each partition's in order.
         read_alerts: decode and adapt.
         store: of the light curves.
+        ends: the first offset of a partition that is not committed; all is where nothing is said.
         pauses_s: before each new try where the store is away.
         alive: called after each batch.
         aside: alerts to leave out.
@@ -132,9 +142,10 @@ def rebuild(
     """
     rebuilt = Rebuilt()
     reached: dict[int, int] = {}  # by source
+    committed = {source_of(*place): end for place, end in ends.items()}
 
     def add(alerts: Alerts, messages: Messages) -> None:
-        insist(lambda: add_missing(store, alerts, messages, reached, rebuilt), pauses_s)
+        insist(lambda: add_missing(store, alerts, messages, reached, committed, rebuilt), pauses_s)
 
     for messages in batches:
         batch = Batch.of(list(messages))
@@ -149,13 +160,15 @@ def rebuild(
     return rebuilt
 
 
-def without(alerts: Alerts, batch: Batch, aside: Collection[Source]) -> Alerts:
-    """The alerts of a batch with their histories, but for those that were set aside."""
+def without(alerts: Alerts, batch: Batch, aside: Offsets) -> Alerts:
+    """The alerts of a batch with their histories, but for those that are to be left out."""
     if not aside:
         return alerts
-    places = [batch.places[place] for place in batch.place[alerts.message].tolist()]
-    offsets = batch.offsets[alerts.message].tolist()
-    kept = np.array([(*place, offset) not in aside for place, offset in zip(places, offsets, strict=True)], np.bool_)
+    which, offsets = batch.place[alerts.message], batch.offsets[alerts.message]
+    kept = np.ones(len(alerts), np.bool_)
+    for number, place in enumerate(batch.places):
+        if place in aside:
+            kept &= (which != number) | ~np.isin(offsets, aside[place])
     if kept.all():
         return alerts
     sizes = alerts.ends - alerts.starts
@@ -164,7 +177,12 @@ def without(alerts: Alerts, batch: Batch, aside: Collection[Source]) -> Alerts:
 
 
 def add_missing(
-    store: LightCurveStore, alerts: Alerts, messages: Messages, reached: Mapping[int, int], rebuilt: Rebuilt
+    store: LightCurveStore,
+    alerts: Alerts,
+    messages: Messages,
+    reached: Mapping[int, int],
+    committed: Mapping[int, int],
+    rebuilt: Rebuilt,
 ) -> None:
     """Read the objects' logs, then add what each lacks. Raises TransientError; to do it again is right.
 
@@ -173,6 +191,7 @@ def add_missing(
         alerts: of a batch.
         messages: of the alerts.
         reached: by source, the last offset that was read.
+        committed: by source, the first offset that is not.
         rebuilt: counts.
     """
     keys, owner = alerts.grouped()
@@ -186,7 +205,7 @@ def add_missing(
             rebuilt.refused += 1
             continue
         log = Log.of(stored, int(salt[o]))
-        lacking = list(missing(log, told[o]))
+        lacking = list(missing(committed_part(log, stored, committed, int(salt[o])), told[o]))
         arrived += len(told[o])
         missed += sum(not history for _, _, history in lacking)
         if lacking:
@@ -201,6 +220,13 @@ def add_missing(
     rebuilt.already_there += arrived - missed
     rebuilt.added += sum(len(added) for _, added in (*behind, *ahead))
     rebuilt.begun += begun
+
+
+def committed_part(log: Log, raw: Sequence[bytes], committed: Mapping[int, int], salt: int) -> Log:
+    """A log [n] without the entries of messages that are not committed."""
+    offsets, sources = log.entries["offset"], log.entries["source"].tolist()
+    kept = offsets < np.array([committed.get(source, MOST_OFFSET) for source in sources], np.int64)
+    return log if kept.all() else Log.of([one for one, keep in zip(raw, kept.tolist(), strict=True) if keep], salt)
 
 
 def has_what_comes_later(log: Log, reached: Mapping[int, int]) -> bool:

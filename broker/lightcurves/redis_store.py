@@ -17,7 +17,7 @@ from broker.errors import TransientError
 from broker.lightcurves.facts import Facts, evicted_by, facts_told_by
 from broker.lightcurves.identity import Identity
 from broker.lightcurves.resp import Answer, first_word, pack
-from broker.lightcurves.routing import Servers
+from broker.lightcurves.routing import Answers, Servers, Tail
 from broker.lightcurves.store import Refused
 
 log = structlog.get_logger(__name__)
@@ -49,6 +49,8 @@ class RedisLightCurves:
         curve_ttl_s: how long an object is kept after it was last refreshed [s].
         state_ttl_s: how long its state is [s]; without it the next alert recomputes the curve.
         model: names the states, so that several models can keep theirs.
+        replicas: that must have what is appended before `append` and `prepend` return: what a failover then keeps.
+        wait_ms: how long they may take.
     """
 
     def __init__(
@@ -59,9 +61,12 @@ class RedisLightCurves:
         curve_ttl_s: int = 400 * DAY_S,
         state_ttl_s: int = 60 * DAY_S,
         model: str = "",
+        replicas: int = 0,
+        wait_ms: int = 1_000,
     ) -> None:
         self._servers = servers
         self.identities = Identity(servers, prefix.encode())
+        self._replicas, self._wait = replicas, pack(b"WAIT", b"%d" % replicas, b"%d" % wait_ms)
         self._prefix = prefix.encode()
         self._state_ttl_s = state_ttl_s
         log_key, self._log_extra = key_template(self._prefix, b"log")
@@ -123,7 +128,7 @@ class RedisLightCurves:
             places.append(len(commands) + len(around))
             commands += [*around, push, *around]  # before: it cannot expire between the two; after: it may be new
             routes += [key] * (1 + 2 * len(around))
-        answers = self._watched(routes, commands)
+        answers = self._watched(routes, commands, writes=True)
         lengths = each([key for key, _ in entries], [answers[i] for i in places])
         begun = [
             key
@@ -141,7 +146,9 @@ class RedisLightCurves:
         for key, new in entries:
             expire = self._expire % (len(key) + self._log_extra, key)
             commands += [expire, self._push(key, new[::-1], self._lpush), expire]
-        each(routes[1::3], self._ask(routes, commands)[1::3])
+        answers = self._servers.exchange(routes, commands, None, self._tail)
+        self._check_replicas(answers)
+        each(routes[1::3], answers.each[1::3])
 
     def read(self, keys: Sequence[bytes], most: int, *, forget: bool = False) -> list[list[bytes] | Refused]:
         """See LightCurveStore."""
@@ -184,7 +191,7 @@ class RedisLightCurves:
 
     def facts(self) -> Facts:
         """See LightCurveStore."""
-        return facts_told_by(self._servers)
+        return facts_told_by(self._servers)._replace(waited_for=self._replicas)
 
     def evicted_keys(self) -> int:
         """How many keys were evicted since the servers started; asked with every batch, so it is little."""
@@ -201,13 +208,37 @@ class RedisLightCurves:
         values = [b"$%d\r\n%b\r\n" % (len(one), one) for one in new]
         return (command or self._rpush) % (2 + len(new), len(key) + self._log_extra, key) + b"".join(values)
 
-    def _watched(self, keys: Sequence[bytes], commands: Sequence[bytes]) -> list[Answer]:
+    def _watched(self, keys: Sequence[bytes], commands: Sequence[bytes], *, writes: bool = False) -> list[Answer]:
         """The answers of a store that is the one known. Raises StoreLostError where it is not."""
         known = self.identities.known
-        answers = self._servers.exchange(keys, commands, self.identities.head if known else None)
+        head, tail = self.identities.head if known else None, self._tail if writes else None
+        answers = self._servers.exchange(keys, commands, head, tail)
         if known:
             self.identities.check(answers.heads)
+        self._check_replicas(answers)
         return answers.each
+
+    @property
+    def _tail(self) -> Tail | None:
+        """What is sent after a node's commands: a write, and the question which replicas have all up to it.
+
+        WAIT looks at what its own connection has written: the write makes that all that anybody has, so that entries
+        are safe too that are there already, from a try that failed or of a worker that died.
+        """
+        return self._waits if self._replicas else None
+
+    def _waits(self, tag: bytes | None) -> Sequence[bytes]:
+        return [self._wait] if tag is None else [pack(b"SET", b"%b{%b}:beat" % (self._prefix, tag), b"1"), self._wait]
+
+    def _check_replicas(self, answers: Answers) -> None:
+        """Raise TransientError where a failover could lose what was written."""
+        for address, found in answers.tails:
+            if not isinstance(found, int) or found < self._replicas:
+                raise TransientError(
+                    "redis",
+                    f"{address}: not {self._replicas} of its replicas have in time what was written "
+                    "(MISWEEPER_REDIS__REPLICAS); look whether they are there",
+                )
 
     def _ask(self, keys: Sequence[bytes], commands: Sequence[bytes]) -> list[Answer]:
         return self._servers.exchange(keys, commands).each

@@ -19,14 +19,14 @@ def redis_rights(chosen: Redis, servers: Servers) -> list[str]:
     """Try every command; nothing is left to say where all are allowed. Raises StartupError, TransientError."""
     tag = servers.tags[0]
     try:
-        for command in commands(chosen.prefix.encode(), tag):
+        for command in commands(chosen.prefix.encode(), tag, replicas=chosen.replicas):
             require_allowed(servers, tag, command, chosen.prefix)
     finally:
         servers.close()
     return []
 
 
-def commands(prefix: bytes, tag: bytes) -> Iterator[tuple[bytes, ...]]:
+def commands(prefix: bytes, tag: bytes, *, replicas: int) -> Iterator[tuple[bytes, ...]]:
     """One of each command of the store, of its identity and of its scripts, in an order that leaves no key behind."""
     log, spare, value = (b"%b{%b}:check:%b:%b" % (prefix, tag, secrets.token_hex(4).encode(), kind) for kind in KINDS)
     yield (b"PING",)
@@ -46,6 +46,8 @@ def commands(prefix: bytes, tag: bytes) -> Iterator[tuple[bytes, ...]]:
     yield b"EVAL", COMPACT, b"3", log, value, spare, b"2", KEPT_S, b"1"
     yield b"UNLINK", log, value, spare
     yield (b"INFO",)
+    if replicas:
+        yield b"WAIT", b"0", b"1"
 
 
 KINDS = (b"log", b"spare", b"state")

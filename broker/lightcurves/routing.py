@@ -18,6 +18,7 @@ from broker.errors import TransientError
 from broker.lightcurves.resp import Answer, Wire, first_word, pack, raise_if_whole
 
 Head = Callable[[bytes], bytes]  # from a hash tag to the command that is sent before all others
+Tail = Callable[[bytes | None], Sequence[bytes]]  # from a hash tag, if a node has one, to those sent after all others
 Address = tuple[str, int]
 
 SLOTS = 16_384
@@ -33,6 +34,7 @@ class Answers(NamedTuple):
 
     heads: list[Answer]  # one a server that was asked
     each: list[Answer]  # one a command, in the commands' order
+    tails: list[tuple[str, Answer]]  # the last one of each server that was asked with a tail, and its address
 
 
 class Servers(Protocol):
@@ -41,8 +43,10 @@ class Servers(Protocol):
     tags: Sequence[bytes]  # hash tags of which each server has at least one
     one_slot: bool  # one command may name keys of any objects
 
-    def exchange(self, keys: Sequence[bytes], commands: Sequence[bytes], head: Head | None = None) -> Answers:
-        """Send each command to its key's server, those of one key in their order, after `head` of a tag there."""
+    def exchange(
+        self, keys: Sequence[bytes], commands: Sequence[bytes], head: Head | None = None, tail: Tail | None = None
+    ) -> Answers:
+        """Send each command to its key's server, those of one key in their order, between `head` and `tail` there."""
 
     def each(self, command: bytes) -> list[tuple[str, Answer]]:
         """Send one command to every server that takes writes: their addresses and answers."""
@@ -61,14 +65,18 @@ class OneServer:
         self._wire = wire
         self._lock = Lock()
 
-    def exchange(self, keys: Sequence[bytes], commands: Sequence[bytes], head: Head | None = None) -> Answers:
+    def exchange(
+        self, keys: Sequence[bytes], commands: Sequence[bytes], head: Head | None = None, tail: Tail | None = None
+    ) -> Answers:
         """See Servers."""
         assert len(keys) == len(commands)
         heads = [head(self.tags[0])] if head else []
+        sent = [*heads, *commands, *(tail(self.tags[0]) if tail else ())]
         with self._lock:
-            answers = self._wire.exchange([*heads, *commands], len(heads) + len(commands))
+            answers = self._wire.exchange(sent, len(sent))
         raise_if_whole(answers, self._wire.address)
-        return Answers(answers[: len(heads)], answers[len(heads) :])
+        tails = [(self._wire.address, answers[-1])] if tail else []
+        return Answers(answers[: len(heads)], answers[len(heads) : len(heads) + len(commands)], tails)
 
     def each(self, command: bytes) -> list[tuple[str, Answer]]:
         """See Servers."""
@@ -100,15 +108,17 @@ class Cluster:
         self._lock = Lock()
         self.tags = spread_tags()
 
-    def exchange(self, keys: Sequence[bytes], commands: Sequence[bytes], head: Head | None = None) -> Answers:
+    def exchange(
+        self, keys: Sequence[bytes], commands: Sequence[bytes], head: Head | None = None, tail: Tail | None = None
+    ) -> Answers:
         """See Servers."""
         slots = [slot(key) for key in keys]
-        answers = Answers([], [None] * len(commands))
+        answers = Answers([], [None] * len(commands), [])
         with self._lock:
             to = self._by_node(range(len(commands)), slots)
             asking: dict[Address, list[int]] = {}
             for _ in range(TURNS):
-                redirected = self._turn(to, asking, commands, head, answers)
+                redirected = self._turn(to, asking, commands, (head, tail), answers)
                 if not redirected:
                     return answers
                 asking, to = defaultdict(list), defaultdict(list)
@@ -141,31 +151,40 @@ class Cluster:
         to: dict[Address, list[int]],
         asking: dict[Address, list[int]],
         commands: Sequence[bytes],
-        head: Head | None,
+        around: tuple[Head | None, Tail | None],
         answers: Answers,
     ) -> list[tuple[int, str, Address]]:
         """Send the commands of these indexes and put their answers into place; those that must go elsewhere."""
         requests = []
         for address, indexes in to.items():
-            heads = [head(tag)] if head and (tag := self._tag_of.get(address)) else []
-            requests.append((self._wire(address), [*heads, *[commands[i] for i in indexes]], len(heads)))
+            heads, tails = self._around(address, *around)
+            requests.append((self._wire(address), [*heads, *[commands[i] for i in indexes], *tails], len(heads)))
         for address, indexes in asking.items():
             pairs = [part for i in indexes for part in (ASKING, commands[i])]
-            requests.append((self._wire(address), pairs, 0))
+            requests.append((self._wire(address), [*pairs, *self._around(address, *around)[1]], 0))
         received = self._send_and_receive([(wire, sent, len(sent)) for wire, sent, _ in requests])
         redirected = []
         found: list[tuple[int, Answer]] = []
         for (_, _, looked), indexes, got in zip(requests, to.values(), received, strict=False):
             answers.heads.extend(one for one in got[:looked] if redirection(one) is None)
-            found += zip(indexes, got[looked:], strict=True)
+            found += zip(indexes, got[looked : looked + len(indexes)], strict=True)
         for indexes, got in zip(asking.values(), received[len(to) :], strict=True):
-            found += zip(indexes, got[1::2], strict=True)
+            found += zip(indexes, got[1 : 2 * len(indexes) : 2], strict=True)
+        if around[1]:
+            answers.tails.extend((wire.address, got[-1]) for (wire, _, _), got in zip(requests, received, strict=True))
         for i, answer in found:
             if (elsewhere := redirection(answer, self._seed[0])) is not None:
                 redirected.append((i, *elsewhere))
             else:
                 answers.each[i] = answer
         return redirected
+
+    def _around(
+        self, address: Address, head: Head | None, tail: Tail | None
+    ) -> tuple[Sequence[bytes], Sequence[bytes]]:
+        """What is sent to a node before and after the commands."""
+        tag = self._tag_of.get(address)
+        return [head(tag)] if head and tag else [], tail(tag) if tail else []
 
     def _send_and_receive(self, requests: Sequence[tuple[Wire, Sequence[bytes], int]]) -> list[list[Answer]]:
         """Each wire's answers. A node that fails may be replaced: the way is asked for again in the next call."""

@@ -5,8 +5,9 @@ weights, which code, which layouts) and the object, and goes over every byte tha
 for another object, in another store, or was damaged, does not fit and is made again from the log. So no stored byte
 can raise an error, and deleting every state changes nothing but time.
 
-The rows that were seen are kept only for objects whose alerts bring their history: four bytes for each observation, and
-four more for each detection, sorted. A row that is not there is new; one in some billions is taken for known by chance.
+The rows that were seen are kept only for objects whose alerts bring their history, or have been one so far: four bytes
+for each observation, and four more for each detection, sorted. A row that is not there is new; one in some billions is
+taken for known by chance.
 """
 
 from collections.abc import Sequence

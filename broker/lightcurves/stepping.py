@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from broker.lightcurves.hashes import U32, row_hashes
+from broker.lightcurves.seen import BITS, holds, index_of
 from broker.lightcurves.states import States
 from model.alerts import Alerts
 
@@ -106,13 +107,16 @@ def advance(
     picked: Ints, logged: Ints, marks: NDArray[np.uint8], seen: Ints,
 ) -> None:  # fmt: skip
     """Find, order and mark the new rows of each alert; the last nine arguments are written to."""
+    firsts = np.empty((1 << BITS) + 1, np.int32)
     for i in range(len(owner)):
         o = owner[i]
         if not fits[o]:
             continue
         own, begin = ends[i] - 1, counts[o]
         first = room[o]
-        tail_start = tail_ends[o - 1] if o else 0
+        shift = 0
+        if knows[o]:
+            shift = index_of(tails, tail_ends[o - 1] if o else 0, tail_ends[o], ends[i] - starts[i], firsts)
         for r in range(starts[i], ends[i]):
             band = kind[r] & 7
             if mjd[r] > last_mjd[o] or (mjd[r] == last_mjd[o] and band > last_band[o] and last_mjd[o] > -np.inf):
@@ -122,9 +126,9 @@ def advance(
             if r == own:
                 fits[o] = False
                 break
-            if knows[o] and holds(tails, tail_start, tail_ends[o], hashes[r]):
+            if knows[o] and holds(tails, firsts, shift, hashes[r]):
                 continue
-            if knows[o] and not kind[r] & DETECTION and holds(tails, tail_start, tail_ends[o], tokens[r]):
+            if knows[o] and not kind[r] & DETECTION and holds(tails, firsts, shift, tokens[r]):
                 continue
             p = find(picked, first, first + begin, mjd, kind, r)
             if p >= 0 and not wins(r, p, flux, error, kind):
@@ -157,13 +161,6 @@ def advance(
                 at += 1
         logged[at] = own
         last_mjd[o], last_band[o] = mjd[picked[kept - 1]], kind[picked[kept - 1]] & 7
-
-
-@numba.njit(cache=True, nogil=True)
-def holds(tails: U32, start: int, end: int, wanted: np.uint32) -> bool:
-    """Whether a sorted stretch holds a number."""
-    at = start + np.searchsorted(tails[start:end], wanted)
-    return bool(at < end and tails[at] == wanted)
 
 
 @numba.njit(cache=True, nogil=True)

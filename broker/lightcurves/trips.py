@@ -6,7 +6,7 @@ from time import perf_counter
 
 from broker.errors import TransientError
 from broker.lightcurves.resp import Answer
-from broker.lightcurves.routing import Answers, Head, Servers
+from broker.lightcurves.routing import Answers, Head, Servers, Tail
 
 
 class TimedServers:
@@ -22,10 +22,12 @@ class TimedServers:
         self._servers, self._took, self._failed = servers, took, failed
         self.tags, self.one_slot = servers.tags, servers.one_slot
 
-    def exchange(self, keys: Sequence[bytes], commands: Sequence[bytes], head: Head | None = None) -> Answers:
+    def exchange(
+        self, keys: Sequence[bytes], commands: Sequence[bytes], head: Head | None = None, tail: Tail | None = None
+    ) -> Answers:
         """See Servers."""
         with self._timed():
-            return self._servers.exchange(keys, commands, head)
+            return self._servers.exchange(keys, commands, head, tail)
 
     def each(self, command: bytes) -> list[tuple[str, Answer]]:
         """See Servers."""

@@ -49,15 +49,9 @@ class Workshop:
 
     def load(self, chosen: Chosen) -> None:
         """Put artefacts on their device. Raises StartupError."""
-        wanted = self._settings.classifier
         for _, artefact in chosen.each():
             if artefact.digest not in self._classifiers:
-                try:
-                    self._classifiers[artefact.digest] = Classifier(
-                        artefact, device=wanted.device, priors=wanted.priors, threads=wanted.threads
-                    )
-                except DeviceError as error:
-                    raise StartupError(f"{error} (MISWEEPER_CLASSIFIER__DEVICE)") from error
+                self._classifiers[artefact.digest] = classifier_of(self._settings, artefact)
 
     def at_work(self, chosen: Chosen) -> dict[str, AtWork]:
         """What artefacts that are loaded are told as, by what for."""
@@ -149,6 +143,15 @@ class Workshop:
             priors=self._settings.classifier.priors,
             broker_version=version("misweeper"),
         )
+
+
+def classifier_of(settings: Settings, artefact: Artefact) -> Classifier:
+    """An artefact on its device, not warm yet. Raises StartupError."""
+    chosen = settings.classifier
+    try:
+        return Classifier(artefact, device=chosen.device, priors=chosen.priors, threads=chosen.threads)
+    except DeviceError as error:
+        raise StartupError(f"{error} (MISWEEPER_CLASSIFIER__DEVICE)") from error
 
 
 def warmed_up(classifier: Classifier) -> None:

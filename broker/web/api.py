@@ -15,8 +15,8 @@ from broker.web.asking import Cursor, Limit, Whole, asked
 from broker.web.index import Row
 from broker.web.queries import MOST_ANSWERS, PAGE, Filters
 from broker.web.reasons import UnknownReason
-from broker.web.shapes import Answers, Object, Summaries, Why
-from broker.web.views import answer, observed, summary
+from broker.web.shapes import Answers, FlaggedObjects, Object, Riser, RisersFound, Summaries, Why
+from broker.web.views import answer, flagged, observed, summary
 from model.observation import OBSERVATION
 from schemas.catalogue import load
 
@@ -42,11 +42,11 @@ def objects(
 
 @router.get("/api/objects/{survey}/{name:path}/lightcurve.csv", tags=["objects"], response_class=Response)
 def light_curve_csv(request: Request, survey: str, name: str) -> Response:
-    """A light curve as CSV: mjd (TAI), band, flux and flux_err [nJy], magnitude, detected."""
+    """A light curve as CSV: mjd (TAI), band, flux and flux_err [nJy], magnitude, detected, and how deep a limit is."""
     found = with_curve(request, survey, name)
     text = io.StringIO()
-    columns = ("mjd", "band", "flux", "flux_err", "magnitude", "magnitude_err", "detected")
-    writer = csv.DictWriter(text, columns)
+    columns = ("mjd", "band", "flux", "flux_err", "magnitude", "magnitude_err", "detected", "kind", "depth")
+    writer = csv.DictWriter(text, columns, extrasaction="ignore")
     writer.writeheader()
     writer.writerows(row.model_dump() for row in found.light_curve)
     return attached(text.getvalue().encode(), "text/csv; charset=utf-8", f"{survey}-{name}.csv")
@@ -79,7 +79,9 @@ def alert_avro(request: Request, survey: str, name: str) -> Response:
 def object_(request: Request, survey: str, name: str) -> Object:
     """One object: its classifications, oldest first, and its light curve."""
     row, said, curve, trouble = looked_up(request, survey, name, MOST_ANSWERS)
-    return Object(summary=summary(row), answers=[answer(a) for a in said], light_curve=observed(curve), trouble=trouble)
+    return Object(
+        summary=summary(row), answers=[answer(a) for a in said], light_curve=observed(survey, curve), trouble=trouble
+    )
 
 
 @router.get("/api/why/{number}", tags=["objects"])
@@ -157,6 +159,27 @@ def anomalies(
     with request.app.state.parts.index.reading() as index:
         found = asked(lambda: queries.anomalies(index, since_ms, cursor, limit))
     return Answers(answers=[answer(row) for row in found.rows], cursor=found.cursor)
+
+
+@router.get("/api/anomalies/objects", tags=["lists"])
+def anomalous(
+    request: Request,
+    since_ms: Annotated[int, Query(ge=0, lt=2**63, description="Published since then [ms since 1970].")] = 0,
+    cursor: Cursor = None,
+    limit: Limit = PAGE,
+) -> FlaggedObjects:
+    """Objects with the anomaly flag, by their latest alert that has it, the newest first."""
+    with request.app.state.parts.index.reading() as index:
+        found = asked(lambda: queries.anomalous(index, since_ms, cursor, limit))
+    return FlaggedObjects(objects=[flagged(row) for row in found.rows], cursor=found.cursor)
+
+
+@router.get("/api/risers", tags=["lists"])
+def risers(request: Request) -> RisersFound:
+    """Which of the objects that were seen last brighten fastest; looked at every ten seconds at most."""
+    found = request.app.state.parts.risers.found()
+    risers = [Riser(summary=one, sigma_a_day=speed) for one, speed in found.risers]
+    return RisersFound(risers=risers, trouble=found.trouble)
 
 
 def attached(content: bytes, kind: str, name: str) -> Response:

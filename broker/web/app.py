@@ -18,8 +18,8 @@ from broker.web.lightcurve import LightCurves
 from broker.web.listeners import Listeners
 from broker.web.live import News, account, news
 from broker.web.pulse import Pulse
+from broker.web.reach import Reach
 from broker.web.reasons import Reasons
-from broker.web.recent import Recent
 from broker.web.risers import Risers
 from broker.web.rollcall import RollCall
 
@@ -35,20 +35,22 @@ class Parts:
     feed: Feed
     roll: RollCall
     curves: LightCurves
-    recent: Recent
     latency_line_s: float = 60.0  # DMTN-102: 98 % of a visit's alerts are out by then
     listeners: Listeners = field(default_factory=Listeners)
     reasons: Reasons = field(default_factory=Reasons)
     news: News = field(init=False)
+    reach: Reach = field(init=False)
     risers: Risers = field(init=False)
 
     def __post_init__(self) -> None:
         """What is made of the rest."""
         self.news = News(self._news)
+        self.reach = Reach(self.curves)
         self.risers = Risers(self.index, self.curves)
 
     def _news(self) -> dict[str, Any]:
-        told = news(self.pulse, self.roll.crew, self.feed.trouble, self.latency_line_s)
+        troubles = self.feed.trouble or self.roll.crew.trouble, self.reach.trouble
+        told = news(self.pulse, self.roll.crew, "; ".join(filter(None, troubles)), self.latency_line_s)
         return told | account(self.index)
 
 
@@ -66,7 +68,9 @@ def application(
     async def following(_: FastAPI) -> AsyncIterator[None]:
         parts.feed.start()
         parts.roll.start()
+        parts.reach.start()
         yield
+        parts.reach.stop()
         parts.feed.stop()
         parts.roll.stop()
 

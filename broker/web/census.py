@@ -34,7 +34,8 @@ def main() -> None:
             admin = admin or connect_kafka(settings)
             crew = counted(admin, settings)
         except (KafkaException, StartupError) as error:
-            admin, crew = None, Crew(trouble=str(error.args[0]))
+            why = error.args[0]
+            admin, crew = None, Crew(trouble=f"Kafka: {why.str()}" if isinstance(error, KafkaException) else str(why))
         sys.stdout.write(crew.line() + "\n")
         sys.stdout.flush()
         time.sleep(EVERY_S)

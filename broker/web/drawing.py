@@ -7,6 +7,7 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from broker.surveys.limits import depths_njy, limits
 from model.observation import BANDS
 
 COLOURS = dict(zip(BANDS, ("#0c71ff", "#2f9e4b", "#c61c00", "#b07d00", "#d024a0", "#5d2b2b"), strict=True))
@@ -44,19 +45,27 @@ class Scale:
         return [float(v) for v in np.arange(np.ceil(self.low / step), np.floor(self.high / step) + 1) * step]
 
 
-def light_curve(rows: NDArray[np.void]) -> Markup:
-    """Difference flux [nJy] by time of a light curve [T] of dtype OBSERVATION; forced photometry is hollow."""
+def light_curve(survey: str, rows: NDArray[np.void]) -> Markup:
+    """Difference flux [nJy] by time of a light curve [T] of dtype OBSERVATION, of an object of a survey.
+
+    Forced photometry is hollow; a limit is a triangle that points down, at its depth.
+    """
+    limit, depth = limits(survey, rows), depths_njy(rows)
     flux, error = rows["flux_njy"].astype(float), rows["flux_err_njy"].astype(float)
     x = Scale.over(rows["mjd_tai"], LEFT, WIDTH - RIGHT)
-    y = Scale.over(np.concatenate([flux - error, flux + error, [0.0]]), HEIGHT - BOTTOM, TOP)
+    heights = [(flux - error)[~limit], (flux + error)[~limit], depth[limit], [0.0]]
+    y = Scale.over(np.concatenate(heights), HEIGHT - BOTTOM, TOP)
     marks = axes(x, y)
-    for row in rows:
+    for row, limited, deep in zip(rows, limit, depth, strict=True):
         px, py, colour = x.at(row["mjd_tai"]), y.at(row["flux_njy"]), COLOURS[BANDS[row["band"]]]
+        if limited:
+            marks.append(f'<path d="M{px - 3:.1f} {y.at(deep):.1f}h6l-3 5z" fill="none" stroke="{colour}"/>')
+            continue
         top, bottom = y.at(row["flux_njy"] + row["flux_err_njy"]), y.at(row["flux_njy"] - row["flux_err_njy"])
         fill = colour if row["detected"] else "none"
         marks.append(f'<path d="M{px:.1f} {top:.1f}V{bottom:.1f}" stroke="{colour}" stroke-width="0.7" opacity="0.7"/>')
         marks.append(f'<circle cx="{px:.1f}" cy="{py:.1f}" r="2.4" fill="{fill}" stroke="{colour}"/>')
-    return sheet(marks, "difference flux by time, one colour a band")
+    return sheet(marks, "difference flux by time, one colour a band; triangles are limits")
 
 
 def axes(x: Scale, y: Scale) -> list[str]:

@@ -6,7 +6,7 @@ nothing twice. Of a flood it keeps the anomalies and every so many of the rest, 
 
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from time import monotonic
 
 import numpy as np
@@ -21,7 +21,7 @@ from broker.kafka import spans
 from broker.kafka.subscription import NOT_OURS, source
 from broker.kafka.times import CUT_OFF_S
 from broker.kafka.troubles import Troubles
-from broker.web.index import Batch, Index, Row
+from broker.web.index import Batch, Index
 from broker.web.published import Classifications, Place, Shown, rows, shown
 from broker.web.pulse import Pulse
 
@@ -33,8 +33,6 @@ LOOK_AGAIN_S = 20.0  # for new partitions
 PAUSE_S = 2.0  # after an error
 KEPT_A_SECOND = 2_000  # answers that the index keeps of a flood, beside all anomalies
 
-Told = Callable[[Sequence[Row]], None]
-
 
 class Feed:
     """Follows the topic until it is stopped.
@@ -44,17 +42,13 @@ class Feed:
         index: what is written to.
         pulse: what is told of everything.
         since_ms: where an empty index begins [ms since 1970].
-        anomalies: told of the anomalies of each read, newest last.
     """
 
-    def __init__(
-        self, settings: Settings, index: Index, pulse: Pulse, since_ms: int, anomalies: Told = lambda _: None
-    ) -> None:
+    def __init__(self, settings: Settings, index: Index, pulse: Pulse, since_ms: int) -> None:
         self._settings = settings
         self._index = index
         self._pulse = pulse
         self._since_ms = since_ms
-        self._anomalies = anomalies
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
         self._reader = Classifications()
@@ -75,7 +69,7 @@ class Feed:
             try:
                 self._follow()
             except (KafkaException, StartupError, sqlite3.Error) as error:
-                self.trouble = str(error.args[0])
+                self.trouble = described(error)
                 log.warning("the page does not follow", error=self.trouble)
                 self._stop.wait(PAUSE_S)
 
@@ -101,7 +95,7 @@ class Feed:
                     looked = monotonic()
                     known = self._assign(consumer, topic, known)
                 messages = consumer.consume(READ, WAIT_S)
-                self.trouble = troubles.told("Kafka cannot be reached") if troubles and not messages else ""
+                self.trouble = f"Kafka: {troubles.told('it cannot be reached')}" if troubles and not messages else ""
                 if messages:
                     troubles.over()
                     heard = monotonic()
@@ -146,9 +140,14 @@ class Feed:
         kept = rows(columns, which, places)
         nights = {(night, self._settings.outputs.classifications): count for night, count in found.nights.items()}
         self._index.write(Batch(kept, nights, following))
-        if flagged := [row for row in kept if row["anomaly"]]:
-            self._anomalies(flagged)
 
     def count(self, found: Shown) -> None:
         """Tell the pulse of all that has come."""
         self._pulse.beat(found.surveys, found.best, int(found.anomaly.sum()), found.late_s)
+
+
+def described(error: Exception) -> str:
+    """What keeps the page from following, in words that name who it is."""
+    if isinstance(error, KafkaException):
+        return f"Kafka: {error.args[0].str()}"
+    return str(error) if isinstance(error, StartupError) else f"the index: {error}"

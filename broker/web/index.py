@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-LAYOUT = 2  # of the tables; a file of another layout is begun anew
+LAYOUT = 4  # of the tables; a file of another layout is begun anew
 OURS = int.from_bytes(b"misw")  # tells our files from those of other programs
 MOST_ANSWERS = 5_000_000  # some 250 bytes each
 CUT_AT_ONCE = 20_000
@@ -37,12 +37,14 @@ CREATE TABLE objects (
   first_mjd REAL NOT NULL, mjd REAL NOT NULL, alerts INTEGER NOT NULL, observations INTEGER NOT NULL,
   best INTEGER NOT NULL, probability REAL NOT NULL, score REAL NOT NULL, anomaly INTEGER NOT NULL,
   answer INTEGER NOT NULL,
+  flagged INTEGER NOT NULL, flagged_answer INTEGER, highest REAL,
   PRIMARY KEY (survey, object)
 ) WITHOUT ROWID;
 CREATE INDEX objects_by_time ON objects (answer, probability);
 CREATE INDEX objects_by_name ON objects (object);
 CREATE INDEX objects_by_class ON objects (best, answer, probability);
 CREATE INDEX objects_by_place ON objects (pixel) WHERE pixel IS NOT NULL;
+CREATE INDEX objects_by_flag ON objects (flagged_answer) WHERE flagged_answer IS NOT NULL;
 CREATE TABLE nights (night TEXT NOT NULL, topic TEXT NOT NULL, messages INTEGER NOT NULL, PRIMARY KEY (night, topic));
 CREATE TABLE places (
   topic TEXT NOT NULL, partition INTEGER NOT NULL, next INTEGER NOT NULL, PRIMARY KEY (topic, partition)
@@ -51,12 +53,15 @@ CREATE TABLE places (
 
 UPSERT = """
 INSERT INTO objects VALUES (:survey, :object, :ra, :dec, :pixel, :mjd, :mjd, 1, :observations,
-                            :best, :probability, :score, :anomaly, :id)
+                            :best, :probability, :score, :anomaly, :id,
+                            :anomaly, CASE WHEN :anomaly THEN :id END, CASE WHEN :anomaly THEN :score END)
 ON CONFLICT (survey, object) DO UPDATE SET
   ra = coalesce(excluded.ra, ra), dec = coalesce(excluded.dec, dec), pixel = coalesce(excluded.pixel, pixel),
   first_mjd = min(first_mjd, excluded.mjd), mjd = max(mjd, excluded.mjd), alerts = alerts + 1,
   observations = excluded.observations, best = excluded.best, probability = excluded.probability,
-  score = excluded.score, anomaly = excluded.anomaly, answer = excluded.answer
+  score = excluded.score, anomaly = excluded.anomaly, answer = excluded.answer,
+  flagged = flagged + excluded.flagged, flagged_answer = coalesce(excluded.flagged_answer, flagged_answer),
+  highest = max(coalesce(highest, excluded.highest), coalesce(excluded.highest, highest))
 """
 
 Row = dict[str, Any]

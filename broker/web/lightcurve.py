@@ -21,6 +21,10 @@ class LightCurves:
     def __init__(self, store: LightCurveStore) -> None:
         self._store = store
 
+    def ping(self) -> None:
+        """Return if the store answers. Raises TransientError."""
+        self._store.ping()
+
     def of(self, names: Sequence[str], most: int | None = None) -> list[NDArray[np.void]]:
         """The light curves of objects, "survey/object" each: [T] of dtype OBSERVATION, by time.
 

@@ -5,17 +5,19 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
-from broker.text import printable
+from broker.text import calendar, printable
 from broker.web import queries
 from broker.web.crew import Crew
-from broker.web.index import Index
+from broker.web.index import Index, Row
 from broker.web.pulse import Pulse
+from broker.web.views import address
 from model.taxonomy import CLASS_NAMES
 
 RATE_S = 5
 LATENCY_S = 60
 HOUR_S = 3600
 SPARK_S = 300
+SHOWN = 30  # objects with an anomaly
 EVERY_S = 0.8  # made anew, however many pages listen
 
 
@@ -41,15 +43,32 @@ class News:
 
 
 def account(index: Index) -> dict[str, Any]:
-    """What the index says of the latest answers: their models, and the messages of each night and topic."""
+    """What the index says: models of the latest answers, messages of each night and topic, objects with an anomaly."""
     with index.reading() as reading:
         models, nights = queries.models(reading), queries.nights(reading)
+        anomalies = queries.anomalous(reading, 0, None, SHOWN).rows
     return {
         "models": [
             {"model": printable(m["model"]), "version": printable(m["version"][:12]), "priors": printable(m["priors"])}
             for m in models
         ],
         "nights": [n | {"topic": printable(n["topic"])} for n in nights],
+        "anomalies": [brief(row) for row in anomalies],
+    }
+
+
+def brief(row: Row) -> dict[str, Any]:
+    """An object with an anomaly, for a line of the live page."""
+    return {
+        "name": f"{row['survey']}/{printable(row['object'])}",
+        "address": address(row["survey"], row["object"]),
+        "nearest": CLASS_NAMES[row["best"]],
+        "probability": round(row["probability"], 2),
+        "points": row["observations"],
+        "score": round(row["score"], 2),
+        "highest": round(row["highest"], 2),
+        "alerts": row["flagged"],
+        "at": calendar(row["published_ms"]),
     }
 
 
@@ -71,5 +90,5 @@ def news(pulse: Pulse, crew: Crew, trouble: str, line_s: float) -> dict[str, Any
         "alerts_hour": hour.alerts,
         "surveys": surveys,
         "workers": [{"name": w.name, "host": w.host, "partitions": w.partitions} for w in crew.workers],
-        "trouble": trouble or crew.trouble,
+        "trouble": trouble,
     }

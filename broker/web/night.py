@@ -147,7 +147,9 @@ def draw(curves: LightCurves, names: list[str]) -> tuple[dict[str, Markup], str]
         found = curves.of(names) if names else []
     except TransientError as error:
         return {}, str(error)
-    return {name: light_curve(rows) for name, rows in zip(names, found, strict=True) if len(rows)}, ""
+    return {
+        name: light_curve(name.partition("/")[0], rows) for name, rows in zip(names, found, strict=True) if len(rows)
+    }, ""
 
 
 def totals_of(counts: Counter[tuple[str, int]]) -> Counter[str]:

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import quote
 
 from fastapi import APIRouter, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
@@ -19,23 +18,18 @@ from broker.text import calendar, printable
 from broker.web import api, queries
 from broker.web.asking import asked
 from broker.web.guard import client_of
-from broker.web.index import Row
 from broker.web.links import links_of
+from broker.web.live import SHOWN
 from broker.web.queries import PAGE, Filters
 from broker.web.steps import known, steps, versions
-from broker.web.views import answer, summary
-from model.taxonomy import CLASS_NAMES, CLASSES
+from broker.web.views import address, answer, flagged, summary
+from model.taxonomy import CLASSES
 
 router = APIRouter(include_in_schema=False)
 
 EVERY_S = 1.0  # a page that listens is told
 DAY = timedelta(days=1)
 MOST_STEPS = 300  # rows of an object's table
-
-
-def address(survey: str, name: str) -> str:
-    """Where the page of an object is."""
-    return f"/objects/{quote(survey, safe='')}/{quote(name, safe='')}"
 
 
 def made() -> Environment:
@@ -67,12 +61,12 @@ def live(request: Request) -> Response:
     """The night as it goes on."""
     parts = request.app.state.parts
     with parts.index.reading() as index:
-        latest = queries.anomalies(index, 0, None, 15)
+        latest = queries.anomalous(index, 0, None, SHOWN)
     return page(
         request,
         "live.html",
         news=parts.news.latest(),
-        anomalies=[answer(row) for row in latest.rows],
+        anomalies=[flagged(row) for row in latest.rows],
         line_s=parts.latency_line_s,
     )
 
@@ -100,11 +94,8 @@ async def events(request: Request) -> Response:
         return Response("too many pages listen\n", 503, headers={"Retry-After": "30"})
 
     async def told() -> AsyncIterator[str]:
-        _, seen = parts.recent.since(2**62)
         while not await request.is_disconnected():
-            rows, seen = parts.recent.since(seen)
-            anomalies = [brief(row) for row in rows[-10:]]
-            yield f"data: {json.dumps(parts.news.latest() | {'anomalies': anomalies})}\n\n"
+            yield f"data: {json.dumps(parts.news.latest())}\n\n"
             await asyncio.sleep(EVERY_S)
 
     return Listening(told(), lambda: parts.listeners.leave(client))
@@ -123,7 +114,7 @@ def object_page(request: Request, survey: str, name: str) -> Response:
         links=links_of(found),
         steps=steps(answers),
         versions=versions(answers),
-        known=known(curve),
+        known=known(survey, curve),
     )
 
 
@@ -152,12 +143,12 @@ def search(
 
 @router.get("/lists/anomalies")
 def anomalies(request: Request, cursor: str | None = None, days: Annotated[int, Query(ge=1, le=3650)] = 1) -> Response:
-    """Anomalies of the last night, or of more."""
+    """Objects with an anomaly of the last night, or of more: one row each, however often they were flagged."""
     since_ms = int((datetime.now(UTC) - days * DAY).timestamp() * 1000)
     with request.app.state.parts.index.reading() as index:
-        found = asked(lambda: queries.anomalies(index, since_ms, cursor, PAGE))
-    rows = [answer(row) for row in found.rows]
-    return page(request, "anomalies.html", answers=rows, cursor=found.cursor, days=days)
+        found = asked(lambda: queries.anomalous(index, since_ms, cursor, PAGE))
+    rows = [flagged(row) for row in found.rows]
+    return page(request, "anomalies.html", objects=rows, cursor=found.cursor, days=days)
 
 
 @router.get("/lists/newest")
@@ -186,19 +177,6 @@ def risers(request: Request) -> Response:
 def docs(request: Request) -> Response:
     """The interface for programs."""
     return page(request, "docs.html", api=request.app.openapi())
-
-
-def brief(row: Row) -> dict[str, Any]:
-    """An anomaly for a line of the live page."""
-    return {
-        "name": f"{row['survey']}/{printable(row['object'])}",
-        "address": address(row["survey"], row["object"]),
-        "nearest": CLASS_NAMES[row["best"]],
-        "probability": round(row["probability"], 2),
-        "points": row["observations"],
-        "score": round(row["score"], 2),
-        "at": calendar(row["published_ms"]),
-    }
 
 
 def place_of(ra: str, dec: str) -> tuple[float, float]:

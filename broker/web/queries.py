@@ -103,6 +103,20 @@ def anomalies(index: sqlite3.Connection, since_ms: int, cursor: str | None, limi
     return page(rows, limit, "id")
 
 
+def anomalous(index: sqlite3.Connection, since_ms: int, cursor: str | None, limit: int) -> Page:
+    """Objects by their newest answer with the anomaly flag, since a time [ms since 1970].
+
+    A row is that answer, with `flagged`, how many of the object's answers had the flag, and `highest`, their score.
+    """
+    before = whole(cursor) if cursor else 2**62
+    rows = index.execute(
+        "SELECT answers.*, flagged, highest FROM objects JOIN answers ON answers.id = flagged_answer"
+        " WHERE flagged_answer < ? AND published_ms >= ? ORDER BY flagged_answer DESC LIMIT ?",
+        (before, since_ms, limit + 1),
+    ).fetchall()
+    return page(rows, limit, "id")
+
+
 def answers(index: sqlite3.Connection, survey: str, name: str, limit: int = MOST_ANSWERS) -> list[Row]:
     """What was said of an object, oldest first; of very many the newest."""
     rows: list[Row] = index.execute(

@@ -1,6 +1,6 @@
 """What the interface for programs answers, as types: they are its documentation too."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
@@ -65,6 +65,12 @@ class Observed(BaseModel):
     magnitude: Annotated[float | None, Field(description="AB, of |flux|; null below 3 sigma.")]
     magnitude_err: float | None
     detected: bool
+    kind: Annotated[
+        Literal["detection", "forced", "limit"],
+        Field(description="A limit, where the survey looked and found nothing, is kept as a flux of exactly 0."),
+    ]
+    depth: Annotated[float | None, Field(description="Of a limit: 5 sigma [nJy].")] = None
+    depth_magnitude: Annotated[float | None, Field(description="The same, AB.")] = None
 
 
 class Object(BaseModel):
@@ -88,6 +94,35 @@ class Answers(BaseModel):
 
     answers: list[Answer]
     cursor: str | None = None
+
+
+class Flagged(BaseModel):
+    """An object that has the anomaly flag, or had it."""
+
+    newest: Annotated[Answer, Field(description="The latest of its answers that has the flag.")]
+    alerts: Annotated[int, Field(description="How many of its answers seen here have the flag.")]
+    highest: Annotated[float, Field(description="The highest anomaly score of these.")]
+
+
+class FlaggedObjects(BaseModel):
+    """A page of a list of objects with the anomaly flag."""
+
+    objects: list[Flagged]
+    cursor: str | None = None
+
+
+class Riser(BaseModel):
+    """An object that brightens."""
+
+    summary: Summary
+    sigma_a_day: Annotated[float, Field(description="Change of flux in a band, in its standard errors a day.")]
+
+
+class RisersFound(BaseModel):
+    """The fastest first."""
+
+    risers: list[Riser]
+    trouble: Annotated[str, Field(description="Why there are none; empty where nothing is wrong.")] = ""
 
 
 class SkyPoint(BaseModel):

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from broker.surveys.limits import TELL, limits
 from broker.web.shapes import Answer
 from model.observation import BANDS
 from model.taxonomy import CLASS_NAMES
@@ -46,14 +47,17 @@ class Known(NamedTuple):
     """What the light curve holds."""
 
     detections: int
-    others: int
+    forced: int
+    limits: int | None  # None where the survey's alerts have none
     bands: list[tuple[str, int]]  # those that have points, and how many
     days: float
 
 
-def known(rows: NDArray[np.void]) -> Known:
-    """What is known of an object with a light curve [T]; the records name no photo-z and no threshold."""
+def known(survey: str, rows: NDArray[np.void]) -> Known:
+    """What is known of an object of a survey with a light curve [T]; the records name no photo-z and no threshold."""
     counts = np.bincount(rows["band"], minlength=len(BANDS)).tolist()
     seen = int(rows["detected"].sum())
     days = float(np.ptp(rows["mjd_tai"])) if len(rows) else 0.0
-    return Known(seen, len(rows) - seen, [(b, n) for b, n in zip(BANDS, counts, strict=True) if n], days)
+    limited = int(limits(survey, rows).sum())
+    bands = [(b, n) for b, n in zip(BANDS, counts, strict=True) if n]
+    return Known(seen, len(rows) - seen - limited, limited if survey in TELL else None, bands, days)

@@ -1,11 +1,15 @@
 """Rows of the index in the shapes that are answered."""
 
+from math import log10
+from urllib.parse import quote
+
 import numpy as np
 from numpy.typing import NDArray
 
+from broker.surveys.limits import depths_njy, limits
 from broker.web.index import Row
-from broker.web.lightcurve import magnitudes
-from broker.web.shapes import Answer, Named, Observed, Summary
+from broker.web.lightcurve import ZERO_POINT_NJY, magnitudes
+from broker.web.shapes import Answer, Flagged, Named, Observed, Summary
 from model.observation import BANDS
 from model.taxonomy import CLASS_IDS, CLASS_NAMES
 
@@ -54,14 +58,25 @@ def answer(row: Row) -> Answer:
     )
 
 
+def flagged(row: Row) -> Flagged:
+    """An object with the anomaly flag."""
+    return Flagged(newest=answer(row), alerts=row["flagged"], highest=row["highest"])
+
+
+def address(survey: str, name: str) -> str:
+    """Where the page of an object is."""
+    return f"/objects/{quote(survey, safe='')}/{quote(name, safe='')}"
+
+
 def class_named(number: int, probability: float) -> Named:
     """A class with its name."""
     return Named(class_id=number, name=CLASS_NAMES.get(number, str(number)), probability=probability)
 
 
-def observed(rows: NDArray[np.void]) -> list[Observed]:
-    """A light curve [T] of dtype OBSERVATION."""
+def observed(survey: str, rows: NDArray[np.void]) -> list[Observed]:
+    """A light curve [T] of dtype OBSERVATION, of an object of a survey."""
     magnitude, error = magnitudes(rows)
+    is_limit, depth = limits(survey, rows), depths_njy(rows)
     return [
         Observed(
             mjd=float(row["mjd_tai"]),
@@ -71,6 +86,9 @@ def observed(rows: NDArray[np.void]) -> list[Observed]:
             magnitude=None if np.isnan(m) else round(float(m), 4),
             magnitude_err=None if np.isnan(e) else round(float(e), 4),
             detected=bool(row["detected"]),
+            kind="detection" if row["detected"] else "limit" if limit else "forced",
+            depth=float(deep) if limit else None,
+            depth_magnitude=round(ZERO_POINT_NJY - 2.5 * log10(deep), 4) if limit else None,
         )
-        for row, m, e in zip(rows, magnitude, error, strict=True)
+        for row, m, e, limit, deep in zip(rows, magnitude, error, is_limit, depth, strict=True)
     ]

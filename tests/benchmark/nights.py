@@ -20,6 +20,7 @@ from tests.support.alerts import packets
 from tests.support.surveys import rubin_schema
 
 NIGHT_DAYS = 1.0
+BEFORE_DAYS = 0.04  # a visit in vain, before the detection of a night
 Record = dict[str, Any]
 Keyed = tuple[bytes, bytes]  # key and value
 
@@ -87,13 +88,21 @@ def rubin_night(record: Record, number: int) -> Record:
 
 
 def ztf_night(record: Record, number: int) -> Record:
-    """A packet so many nights later."""
+    """A packet so many nights later: each night a visit that finds nothing, a limit, and then the detection.
+
+    As in real packets the forced photometry has every visit but the one of the packet itself: the limits' and, once
+    they are past, the detections'.
+    """
     own = [later(record["candidate"], n, "jd", "candid") for n in range(number + 1)]
     rows = record["prv_candidates"]
-    earlier = [{name: one.get(name) for name in rows[0]} for one in own[:-1]]
+    limit = next(row for row in reversed(rows) if row["candid"] is None)
+    unseen = [limit | {"jd": one["jd"] - BEFORE_DAYS, "pid": one["pid"] - 1} for one in own[1:]]
+    found = [{name: one.get(name) for name in rows[0]} for one in own[:-1]]
+    earlier = [row for night in zip(found, unseen, strict=True) for row in night]
     changes = {"candid": own[-1]["candid"], "candidate": own[-1], "prv_candidates": [*rows, *earlier]}
     if points := record.get("fp_hists"):
-        changes["fp_hists"] = [*points, *(later(points[-1], n, "jd", "pid") for n in range(1, number + 1))]
+        visits = [{name: row[name] for name in ("jd", "fid", "pid")} for row in earlier]
+        changes["fp_hists"] = [*points, *(points[n % len(points)] | visit for n, visit in enumerate(visits))]
     return record | changes
 
 

@@ -19,7 +19,7 @@ NIGHTS = {"rubin": (RubinNights, 1), "ztf": (ZtfNights, 4)}  # for each of `real
 RUBIN_IDS = '[{"topics": "alerts", "ids": "rubin"}]'
 AT_ONCE = 64  # packets in memory
 COUNTED_S = 30.0  # after a commit, until it is counted too
-COUNT = re.compile(r'misweeper_(light_curves|fates)_total\{(?:how|fate)="(\w+)"\} ([0-9.e+]+)')
+COUNT = re.compile(r'misweeper_(?:light_curves|fates)_total\{[^}]*?(?:how|fate)="(\w+)"[^}]*\} ([0-9.e+]+)')
 
 
 def real_nights(sizes: Sizes) -> Iterator[Figure]:
@@ -80,9 +80,15 @@ def counted(service: Serving, count: int) -> dict[str, float]:
     def whole() -> bool:
         found.clear()
         for worker in service.workers:
-            for _, name, value in COUNT.findall(worker.ask("/metrics")[1]):
-                found[name] = found.get(name, 0.0) + float(value)
+            for name, value in told_by(worker.ask("/metrics")[1]):
+                found[name] = found.get(name, 0.0) + value
         return sum(found.get(fate, 0.0) for fate in ("published", "duplicate", "declined", "dead_letter")) >= count
 
     eventually(whole, COUNTED_S)
     return found
+
+
+def told_by(metrics: str) -> Iterator[tuple[str, float]]:
+    """How many light curves were handled how, and messages had which fate, by survey."""
+    for name, value in COUNT.findall(metrics):
+        yield name, float(value)

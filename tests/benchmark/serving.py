@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 import psutil
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from broker.config import Settings
@@ -21,9 +21,11 @@ from tests.benchmark.steady import PREFIX
 from tests.benchmark.way import Way
 from tests.support.service import Worker
 
-PARTITIONS = 6
+INPUT, PARTITIONS = "alerts", 6
 RUN = (sys.executable, "-m", "broker.commands.main", "run")
 SILENT_S = 120.0  # without an alert committed, and the benchmark is given up
+
+Told = Callable[[KafkaError | None, Message], None]
 
 
 class Sample(NamedTuple):
@@ -79,13 +81,13 @@ class Serving:
         """Send messages as fast as Kafka takes them, and return once it has them all."""
         producer = self.producer(linger_ms=5)
         for value, key in zip(values, keys, strict=True):
-            put(producer, value, key)
+            put(producer, INPUT, value, key)
         producer.flush()
         self.sent += len(values)
 
     def committed(self) -> int:
         """Alerts that the group has committed."""
-        places = [TopicPartition("alerts", p) for p in range(PARTITIONS)]
+        places = [TopicPartition(INPUT, p) for p in range(PARTITIONS)]
         return sum(max(0, p.offset) for p in self._group.committed(places, 10))
 
     def samples(self, every_s: float) -> list[Sample]:
@@ -109,12 +111,11 @@ class Serving:
         self._group.close()
 
 
-def put(producer: Producer, value: bytes, key: bytes, told: Callable[[], None] = lambda: None) -> None:
-    """Hand an alert to the producer, once it has room; `told` right before."""
+def put(producer: Producer, topic: str, value: bytes, key: bytes, told: Told | None = None) -> None:
+    """Hand an alert to the producer, once it has room; what becomes of it is `told`."""
     while True:
         try:
-            told()
-            producer.produce("alerts", value, key)
+            producer.produce(topic, value, key, on_delivery=told)
         except BufferError:
             producer.poll(0.1)
         else:

@@ -17,6 +17,7 @@ from tests.benchmark.stars import key, packets
 from tests.benchmark.way import STAGES, Took, Way
 
 PREFIX = "misweeper:"
+WAY = {"get", "mget", "set", "rpush", "llen", "lrange"}  # commands of an alert's way
 
 
 def stages(sizes: Sizes) -> Iterator[Figure]:
@@ -50,19 +51,22 @@ def lengths(sizes: Sizes) -> Iterator[Figure]:
 
 
 def objects(sizes: Sizes) -> Iterator[Figure]:
-    """The rate with few objects in the store and with many. Their curves are of 2 observations."""
-    with EmbeddedValkey() as valkey:
+    """The rate with few objects in the store and with many, and Valkey's own share. Curves are of 2 observations."""
+    with EmbeddedValkey() as valkey, redis.Redis.from_url(valkey.url) as client:
         way = Way(valkey.url, PREFIX)
         random, rates, filled = Random(0), {}, 0
         for count in sizes.objects:
             say(f"filling: {count:,} objects")
             way.fill("o", count, 2, first=filled)
-            filled, found = count, []
+            filled, found, inside = count, list[float](), list[float]()
             for r in range(sizes.rounds):
                 names = random.sample(range(count), min(count, sizes.batch))
+                client.config_resetstat()
                 found.append(1e6 / taken(way, "o", names, 10 + len(rates) * sizes.rounds + r).whole_us)
+                inside.append(commands_us(client) / len(names))
             rates[count] = found
             yield Figure.of("objects", f"{count:,} objects", "alerts/s", found)
+            yield Figure.of("objects", f"{count:,} objects, Valkey's own commands", "us", inside)
         yield ratios("objects", f"{filled:,} over {sizes.objects[0]:,}", rates[filled], rates[sizes.objects[0]])
         way.close()
 
@@ -108,6 +112,12 @@ def memory(sizes: Sizes) -> Iterator[Figure]:
         yield Figure.of("Redis", "a state (MEMORY USAGE)", "bytes", [usage(client, state) for state in states])
         yield Figure.of("Redis", "an object of 100 (used_memory)", "bytes", [grown / sizes.batch])
         way.close()
+
+
+def commands_us(client: redis.Redis) -> float:
+    """How long the server has worked on commands for light curves, since its counts were reset."""
+    told = client.info("commandstats")
+    return sum(float(of["usec"]) for name, of in told.items() if name.removeprefix("cmdstat_") in WAY)
 
 
 def usage(client: redis.Redis, name: bytes) -> int:

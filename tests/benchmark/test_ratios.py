@@ -22,7 +22,7 @@ from tests.benchmark.stars import key, packets
 from tests.benchmark.way import Took, Way
 from tests.support.servers import redis_server
 
-ROUNDS, OBJECTS = 7, 256
+ROUNDS, OBJECTS, MANY = 7, 256, 30_000
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +37,7 @@ def way(url):
     for points in (20, 350, 1000):
         way.fill(f"n{points}-", OBJECTS, points)
     way.fill("h", OBJECTS, 1000, whole=True)
+    way.fill("m", MANY, 2)
     yield way
     way.close()
 
@@ -62,7 +63,17 @@ def test_an_alert_of_a_long_curve_costs_what_one_of_a_short_curve_does(took):
 
 
 def test_a_known_history_of_1000_costs_a_few_native_alerts_after_decoding(took):
-    assert least_us(took["h"]) < 10 * least_us(took["n1000-"])
+    assert least_us(took["h"]) < 4 * least_us(took["n1000-"])
+
+
+def test_an_alert_costs_us_the_same_however_many_objects_there_are(way: Way):
+    """What it costs more is the server's, whose memory is not in its caches then."""
+    few, many = list[Took](), list[Took]()
+    for r in range(ROUNDS):
+        few.append(way.take(way.batch(packets("m", range(OBJECTS), 10 + r, 1))))
+        spread = range(OBJECTS + r, MANY, MANY // OBJECTS)[:OBJECTS]
+        many.append(way.take(way.batch(packets("m", spread, 10 + r, 1))))
+    assert least_us(many) < 1.5 * least_us(few)
 
 
 def test_reading_columns_is_several_times_faster_than_fastavro(way: Way):

@@ -17,10 +17,10 @@ from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 from broker.accounts.ledger import FATES
 from broker.accounts.reconcile import Wanted, reconcile
 from broker.config import Settings
-from broker.embedded import EmbeddedKafka, EmbeddedValkey, Servers
 from broker.kafka.topics import create_topics
 from tests.chaos.badday import BadDay
 from tests.chaos.campaign import PARTITIONS, Campaign
+from tests.chaos.fleets import alone, fleets
 from tests.chaos.reference import DENSE, Reference
 
 SHOWN = 20  # differences
@@ -35,30 +35,33 @@ def main(
     seed: Annotated[int, typer.Option(min=0, help="Decides what happens, not when.")] = 1,
     bad_day: Annotated[bool, typer.Option("--bad-day", help="Faults of every kind, several at once.")] = False,
     rounds: Annotated[int, typer.Option(min=1, help="Of faults, on a bad day.")] = 12,
+    cluster: Annotated[bool, typer.Option("--cluster", help="Three Kafkas and six Valkeys, not on a bad day.")] = False,
 ) -> None:
     """Exit 1 where an alert was lost, published twice or differs from a run in which nothing went wrong.
 
     Examples:
         python -m tests.chaos --alerts 20000 --kills 15
         python -m tests.chaos --bad-day --rounds 5
+        python -m tests.chaos --cluster --alerts 5000 --kills 12
     """
+    if cluster and bad_day:
+        raise typer.BadParameter("a bad day has one Kafka and one Valkey; leave --cluster or --bad-day out")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # through every finally: no worker outlives us
     console = Console(stderr=True)
     folder = Path(tempfile.mkdtemp(prefix="misweeper-chaos-"))
-    with EmbeddedValkey(console, persistent=True) as valkey, EmbeddedKafka(console) as kafka:
+    with fleets(console, seed) if cluster else alone(console) as (servers, more, copies):
         columns = (*Progress.get_default_columns()[:-1], MofNCompleteColumn(), TimeElapsedColumn())
         with Progress(*columns, console=console) as progress:
             say = lambda event: progress.console.print(event, markup=False, highlight=False)  # noqa: E731
-            servers = Servers(kafka, valkey)
             trial: Campaign | BadDay
             if bad_day:
                 trial = BadDay(servers, folder, workers, rounds, PER_S, seed, say)
             else:
-                trial = Campaign(servers, folder, workers, kills, alerts, seed, say)
+                trial = Campaign(servers, folder, workers, kills, alerts, seed, say, more)
             os.environ.update(trial.service.variables())
             settings = Settings.load()
             admin = AdminClient(settings.kafka.client())
-            create_topics(admin, settings, PARTITIONS, 1)
+            create_topics(admin, settings, PARTITIONS, copies)
             task = progress.add_task("alerts sent", total=None if bad_day else alerts)
             began = time.monotonic()
             try:

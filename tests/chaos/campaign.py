@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -76,6 +76,7 @@ class Campaign:
         alerts: to send at least.
         seed: decides what happens, not when: processes are not deterministic.
         say: told of every event.
+        environment: what workers are told of the servers.
     """
 
     servers: Servers
@@ -85,6 +86,7 @@ class Campaign:
     alerts: int
     seed: int
     say: Callable[[str], None]
+    environment: Mapping[str, str] = field(default_factory=dict)
     happened: Counter[str] = field(default_factory=Counter)
     sent: int = 0
     faults: list[str] = field(default_factory=list)  # what must not happen at all
@@ -94,7 +96,7 @@ class Campaign:
         self._rng = random.Random(self.seed)
         command = (sys.executable, "-m", "tests.chaos.worker")
         more = {"MISWEEPER_BATCH__MAX_SIZE": "256", "MISWEEPER_REDIS__TIMEOUT_S": "1"}
-        more |= {"MISWEEPER_KAFKA__TOPICS": ",".join(TOPICS.values())}
+        more |= {"MISWEEPER_KAFKA__TOPICS": ",".join(TOPICS.values()), **self.environment}
         kafka, url = self.servers.kafka.bootstrap_servers, self.servers.valkey.url
         self.service = Service(kafka, url, "chaos-", self.folder, more, command=command)
 

@@ -63,14 +63,16 @@ def workers(valkey):
 def fill(client, enough=None):
     """Another program writes into a Redis that has no room, until something is deleted for it, and that is enough."""
     before = client.info("stats")["evicted_keys"]
+    policy = "allkeys-lru" if enough else "volatile-lru"  # its own keys go: never the store's identity
     enough = enough or (lambda: client.info("stats")["evicted_keys"] > before)
-    client.config_set("maxmemory-policy", "allkeys-lru")
+    client.config_set("maxmemory-policy", policy)
     client.config_set("maxmemory", client.info("memory")["used_memory"] + 20 * len(FILLER))
     number = 0
     while not enough():
-        client.set(f"other-{number}", FILLER)
+        client.set(f"other-{number}", FILLER, ex=3600)
         number += 1
     client.config_set("maxmemory", 0)
+    client.config_set("maxmemory-policy", "allkeys-lru")
 
 
 def test_an_eviction_that_another_worker_has_made_good_is_still_a_loss_for_who_was_at_work(workers, client):

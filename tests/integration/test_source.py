@@ -27,16 +27,16 @@ def make(kafka, topics, topic_prefix):
     made = []
 
     def make(*wanted, **options):
-        held, added = set(), []
+        added = []
         settings = {"bootstrap.servers": kafka, "group.id": topic_prefix, "session.timeout.ms": 6000}
         source = KafkaSource(
             settings,
             wanted or topics[:1],
-            lambda now: (held.clear(), held.update(now)),
+            lambda _: None,
             on_added=lambda: added.append(1),
             **options,
         )
-        source.held, source.added = held, added
+        source.added = added
         made.append(source)
         return source
 

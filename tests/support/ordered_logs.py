@@ -1,6 +1,6 @@
 """What logs say is to be answered: law 5 itself, since the order of a log is the order of arrival."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -71,6 +71,14 @@ def overtaken(
     sources = {key: parse(log, int(salts([key])[0]))[0]["source"].tolist() for key, log in new}
     found = {(key, SOURCES[source]) for key, some in sources.items() for source in some}
     return {place: one for place, one in answers.items() if (alert_at(place).key, place[0]) not in found}
+
+
+def published_once(published: Sequence[Place], alerts: Iterable[tuple[Place, Alert]], *, whole: bool) -> None:
+    """AssertionError where an alert was published never, or twice; where logs were lost, twice of one partition."""
+    told = {place: (a.key, a.alert_id, a.observation.mjd_tai, a.observation.band) for place, a in alerts}
+    assert {told[place] for place in published} == set(told.values()), "an alert was never published"
+    once = [(told[place], 0 if whole else place[0]) for place in published]
+    assert len(once) == len(set(once)), "an alert was published twice"
 
 
 def is_known(row: np.void, curve: np.ndarray) -> bool:

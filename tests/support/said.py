@@ -1,4 +1,4 @@
-"""Rows of the page's index, made up."""
+"""Rows of the page's index and what they are made from, made up."""
 
 from typing import Any
 
@@ -39,6 +39,30 @@ def said(name: str, number: int = 0, best: int = 90, **changes: Any) -> dict[str
         "pixel": None,
     }
     return row | changes
+
+
+def classification(**changes: Any) -> dict[str, Any]:
+    """One of ours, as it is published."""
+    record = {
+        "alertId": 2**60,
+        "objectId": "new",
+        "survey": "ztf",
+        "mjd": 60_000.5,
+        "ra": 150.0,
+        "dec": 2.0,
+        "observations": 12,
+        "classifications": [{"classId": c, "probability": 1 / 14} for c in CLASS_IDS],
+        "priors": "natural",
+        "p99": 0.2,
+        "anomalyScore": 4.5,
+        "anomaly": False,
+        "classifierName": "default",
+        "classifierVersion": "d98a",
+        "brokerVersion": "1",
+        "ingestTimestamp": 1_795_000_000_000,
+        "publishTimestamp": 1_795_000_000_015,
+    }
+    return record | changes
 
 
 def written(index: Index, *rows: dict[str, Any]) -> None:

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
+import numpy as np
+
 from broker.errors import Reason, StoreLostError
 from broker.kafka.batch import Place
 from broker.lightcurves.facts import Facts
@@ -13,6 +15,7 @@ from broker.lightcurves.store import InMemoryLightCurves, Refused
 from tests.support.kafka_double import KafkaDouble, fates
 from tests.support.reading import READ
 
+LEFT_OUT = (Reason.SET_ASIDE, "duplicate")
 Entries = Sequence[tuple[bytes, Sequence[bytes]]]
 
 
@@ -109,13 +112,10 @@ class SteppedStore:
         """See broker.lightcurves.rebuild.refill."""
         ends = {(self._kafka.topic, p): end for p, end in enumerate(self._kafka.committed)}
         wanted = sorted(ends if places is None else places)
-        aside = {
-            (self._kafka.topic, *place)
-            for place, said in fates(self._kafka.visible)
-            if said.get("reason") == Reason.SET_ASIDE
-        }
+        left_out = [place for place, said in fates(self._kafka.visible) if said.get("reason") in LEFT_OUT]
+        aside = {(self._kafka.topic, p): np.array([o for q, o in left_out if q == p], np.int64) for p, _ in left_out}
         batches = [self._kafka.inputs[place[1]][read_to.get(place, 0) : ends[place]] for place in wanted]
-        rebuild(filter(None, batches), READ, self._store, aside=aside)
+        rebuild(filter(None, batches), READ, self._store, ends=ends, aside=aside)
         return ends
 
     def glance(self) -> None:

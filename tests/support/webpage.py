@@ -17,7 +17,6 @@ from broker.web.feed import Feed
 from broker.web.index import Index
 from broker.web.lightcurve import LightCurves
 from broker.web.pulse import Pulse
-from broker.web.recent import Recent
 from broker.web.rollcall import RollCall
 from model.observation import OBSERVATION
 
@@ -58,7 +57,7 @@ class Site:
 def site(folder: Path, searches_a_minute: int = 10_000) -> Iterator[Site]:
     """A page that follows nothing: no thread is started."""
     index, store, settings, pulse = Index(folder / "index.sqlite"), InMemoryLightCurves(), Settings(), Pulse()
-    parts = Parts(index, pulse, Feed(settings, index, pulse, 0), RollCall(), LightCurves(store), Recent())
+    parts = Parts(index, pulse, Feed(settings, index, pulse, 0), RollCall(), LightCurves(store))
     try:
         yield Site(index, store, parts, TestClient(application(parts, searches_a_minute=searches_a_minute)))
     finally:

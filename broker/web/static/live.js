@@ -68,10 +68,16 @@ function anomaly(a) {
   const meter = made("meter");
   Object.assign(meter, { min: 0, max: 1, value: a.probability, ariaLabel: `probability of ${a.nearest}` });
   chance.append(meter, " ", made("span", a.probability.toFixed(2), "p"));
-  row.append(made("td", a.at), name, made("td", a.nearest), chance, made("td", a.points, "n"), made("td", a.score.toFixed(2), "n"));
-  const body = at("anomalies");
-  body.prepend(row);
-  while (body.rows.length > 30) body.deleteRow(-1);
+  const numbers = [a.points, a.score.toFixed(2), a.highest.toFixed(2), a.alerts];
+  row.append(made("td", a.at), name, made("td", a.nearest), chance, ...numbers.map((n) => made("td", n, "n")));
+  return row;
+}
+
+let flagged = "";
+function anomalies(some) {
+  if (JSON.stringify(some) === flagged) return;
+  flagged = JSON.stringify(some);
+  at("anomalies").replaceChildren(...some.map(anomaly));
 }
 
 function axis(size, values) {
@@ -102,7 +108,7 @@ function show(news) {
   workers(news.workers);
   if (news.models.length) models(news.models);
   if (news.nights.length) nights(news.nights);
-  news.anomalies.forEach(anomaly);
+  anomalies(news.anomalies);
   const now = Math.floor(Date.now() / 1000);
   spark.setData([news.rates.map((_, i) => now - news.rates.length + i), news.rates]);
 }

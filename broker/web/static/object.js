@@ -33,7 +33,7 @@ function options(target, height, label, series, extra = {}) {
     scales: { x: { time: false, range: span() }, ...extra.scales },
     cursor: { sync: { key: sync.key }, drag: { x: true, y: false } },
     legend: { show: false },
-    axes: [axis(extra.last ? (time() === "days" ? "days since the first detection" : "MJD, TAI") : undefined, 28), axis(label, 58)],
+    axes: [axis(extra.last ? (time() === "days" ? "days since the first detection" : "MJD, TAI") : undefined, 28), axis(label, 76)],
     series: [{}, ...series], hooks: { draw: [...(extra.draw ?? []), mark] },
   };
 }
@@ -45,7 +45,8 @@ function span() {
   return [low - room, high + room];
 }
 
-// Points of a band with their errors: filled where detected, hollow where forced.
+// Points of a band: filled where detected, hollow where forced, both with their errors; a limit is a triangle that
+// points down, as deep as it is.
 function drawPoints(rows, colour) {
   return (u) => {
     const { ctx } = u;
@@ -56,10 +57,20 @@ function drawPoints(rows, colour) {
     ctx.clip();
     ctx.strokeStyle = ctx.fillStyle = colour;
     ctx.lineWidth = ratio;
-    for (const [t, y, error, detected] of rows) {
+    for (const [t, y, error, kind] of rows) {
       const px = u.valToPos(t, "x", true);
+      const detected = kind === "detection";
       ctx.globalAlpha = detected ? 1 : 0.55;
       ctx.beginPath();
+      if (kind === "limit") {
+        const [top, size] = [u.valToPos(y, "y", true), 4 * ratio];
+        ctx.moveTo(px - size, top);
+        ctx.lineTo(px + size, top);
+        ctx.lineTo(px, top + 1.6 * size);
+        ctx.closePath();
+        ctx.stroke();
+        continue;
+      }
       ctx.moveTo(px, u.valToPos(y - error, "y", true));
       ctx.lineTo(px, u.valToPos(y + error, "y", true));
       ctx.stroke();
@@ -73,9 +84,15 @@ function drawPoints(rows, colour) {
 
 function curve() {
   const magnitude = unit() === "magnitude";
-  const rows = object.light_curve.filter((o) => shown.has(o.band) && (!magnitude || o.magnitude !== null));
-  const value = (o) => (magnitude ? [o.magnitude, o.magnitude_err] : [o.flux, o.flux_err]);
-  const draw = [...BANDS].map((band) => drawPoints(rows.filter((o) => o.band === band).map((o) => [x(o.mjd), ...value(o), o.detected]), style(`--${band}`)));
+  const bright = (o) => !magnitude || o.magnitude !== null || o.kind === "limit";
+  const rows = object.light_curve.filter((o) => shown.has(o.band) && bright(o));
+  const faint = object.light_curve.filter((o) => shown.has(o.band) && !bright(o)).length;
+  at("faint").textContent = faint ? `${faint} points below 3 σ have no magnitude` : "";
+  const value = (o) => {
+    if (o.kind === "limit") return [magnitude ? o.depth_magnitude : o.depth, 0];
+    return magnitude ? [o.magnitude, o.magnitude_err] : [o.flux, o.flux_err];
+  };
+  const draw = [...BANDS].map((band) => drawPoints(rows.filter((o) => o.band === band).map((o) => [x(o.mjd), ...value(o), o.kind]), style(`--${band}`)));
   const heights = rows.flatMap((o) => { const [y, e] = value(o); return [y - e, y + e]; });
   let [low, high] = heights.length ? [Math.min(...heights), Math.max(...heights)] : [-1, 1];
   if (!magnitude) [low, high] = [Math.min(0, low), Math.max(0, high)];
@@ -96,6 +113,18 @@ function compared() {
   return boxes.length ? boxes.filter((b) => b.checked).map((b) => b.value) : [model(object.answers[0])];
 }
 
+// What each of the compared models said last at each moment: of several alerts of one moment the one that was answered
+// last has it, else a line would go up and down where time stands still.
+function moments() {
+  const times = [...new Set(object.answers.map((a) => a.mjd))].sort((a, b) => a - b);
+  const lines = compared().map((version) => {
+    const last = new Map();
+    for (const a of object.answers) if (model(a) === version && !(last.get(a.mjd)?.number > a.number)) last.set(a.mjd, a);
+    return { version, said: times.map((t) => last.get(t)) };
+  });
+  return { times: times.map(x), lines };
+}
+
 function chances() {
   const names = new Map();
   for (const said of object.answers) for (const c of said.classes) names.set(c.name, Math.max(names.get(c.name) ?? 0, c.probability));
@@ -103,10 +132,11 @@ function chances() {
   const seen = all.filter((name) => names.get(name) >= 0.05).sort((a, b) => names.get(b) - names.get(a));
   const of = (said, name) => said.classes.find((c) => c.name === name)?.probability ?? 0;
   const colour = (name) => COLOURS[all.indexOf(name) % COLOURS.length];
-  const lines = compared().flatMap((version, k) => seen.map((name) => ({ version, k, name })));
+  const { times, lines: models } = moments();
+  const lines = models.flatMap(({ said }, k) => seen.map((name) => ({ said, k, name })));
   const series = lines.map(({ k, name }) => ({ label: name, stroke: colour(name), width: 2, dash: DASHES[k % DASHES.length], spanGaps: true, points: { show: object.answers.length < 60 } }));
-  const values = lines.map(({ version, name }) => object.answers.map((a) => (model(a) === version ? of(a, name) : null)));
-  plot("chances", 260, "class probability", series, [object.answers.map((a) => x(a.mjd)), ...values], { scales: { y: { range: [0, 1] } } });
+  const values = lines.map(({ said, name }) => said.map((a) => (a ? of(a, name) : null)));
+  plot("chances", 260, "class probability", series, [times, ...values], { scales: { y: { range: [0, 1] } } });
   const items = seen.map((name) => {
     const item = made("li");
     const key = made("i");
@@ -119,12 +149,12 @@ function chances() {
 }
 
 function scores() {
-  const flagged = object.answers.map((a) => (a.anomaly ? a.anomaly_score : null));
-  const versions = compared();
-  const lines = versions.map((_, k) => ({ label: "anomaly score", stroke: style("--quiet"), width: 2, dash: DASHES[k % DASHES.length], spanGaps: true }));
-  const values = versions.map((version) => object.answers.map((a) => (model(a) === version ? a.anomaly_score : null)));
+  const { times, lines: models } = moments();
+  const flagged = times.map((_, i) => models.map(({ said }) => said[i]).find((a) => a?.anomaly)?.anomaly_score ?? null);
+  const lines = models.map((_, k) => ({ label: "anomaly score", stroke: style("--quiet"), width: 2, dash: DASHES[k % DASHES.length], spanGaps: true }));
+  const values = models.map(({ said }) => said.map((a) => a?.anomaly_score ?? null));
   const series = [...lines, { label: "flagged", stroke: style("--bad"), width: 0, points: { show: true, size: 8, fill: style("--bad") } }];
-  plot("scores", 170, "anomaly score", series, [object.answers.map((a) => x(a.mjd)), ...values, flagged], { last: true });
+  plot("scores", 170, "anomaly score", series, [times, ...values, flagged], { last: true });
 }
 
 // A line across every chart at the answer that is looked at.
@@ -154,7 +184,9 @@ function why(number) {
   const rows = said.classes.map((c) => ({ ...c, was: was.get(c.name), change: before ? c.probability - was.get(c.name) : 0 }));
   rows.sort((a, b) => Math.abs(b.change) - Math.abs(a.change) || b.probability - a.probability);
   const points = object.light_curve.filter((o) => Math.abs(o.mjd - said.mjd) < 1e-6);
-  const what = points.map((o) => `${o.band} ${Math.round(o.flux).toLocaleString("en")} ± ${Math.round(o.flux_err).toLocaleString("en")} nJy${o.detected ? "" : ", forced"}`);
+  const njy = (flux) => Math.round(flux).toLocaleString("en");
+  const told = { detection: "", forced: ", forced", limit: ", a limit" };
+  const what = points.map((o) => `${o.band} ${njy(o.flux)} ± ${njy(o.flux_err)} nJy${told[o.kind]}`);
   const title = made("h3", `MJD ${said.mjd.toFixed(4)}: ${what.join("; ") || "an observation that the light curve no longer has"}`);
   const table = made("table");
   const head = made("tr");
@@ -165,14 +197,14 @@ function why(number) {
   }
   table.createTHead().append(head);
   const body = table.createTBody();
-  const told = rows.filter((row) => Math.abs(row.change) >= 0.0005 || row.probability >= 0.005);
-  for (const row of told) {
+  const moved = rows.filter((row) => Math.abs(row.change) >= 0.0005 || row.probability >= 0.005);
+  for (const row of moved) {
     const line = body.insertRow();
     const name = made("th", row.name);
     name.scope = "row";
     line.append(name, made("td", before ? row.was.toFixed(3) : "–"), made("td", row.probability.toFixed(3)), made("td", before ? `${row.change < 0 ? "−" : "+"}${Math.abs(row.change).toFixed(3)}` : "–"));
   }
-  const rest = rows.length - told.length;
+  const rest = rows.length - moved.length;
   at("why").replaceChildren(title, table, ...(rest ? [made("p", `${rest} others stay below 0.005.`)] : []), asking(said));
   at("why").hidden = false;
   document.querySelectorAll(".step").forEach((b) => b.setAttribute("aria-pressed", String(+b.dataset.number === number)));

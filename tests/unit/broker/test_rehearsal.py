@@ -5,14 +5,14 @@ from numba.core.dispatcher import Dispatcher
 
 from broker import rehearsal
 from broker.config import Outputs as Topics
-from broker.lightcurves import hashes, stepping
+from broker.lightcurves import hashes, seen, stepping
 from broker.outputs import encoding
 from broker.outputs.messages import Outputs
 from broker.packets.reader import AlertReader
 from model import artefact, running, state
 from model.classifier import Classifier
 
-MODULES = (hashes, stepping, encoding, running, state)
+MODULES = (hashes, seen, stepping, encoding, running, state)
 CALLED = (
     "row_hashes",
     "checksums",

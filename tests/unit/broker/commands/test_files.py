@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from broker.commands.files import put, try_out
+from broker.commands.files import placed, put, try_out
 from broker.errors import StartupError
 
 FULL = """
@@ -57,6 +57,27 @@ def test_what_cannot_be_written_is_one_sentence_before_the_work(tmp_path, name):
         with pytest.raises(StartupError, match=r"cannot be written \(.+\); name another file$") as caught:
             write(tmp_path / name)
         assert str(caught.value).isprintable()
+
+
+def made(path, then=lambda: None):
+    """A folder with a file in it."""
+    with placed(path) as beside:
+        beside.mkdir()
+        (beside / "part").touch()
+        assert not (path / "part").exists()
+        then()
+
+
+def test_a_folder_is_moved_into_place_whole_or_not_at_all(tmp_path):
+    with pytest.raises(IndexError):
+        made(tmp_path / "out", then=[].pop)
+    assert list(tmp_path.iterdir()) == []
+    made(tmp_path / "out")
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["part"]
+    (tmp_path / "out" / "part").rename(tmp_path / "out" / "old")
+    with pytest.raises(StartupError, match="cannot be written"):
+        made(tmp_path / "out")
+    assert [p.name for p in tmp_path.rglob("*")] == ["out", "old"], "a folder that is not empty stays"
 
 
 def test_a_full_disk_leaves_the_old_file_and_no_part_of_the_new_one(tmp_path):

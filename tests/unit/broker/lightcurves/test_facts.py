@@ -53,6 +53,14 @@ def test_a_disk_that_cannot_be_written_is_a_problem(field):
     assert "could not write" in facts({field: "err"}).problems()["disk"]
 
 
+def test_replicas_that_are_not_waited_for_are_a_problem():
+    replicated = facts({"connected_slaves": "2"}, {"connected_slaves": "1"})
+    assert replicated.replicas == 1
+    assert "set MISWEEPER_REDIS__REPLICAS to 1" in replicated.problems()["failover"]
+    assert replicated._replace(waited_for=1).problems() == {}
+    assert facts({"connected_slaves": "0"}).problems() == {}
+
+
 def test_the_nodes_of_a_cluster_are_one_store_as_weak_as_the_weakest():
     both = facts(
         {"valkey_version": "9.1"}, {"maxmemory_policy": "volatile-lru", "evicted_keys": "3", "aof_enabled": "0"}

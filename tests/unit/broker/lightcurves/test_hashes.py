@@ -4,6 +4,8 @@ import numpy as np
 
 from broker.lightcurves.hashes import checksums, row_hashes, salts
 
+LARGEST = 2**32 - 1
+
 
 def sums(words, tails=(), ends=None, seeds=None):
     words = np.atleast_2d(np.array(words, np.uint64))
@@ -24,8 +26,10 @@ def hashes(mjd=60000.5, flux=10.0, error=1.0, kind=2, salt=1):
 
 
 def test_checksums_are_the_same_numbers_on_every_machine():
-    """Written down here: a change of them makes every stored light curve unreadable."""
-    assert sums([[1, 2, 3]], [4, 5], seeds=[6]) == [0xE8537852BEF36039]
+    """Written down here: a change of the first makes every stored light curve unreadable, of the others every state."""
+    assert sums([[1, 2, 3]], seeds=[6]) == [0xFC1A0A035DFDF12D]
+    assert sums([[1, 2, 3]], [4, 5], seeds=[6]) == [0xFAE59CFED0627C9B]
+    assert sums([[1, 2, 3]], [4, 5, 6, 7, 8], seeds=[6]) == [0x36AD4AA3295FEB5B]
 
 
 def test_one_changed_bit_changes_a_checksum():
@@ -41,6 +45,19 @@ def test_one_changed_bit_changes_a_checksum():
 
 def test_the_order_and_the_number_of_words_count():
     assert len({*sums([[1, 2]]), *sums([[2, 1]]), *sums([[1, 2, 0]]), *sums([[1]]), *sums([[1]], [2])}) == 5
+
+
+def test_one_changed_bit_of_the_tails_and_their_order_and_number_change_a_checksum():
+    tails = [7, 0, LARGEST, 9, 11, 1 << 31, 5]
+    found = {sums([1], tails[:size])[0] for size in range(8)} | {sums([1], [*tails, 0])[0]}
+    found |= {sums([1], [t ^ (1 << bit if i == k else 0) for k, t in enumerate(tails)])[0]
+              for i in range(7) for bit in range(32)}  # fmt: skip
+    for i in range(6):
+        for j in range(i + 1, 7):
+            swapped = list(tails)
+            swapped[i], swapped[j] = tails[j], tails[i]
+            found |= set(sums([1], swapped))
+    assert len(found) == 9 + 7 * 32 + 21
 
 
 def test_each_row_of_words_has_its_own_share_of_the_tails():

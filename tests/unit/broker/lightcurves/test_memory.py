@@ -179,14 +179,6 @@ def test_history_joins_the_curve_once():
     assert len(store.logs[KEY]) == 4
 
 
-def test_an_object_whose_alerts_begin_to_bring_history_is_read_once():
-    store = InMemoryLightCurves()
-    remember(store, arrival(1, 1.0, 10.0))
-    history = (Observation(1.0, 10.0, 1.0, 2, True),)
-    assert not stepped(remember(store, arrival(2, 2.0, 20.0, history=history)))
-    assert stepped(remember(store, arrival(3, 3.0, 30.0, history=history)))
-
-
 def test_the_history_of_a_duplicate_is_not_taken_for_known():
     """A state that knew it, though the log has it not, would keep it out of the light curve for ever."""
     store = InMemoryLightCurves()

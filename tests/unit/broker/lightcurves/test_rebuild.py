@@ -9,7 +9,7 @@ from broker.lightcurves.entries import HISTORY, observations, parse
 from broker.lightcurves.hashes import salts
 from broker.lightcurves.memory import Memory
 from broker.lightcurves.plan import DUPLICATE
-from broker.lightcurves.rebuild import rebuild
+from broker.lightcurves.rebuild import ALL, NONE, rebuild
 from broker.lightcurves.recall import curve_of
 from broker.lightcurves.store import InMemoryLightCurves, Refused
 from broker.packets.decoded import Decoded, Packets
@@ -18,6 +18,8 @@ from tests.support.columns import Alert, Arrival, alerts_of, columns_of
 from tests.support.echo import Echo
 
 KEY = b"test/object"
+PLACE = ("alerts", 0)
+ASIDE = {PLACE: np.array([2, 5]), ("alerts", 1): np.array([3])}
 
 
 def alert(number, mjd, history=()):
@@ -52,10 +54,10 @@ def reader(arrivals, poisons=()):
     return read_alerts
 
 
-def rebuilt(store, *arrivals, batch=2, poisons=(), pauses_s=(), aside=()):
+def rebuilt(store, *arrivals, batch=2, poisons=(), pauses_s=(), aside=NONE, ends=ALL):
     messages = [a.message for a in arrivals]
     batches = [messages[i : i + batch] for i in range(0, len(messages), batch)]
-    return rebuild(batches, reader(arrivals, poisons), store, pauses_s=pauses_s, aside=aside)
+    return rebuild(batches, reader(arrivals, poisons), store, pauses_s=pauses_s, aside=aside, ends=ends)
 
 
 def entries(store):
@@ -184,7 +186,7 @@ def test_a_store_that_comes_back_gets_everything_and_one_that_stays_away_is_said
 
 def test_an_alert_that_was_set_aside_is_left_out_and_is_no_duplicate_when_it_comes_again():
     store = InMemoryLightCurves()
-    done = rebuilt(store, *ARRIVALS, aside={("alerts", 0, 2), ("alerts", 0, 5), ("alerts", 1, 3)})
+    done = rebuilt(store, *ARRIVALS, aside=ASIDE)
     assert (done.alerts, done.added) == (3, 3)
     assert entries(store)["offset"].tolist() == [1, 3, 4]
     plan, _ = remembered(store, Arrival(message(9), ARRIVALS[1].alert), Arrival(message(10), ARRIVALS[0].alert))
@@ -193,12 +195,34 @@ def test_an_alert_that_was_set_aside_is_left_out_and_is_no_duplicate_when_it_com
     assert plan.verdicts[1] == DUPLICATE
 
 
-@pytest.mark.parametrize("aside", [("alerts", 0, 1), ("alerts", 0, 9)])
+def test_an_alert_sent_again_that_a_worker_wrote_into_the_emptied_store_is_not_taken_for_the_first():
+    store, again = InMemoryLightCurves(), Arrival(message(9), ARRIVALS[1].alert)
+    remembered(store, again)  # it saw the loss then, and has committed nothing
+    done = rebuilt(store, *ARRIVALS, ends={PLACE: 6})
+    assert (done.added, done.already_there) == (5, 0)
+    assert sorted(entries(store)["offset"].tolist()) == [1, 2, 3, 4, 5, 9]
+    assert entries(store)["offset"][-1] == 9
+    assert rebuilt(store, *ARRIVALS, ends={PLACE: 6}).added == 0
+    plan, _ = remembered(store, again)
+    assert plan.verdicts.tolist() == [DUPLICATE]
+    unmended = InMemoryLightCurves()
+    remembered(unmended, again)
+    assert rebuilt(unmended, *ARRIVALS).added == 4, "where it is committed, the others alone are lacking"
+
+
+def test_a_duplicate_is_left_out_and_the_alert_that_it_repeats_may_still_come():
+    store, repeat = InMemoryLightCurves(), Arrival(message(3, partition=1), ARRIVALS[1].alert)
+    rebuilt(store, ARRIVALS[0], repeat, aside=ASIDE)
+    plan, _ = remembered(store, ARRIVALS[1])
+    assert plan.verdicts[0] >= 0
+
+
+@pytest.mark.parametrize("aside", [{PLACE: np.array([1])}, {PLACE: np.array([9])}])
 def test_where_an_alert_was_set_aside_the_others_keep_their_histories(aside):
     history = Observation(90.0, 3.0, 0.5, 2, False), Observation(91.0, 3.0, 0.5, 1, True)
     told = Arrival(message(1), alert(1, 100.0)), Arrival(message(2), alert(2, 101.0, history))
     store = InMemoryLightCurves()
-    rebuilt(store, *told, aside={aside})
+    rebuilt(store, *told, aside=aside)
     of_the_second = entries(store)[entries(store)["offset"] == 2]
     assert of_the_second["mjd_tai"].tolist() == [90.0, 91.0, 101.0]
 

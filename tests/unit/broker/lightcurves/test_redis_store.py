@@ -20,12 +20,14 @@ class Recorded:
         self.sent = []
         self.answers = list(answers)
         self.head = None
+        self.replicas = 1
 
-    def exchange(self, keys, commands, head=None):
+    def exchange(self, keys, commands, head=None, tail=None):
         assert len(keys) == len(commands)
         self.sent += commands
         given = [self.answers.pop(0) if self.answers else 1 for _ in commands]
-        return Answers([self.head] if head else [], given)
+        self.sent += tail(self.tags[0]) if tail else ()
+        return Answers([self.head] if head else [], given, [("host:1", self.replicas)] if tail else [])
 
 
 def words(command: bytes) -> list[bytes]:
@@ -67,6 +69,38 @@ def test_a_log_that_begins_is_given_its_life_even_if_nobody_asked():
         [b"RPUSH", b"{old}:log"],
         [b"EXPIRE", b"{new}:log"],
     ]
+
+
+def test_what_replicas_are_waited_for_with_follows_what_is_written_and_nothing_else():
+    servers = Recorded()
+    store = RedisLightCurves(servers, prefix="p:", replicas=2, wait_ms=500)
+    waits = [[b"SET", b"p:{0}:beat", b"1"], [b"WAIT", b"2", b"500"]]  # its own write covers everybody's before it
+    servers.replicas = 2
+    for call in (
+        lambda: store.append([(b"a", [b"x"])], [False]),
+        lambda: store.append([(b"a", [])], [False]),  # what is there already must be safe too
+        lambda: store.prepend([(b"a", [b"x"])]),
+    ):
+        servers.sent.clear()
+        servers.answers = [7, 7, 7]
+        call()
+        assert [words(command) for command in servers.sent][-2:] == waits
+        assert sum(words(command)[0] == b"WAIT" for command in servers.sent) == 1
+    servers.sent.clear()
+    store.states([b"a"])
+    store.save([(b"a", b"state")])
+    store.read([b"a"], 1)
+    assert not [command for command in servers.sent if words(command)[0] == b"WAIT"]
+
+
+@pytest.mark.parametrize("found", [0, 1, hiredis.ReplyError("ERR unknown command 'WAIT'")])
+def test_too_few_replicas_are_a_server_that_is_away(found):
+    servers = Recorded()
+    store = RedisLightCurves(servers, replicas=2)
+    servers.replicas = found
+    for call in (lambda: store.append([(b"a", [b"x"])], [False]), lambda: store.prepend([(b"a", [b"x"])])):
+        with pytest.raises(TransientError, match=r"^redis: host:1: not 2 of its replicas have in time .*__REPLICAS\)"):
+            call()
 
 
 def test_what_is_refused_for_one_key_stands_in_its_place_without_a_byte_of_the_command():

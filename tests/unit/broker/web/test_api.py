@@ -23,7 +23,8 @@ def test_an_object_is_its_answers_and_its_light_curve(page):
     assert [a["alert_id"] for a in found["answers"]] == [str(2**60), str(2**60 + 1)]
     assert found["light_curve"][0] == {
         "mjd": 59_999.0, "band": "u", "flux": -5.0, "flux_err": 1.0, "magnitude": pytest.approx(29.6526),
-        "magnitude_err": pytest.approx(0.2171), "detected": False,
+        "magnitude_err": pytest.approx(0.2171), "detected": False, "kind": "forced",
+        "depth": None, "depth_magnitude": None,
     }  # fmt: skip
 
 
@@ -64,3 +65,6 @@ def test_lists_and_searches(page):
     first = page.client.get("/api/objects?limit=1").json()
     assert names(f"/api/objects?cursor={first['cursor']}") == ["615"]
     assert [a["alert_id"] for a in page.client.get("/api/anomalies").json()["answers"]] == [str(2**60 + 1)]
+    (flagged,) = page.client.get("/api/anomalies/objects").json()["objects"]
+    assert (flagged["newest"]["object_id"], flagged["alerts"], flagged["highest"]) == ("615", 1, 3.0)
+    assert page.client.get("/api/risers").json() == {"risers": [], "trouble": ""}

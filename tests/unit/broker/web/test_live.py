@@ -6,7 +6,7 @@ from broker.web.crew import Crew, Worker
 from broker.web.index import Batch
 from broker.web.live import News, account, news
 from broker.web.pulse import Pulse
-from tests.support.said import said
+from tests.support.said import said, written
 from tests.support.webpage import site
 
 
@@ -30,9 +30,26 @@ def test_the_news_are_rates_classes_by_survey_and_workers(clock):
     assert told["trouble"] == ""
 
 
-def test_what_keeps_the_feed_from_following_is_told_before_what_ails_the_crew():
-    assert news(Pulse(), Crew(trouble="no group"), "Kafka is away", 60.0)["trouble"] == "Kafka is away"
-    assert news(Pulse(), Crew(trouble="no group"), "", 60.0)["trouble"] == "no group"
+def test_what_keeps_the_feed_from_following_is_told_before_what_ails_the_crew_and_beside_what_ails_the_store(tmp_path):
+    with site(tmp_path) as page:
+        parts = page.parts
+
+        def told():
+            return parts._news()["trouble"]
+
+        assert told() == "not asked yet"  # of the crew
+        parts.feed.trouble = "Kafka is away"
+        assert told() == "Kafka is away"
+        parts.reach.trouble = "no light curves: redis: away"
+        assert told() == "Kafka is away; no light curves: redis: away"
+
+
+def test_the_objects_with_an_anomaly_are_told_of_once_each_as_text(tmp_path):
+    with site(tmp_path) as page:
+        written(page.index, *(said("a\u202e", i, anomaly=1, score=4.0 + i % 2) for i in range(4)), said("b", 9))
+        (one,) = account(page.index)["anomalies"]
+    assert (one["name"], one["score"], one["highest"], one["alerts"]) == ("plasticc/a\\u202e", 5.0, 5.0, 4)
+    assert one["address"] == "/objects/plasticc/a%E2%80%AE"
 
 
 def test_however_many_listen_the_news_are_made_once_a_while(clock):

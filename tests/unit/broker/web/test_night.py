@@ -10,7 +10,7 @@ from tests.support.webpage import site
 
 
 def night(**changes):
-    one = Strange(answer(said("<script>alert(1)</script>") | {"id": 0}), light_curve(curve(20)))
+    one = Strange(answer(said("<script>alert(1)</script>") | {"id": 0}), light_curve("plasticc", curve(20)))
     values = {
         "begin_ms": 1_795_000_000_000,
         "end_ms": 1_795_086_400_000,

@@ -72,6 +72,40 @@ def test_anomalies_come_newest_first_since_a_time(index):
     assert [row["alert"] - 2**60 for row in rest.rows] == [5, 3, 1]
 
 
+def test_an_object_that_is_flagged_again_and_again_is_one_row_with_its_newest_and_its_highest_score(index):
+    scores = (4.0, 9.0, 5.0, 1.0)
+    written(index, *(said("a", i, anomaly=int(score > 2), score=score) for i, score in enumerate(scores)))
+    written(index, said("b", 9, anomaly=1, score=3.5), said("c", 10))
+    with index.reading() as reading:
+        first = queries.anomalous(reading, 0, None, 1)
+        rest = queries.anomalous(reading, 0, first.cursor, 10)
+        assert queries.anomalous(reading, 1_795_000_000_024, None, 10).rows == first.rows
+    named = ("object", "score", "highest", "flagged")
+    assert [tuple(row[n] for n in named) for row in first.rows + rest.rows] == [("b", 3.5, 3.5, 1), ("a", 5.0, 9.0, 3)]
+    assert rest.cursor is None
+
+
+def test_an_object_whose_flagged_answers_were_forgotten_is_in_no_list_of_anomalies(tmp_path):
+    made = Index(tmp_path / "small.sqlite", most_answers=2)
+    for i in range(4):
+        written(made, said("a", i, anomaly=int(i == 0)))
+    with made.reading() as reading:
+        assert queries.anomalous(reading, 0, None, 10).rows == []
+    made.close()
+
+
+def test_objects_with_an_anomaly_are_read_from_an_index_in_order(index):
+    with index.reading() as reading:
+        plan = reading.execute(
+            "EXPLAIN QUERY PLAN SELECT answers.*, flagged, highest FROM objects JOIN answers ON answers.id ="
+            " flagged_answer WHERE flagged_answer < ? AND published_ms >= ? ORDER BY flagged_answer DESC LIMIT ?",
+            (9, 0, 9),
+        ).fetchall()
+    told = [step["detail"] for step in plan]
+    assert "objects_by_flag" in told[0], told
+    assert not any("TEMP B-TREE" in step for step in told), told
+
+
 def test_a_cursor_is_a_number_of_ours():
     with pytest.raises(ValueError, match="is no cursor"):
         queries.whole("1; DROP TABLE answers")

@@ -30,5 +30,6 @@ def test_the_models_that_answered_the_latest_first():
 
 def test_what_is_known_is_points_by_band_and_their_time():
     rows = rows_of((1.0, 1.0, 1.0, 2, False), (2.5, 1.0, 1.0, 1, True), (4.0, 1.0, 1.0, 2, True))
-    assert known(rows) == (2, 1, [("g", 1), ("r", 2)], 3.0)
-    assert known(rows_of()) == (0, 0, [], 0.0)
+    assert known("rubin", rows) == (2, 1, None, [("g", 1), ("r", 2)], 3.0)
+    assert known("ztf", rows_of((0.5, 0.0, 1.0, 2, False), *rows.tolist())) == (2, 1, 1, [("g", 1), ("r", 3)], 3.5)
+    assert known("rubin", rows_of()) == (0, 0, None, [], 0.0)

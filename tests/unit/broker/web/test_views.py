@@ -26,7 +26,20 @@ def test_a_class_that_nobody_knows_has_its_number():
 
 
 def test_points_have_magnitudes_where_something_is_seen():
-    bright, faint = observed(rows_of((1.0, -3631.0, 36.31, 5, True), (2.0, 1.0, 1.0, 0, False)))
+    bright, faint = observed("ztf", rows_of((1.0, -3631.0, 36.31, 5, True), (2.0, 1.0, 1.0, 0, False)))
     assert (bright.band, bright.magnitude) == ("y", pytest.approx(22.5, abs=0.001))
     assert (faint.band, faint.magnitude, faint.magnitude_err) == ("u", None, None)
-    assert observed(rows_of()) == []
+    assert (bright.kind, faint.kind, faint.depth) == ("detection", "forced", None)
+    assert observed("ztf", rows_of()) == []
+
+
+def test_a_limit_says_how_deep_it_is_and_of_a_survey_without_limits_it_is_a_measurement():
+    rows = rows_of((1.0, 0.0, 3631.0 / 5, 2, False))
+    (limit,), (forced,) = observed("ztf", rows), observed("rubin", rows)
+    assert (limit.kind, limit.depth, limit.depth_magnitude) == (
+        "limit",
+        pytest.approx(3631.0),
+        pytest.approx(22.5, abs=1e-3),
+    )
+    assert (limit.magnitude, limit.detected) == (None, False)
+    assert (forced.kind, forced.depth, forced.depth_magnitude) == ("forced", None, None)

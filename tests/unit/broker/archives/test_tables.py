@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from broker.commands.tables import fields_of, records_of
+from broker.archives.tables import fields_of, records_of
 from broker.errors import StartupError
 from model.observation import FLUXCAL_NJY
 
@@ -21,8 +21,8 @@ NATIVE = {
 PLASTICC = {"passband" if k == "band" else k: v for k, v in NATIVE.items()} | {"passband": np.array([2, 5])}
 
 
-def records(columns, start=0):
-    return list(records_of(fields_of(PATH, columns, start), start))
+def records(columns, start: int | None = 0):
+    return list(records_of(fields_of(PATH, columns, start), start or 0))
 
 
 def test_native_columns():
@@ -111,3 +111,20 @@ def test_a_value_that_cannot_be_is_named_by_its_row(name, value, expected):
     good = columns.get(name, np.array([0, 0]))[0]
     with pytest.raises(StartupError, match=rf"^some/file.csv: {name} of row 102 is .*; .* expected is {expected}$"):
         records(columns | {name: np.array([good, value], dtype=object)}, start=100)
+
+
+def test_where_nobody_counts_rows_the_object_is_named():
+    with pytest.raises(StartupError, match=r"^some/file.csv: flux of a row of object '713' is nan; mend it"):
+        records(NATIVE | {"flux": np.array([1.5, np.nan])}, start=None)
+
+
+def test_text_that_was_written_as_bytes_is_text():
+    texts = {"object_id": np.array([b"615", b"713"], dtype=object), "survey": np.array([b"ztf", b"ztf"], dtype=object)}
+    assert [(r["objectId"], r["survey"]) for r in records(NATIVE | texts)] == [("615", "ztf"), ("713", "ztf")]
+
+
+def test_a_column_of_lists_is_no_column_of_numbers():
+    lists = np.empty(2, dtype=object)
+    lists[:] = [[1.0], [2.0]]
+    with pytest.raises(StartupError, match=r"flux of row 1 is \[1.0\]; .* expected is a finite number"):
+        records(NATIVE | {"flux": lists})

@@ -1,12 +1,15 @@
-"""Columns of a file to native alerts, one a row; a value that cannot be is named by file, column and row."""
+"""Columns of a file to native alerts, one a row; a value that cannot be is named by file, column and row or object."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+from fastavro.read import SchemaResolutionError
 from numpy.typing import NDArray
 
 from broker.errors import StartupError
@@ -27,16 +30,19 @@ LETTERS = np.array(list(BANDS), dtype=object)
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Some rows of a file, a column each [n]; the first is number `start`, from 0."""
+    """Some rows of a file, a column each [n]; the first is number `start`, from 0, if anybody counts."""
 
-    path: Path
+    path: Path | str
     columns: dict[str, Column]
-    start: int = 0
+    start: int | None = None
 
     def numbers(self, name: str, among: tuple[int, ...] = (), *, optional: bool = False) -> NDArray[np.float64]:
         """A column of finite numbers, or of some few; NaN where nothing is, if it is optional. Raises StartupError."""
         values = self.columns[name]
-        numbers = np.asarray(pd.to_numeric(values, errors="coerce"), dtype=float)
+        try:
+            numbers = np.asarray(pd.to_numeric(values, errors="coerce"), dtype=float)
+        except TypeError:  # lists and the like, which parquet has
+            numbers = np.full(len(values), np.nan)
         good = np.isin(numbers, among) if among else np.abs(numbers) < LARGEST
         if optional:
             good |= pd.isna(values)
@@ -48,6 +54,8 @@ class Rows:
         """A column of text. Raises StartupError."""
         values = self.columns[name]
         self.check(name, ~pd.isna(values), "a name")
+        if pd.api.types.infer_dtype(values) == "bytes":  # as some programs write text into parquet
+            values = np.array([value.decode(errors="replace") for value in values], dtype=object)
         return values.astype(str).astype(object)
 
     def bands(self) -> Column:
@@ -63,20 +71,25 @@ class Rows:
         """Raises StartupError that names the first value that is not good."""
         if not good.all():
             row = int(np.argmin(good))
-            value = ascii(self.columns[name][row])[:60]
+            value, of = (shortened(self.columns[column][row]) for column in (name, "object_id"))
+            which = f"a row of object {of}" if self.start is None else f"row {self.start + row + 1}"
             raise StartupError(
-                f"{self.path}: {name} of row {self.start + row + 1} is {value}; mend it or leave the row out: "
-                f"expected is {expected}"
+                f"{self.path}: {name} of {which} is {value}; mend it or leave the row out: expected is {expected}"
             )
 
 
-def fields_of(path: Path, columns: dict[str, Column], start: int = 0) -> dict[str, Column]:
+def shortened(value: object) -> str:
+    """A value of a file for people."""
+    return ascii(value.item() if isinstance(value, np.generic) else value)[:60]
+
+
+def fields_of(path: Path | str, columns: dict[str, Column], start: int | None = None) -> dict[str, Column]:
     """The fields of native alerts, a column each [n], in the file's order; missing context is NaN.
 
     Args:
         path: to name in errors.
         columns: the file's, or some rows of them.
-        start: the number of the first row, from 0.
+        start: the number of the first row, from 0; errors name the object where nobody counts.
 
     Raises:
         StartupError: a column is missing, or a value cannot be.
@@ -101,6 +114,23 @@ def fields_of(path: Path, columns: dict[str, Column], start: int = 0) -> dict[st
         if column in columns:
             fields[name] = rows.numbers(column, (0, 1) if column == "ddf" else (), optional=True)
     return fields
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Errors of reading name the file. Raises StartupError."""
+    try:
+        yield
+    except SchemaResolutionError as error:
+        raise StartupError(f"{path} holds no native alerts ({error}); see schemas/observation.1.avsc") from error
+    except (ValueError, pa.ArrowException, EOFError, OSError) as error:
+        raise StartupError(f"{path} cannot be read ({error}); export it again") from error
+
+
+def known_columns(names: Iterable[str]) -> list[str]:
+    """Those of a file's columns that `fields_of` reads."""
+    ours = {*REQUIRED, *OPTIONAL, "passband", "survey"}
+    return [name for name in names if OTHER_NAMES.get(name, name) in ours]
 
 
 def records_of(fields: dict[str, Column], start: int) -> Iterator[Record]:
