@@ -11,7 +11,7 @@ DIST   := dist
 TESTS  := $(BIN)/pytest tests/property && $(BIN)/pytest -n 2 --dist loadfile tests/integration tests/unit
 
 .DEFAULT_GOAL := help
-.PHONY: help demo browser test check bench profile screenshots fuzz chaos train fmt lock dist sbom audit clean
+.PHONY: help demo browser test check bench profile screenshots fuzz chaos soak train fmt lock dist sbom audit clean
 
 help: ## print this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -58,6 +58,9 @@ chaos: $(READY) ## workers, Kafka and Redis killed under load, every offset reco
 	$(BIN)/python -m tests.chaos $(if $(SHORT),--alerts 20000 --kills 15)
 	$(BIN)/python -m tests.chaos --cluster $(if $(SHORT),--alerts 2000 --kills 5,--alerts 100000 --kills 50)
 	$(BIN)/python -m tests.chaos --bad-day --rounds $(if $(SHORT),6,40)
+
+soak: $(READY) ## two workers under load for long, and what they hold stays the same; SHORT=1: three minutes, not half an hour
+	$(BIN)/python -m tests.soak $(if $(SHORT),--minutes 3 --objects 60000 --rebalance-s 60)
 
 train: $(READY) ## fetch PLAsTiCC, train the default recipe, evaluate it (ten minutes on one core)
 	$(BIN)/misweeper-train fetch

@@ -55,7 +55,7 @@ class Serving:
 
     def start(self, count: int) -> None:
         """Start workers; they are not ready yet."""
-        for number in range(count):
+        for number in range(len(self.workers), len(self.workers) + count):
             environment = {
                 "MISWEEPER_KAFKA__BOOTSTRAP_SERVERS": self.kafka,
                 "MISWEEPER_REDIS__URL": self.redis_url,
