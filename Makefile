@@ -8,7 +8,7 @@ LOCK   := deploy/requirements.lock
 SOURCE := broker model schemas training
 DIST   := dist
 # The property tests alone: Hypothesis takes its examples from all modules that are loaded, so the same in each run.
-TESTS  := $(BIN)/pytest tests/property && $(BIN)/pytest -n 2 --dist loadfile tests/integration tests/unit
+TESTS  := $(BIN)/pytest tests/property && $(BIN)/pytest -n 3 --dist loadfile tests/integration tests/unit
 
 .DEFAULT_GOAL := help
 .PHONY: help demo browser test check bench profile screenshots fuzz chaos soak train fmt lock dist sbom audit clean
@@ -28,7 +28,7 @@ browser: # Debian's Chromium, which the page's tests drive: installed for root, 
 test: $(READY) browser ## unit, property and integration tests, on a real Kafka and a real Valkey
 	$(TESTS)
 
-check: $(READY) browser ## what CI runs: ruff, mypy, import contracts, file lengths, the tests, a short fuzz and chaos
+check: $(READY) browser ## what CI runs: ruff, mypy, import contracts, file lengths, the tests, a short fuzz, chaos and soak
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -39,6 +39,7 @@ check: $(READY) browser ## what CI runs: ruff, mypy, import contracts, file leng
 	$(BIN)/pytest tests/benchmark/test_ratios.py
 	$(MAKE) fuzz SHORT=1
 	$(MAKE) chaos SHORT=1
+	$(MAKE) soak SHORT=1
 
 bench: $(READY) ## how fast it is here: one table, and bench.json; SHORT=1: minutes, PEERS=1: beside others
 	$(BIN)/python -m tests.benchmark --json bench.json $(if $(SHORT),--quick) $(if $(PEERS),--peers)
@@ -56,10 +57,10 @@ fuzz: $(READY) ## a million hostile packets through decode and adapt; SHORT=1: 5
 
 chaos: $(READY) ## workers, Kafka and Redis killed under load, every offset recounted; SHORT=1: minutes, not an hour
 	$(BIN)/python -m tests.chaos $(if $(SHORT),--alerts 20000 --kills 15)
-	$(BIN)/python -m tests.chaos --cluster $(if $(SHORT),--alerts 2000 --kills 5,--alerts 100000 --kills 50)
-	$(BIN)/python -m tests.chaos --bad-day --rounds $(if $(SHORT),6,40)
+	$(if $(SHORT),,$(BIN)/python -m tests.chaos --cluster --alerts 100000 --kills 50)
+	$(BIN)/python -m tests.chaos --bad-day --rounds $(if $(SHORT),4,40)
 
-soak: $(READY) ## two workers under load for long, and what they hold stays the same; SHORT=1: three minutes, not half an hour
+soak: $(READY) ## two workers under load for long, and what they hold stays the same; SHORT=1: five minutes, not an hour
 	$(BIN)/python -m tests.soak $(if $(SHORT),--minutes 3 --objects 60000 --rebalance-s 60)
 
 train: $(READY) ## fetch PLAsTiCC, train the default recipe, evaluate it (ten minutes on one core)

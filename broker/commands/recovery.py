@@ -25,7 +25,7 @@ from broker.connections import connect_kafka, connect_redis
 from broker.errors import StartupError
 from broker.kafka import spans
 from broker.lightcurves.loss import rebuilding, told_well
-from broker.lightcurves.rebuild import committed_spans
+from broker.lightcurves.rebuild import AT_ONCE, committed_spans
 from broker.lightcurves.rebuild import rebuild as append
 from broker.packets.formats import formats_of
 from broker.packets.reader import AlertReader
@@ -147,7 +147,7 @@ def rebuild(
     rebuilding(store.identities)
     with progress("offsets read") as (expect, advanced):
         expect(sum(span.size for span in wanted))
-        batches = spans.read(settings.kafka.consumer(), wanted, settings.batch.max_size, advanced=advanced)
+        batches = spans.read(settings.kafka.consumer(), wanted, AT_ONCE, advanced=advanced)
         reader = AlertReader(settings.limits.max_message_bytes, formats_of(settings))
         ends = {span.place: span.end for span in wanted}
         done = append(batches, reader, store, ends=ends, aside=aside(admin, settings))

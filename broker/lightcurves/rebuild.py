@@ -46,6 +46,7 @@ Offsets = Mapping[Place, NDArray[np.int64]]  # [n] of each partition
 NONE: Offsets = MappingProxyType({})
 ALL: Mapping[Place, int] = MappingProxyType({})
 
+AT_ONCE = 8192  # messages: an object's log is read once for all that they say of it
 MOST_ENTRIES = 1 << 20  # of a log
 MOST_OFFSET = 1 << 62
 LOOKS = 3  # at what is committed
@@ -109,7 +110,7 @@ def refill(
         ]
         if not spans_left:
             break
-        batches = spans.read(settings.kafka.consumer(), spans_left, settings.batch.max_size)
+        batches = spans.read(settings.kafka.consumer(), spans_left, AT_ONCE)
         ends = {span.place: span.end for span in spans_left}
         rebuild(batches, read_alerts, store, ends=done | ends, alive=alive, aside=aside())
         done |= ends
