@@ -81,6 +81,18 @@ def test_every_real_packet_becomes_the_alert_that_its_adapter_makes_of_it(survey
         assert decoded.packets.schemas[decoded.packets.which[i]]["name"] == packet.schema["name"]
 
 
+def test_elasticcs_packets_that_were_sent_years_before_the_times_of_their_simulation_are_read():
+    sent_ms, day_ms = 1_662_595_200_000, 86_400_000  # 2022-09-08, in the challenge
+    read = real_packets("elasticc")
+    values = [contained(packet.schema, packet.record) for packet in read]
+    batch = Batch.of([Message("elasticc-1", 0, i, sent_ms, None, value) for i, value in enumerate(values)])
+    decoded = READ(batch)
+    assert decoded.poisons == {}
+    assert (decoded.alerts.rows["mjd_tai"] > 40_587 + sent_ms / day_ms + 365).any()
+    for i, packet in enumerate(read):
+        assert said(alert_at(decoded.alerts, i)) == meant("elasticc", packet.schema, packet.body), packet.name
+
+
 @pytest.mark.parametrize("codec", CODECS)
 def test_a_container_is_read_whatever_its_codec(codec):
     for survey in ("ztf", "elasticc"):
