@@ -9,11 +9,11 @@ from fastavro.schema import to_parsing_canonical_form
 
 from broker.errors import PoisonMessage
 from broker.packets.projection import compile_projection
-from broker.packets.shapes import NotCoveredError
+from broker.packets.shapes import NotCoveredError, Schemas, select
 from broker.packets.slowly import SlowProjection
 from broker.packets.tame import SCHEMA_BYTES, is_bounded, parsed, unknown
 from broker.surveys.columns import Columns
-from broker.surveys.known import Survey, survey_named
+from broker.surveys.known import NAMELESS, SURVEYS, Survey, survey_named
 from schemas.catalogue import Schema
 
 Key = TypeVar("Key")
@@ -78,12 +78,33 @@ class Writers:
 
 def compiled(schema: Schema) -> Writer:
     """The writer of a parsed schema. Raises PoisonMessage (unknown schema)."""
-    if (survey := survey_named(name := schema["name"])) is None:
-        raise unknown(f"no survey read here has packets of the schema {ascii(name)[1:-1]}")
+    name = schema["name"]
     try:
+        survey = survey_like(schema) if name in NAMELESS else survey_named(name)
+        if survey is None:
+            raise unknown(f"no survey read here has packets of the schema {ascii(name)[1:-1]}")
         return Writer(schema, survey, projected(schema, survey))
     except (RecursionError, ValueError, LookupError, TypeError) as error:  # of a schema that fastavro let pass
         raise unknown(f"the schema {name} cannot be compiled: {type(error).__name__}") from None
+
+
+def survey_like(schema: Schema) -> Survey:
+    """The one survey all of whose required fields a schema has, whose name says nothing. Raises PoisonMessage."""
+    like, unlike = list[Survey](), list[str]()
+    for survey in SURVEYS:
+        schemas = Schemas(schema)
+        try:
+            select(schemas, schemas.root, survey.fields)
+        except PoisonMessage as poison:
+            unlike.append(f"{survey.name}: {poison.detail}")
+        else:
+            like.append(survey)
+    if len(like) == 1:
+        return like[0]
+    raise unknown(
+        f"the schema {schema['name']} says nothing of its survey, and has the fields of "
+        + (" and ".join(survey.name for survey in like) or f"none read here ({'; '.join(unlike)})")
+    )
 
 
 def projected(schema: Schema, survey: Survey) -> Reads:
