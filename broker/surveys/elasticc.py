@@ -9,11 +9,11 @@ the noise of images in which nothing was seen.
 import numpy as np
 from numpy.typing import NDArray
 
+from broker.names import ELASTICC
 from broker.surveys.adapted import Adapted
 from broker.surveys.checks import Check, Floats, Measured, observed, sift, within
 from broker.surveys.columns import Columns, Values
 from broker.surveys.fields import Field, Fields, Kind, Table, inside
-from broker.surveys.names import ELASTICC
 from broker.surveys.places import deep
 from broker.surveys.rows import Past, alerts_of, nothing_known, table
 from model.bounds import LARGEST_MWEBV, LARGEST_PHOTOZ, LATEST_MJD

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from broker.names import EXPECTED, NAMES
 from broker.surveys.adapted import Adapted, Poisons
 from broker.surveys.checks import (
     LONGEST_NAME,
@@ -26,7 +27,6 @@ from broker.surveys.checks import (
 )
 from broker.surveys.columns import Columns, Values
 from broker.surveys.fields import Field, Fields, Kind, Table
-from broker.surveys.names import EXPECTED, NAMES
 from broker.surveys.rows import Past, alerts_of, nothing_known, table
 from model.bounds import LARGEST_MWEBV, LARGEST_PHOTOZ
 from model.observation import BANDS

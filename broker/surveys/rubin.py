@@ -9,11 +9,11 @@ so the detection wins (law 4). Rubin tells of no redshift and no dust.
 import numpy as np
 from numpy.typing import NDArray
 
+from broker.names import RUBIN
 from broker.surveys.adapted import Adapted
 from broker.surveys.checks import Check, Flags, Measured, latest_mjd, observed, sift, within
 from broker.surveys.columns import Columns, Values
 from broker.surveys.fields import Field, Fields, Kind, Table, inside
-from broker.surveys.names import RUBIN
 from broker.surveys.places import deep
 from broker.surveys.rows import Past, alerts_of, nothing_known, table
 from model.observation import BANDS

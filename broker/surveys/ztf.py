@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from broker.names import ZTF
 from broker.surveys.adapted import Adapted
 from broker.surveys.checks import Check, Floats, Measured, each, latest_mjd, named, observed, sift, within
 from broker.surveys.columns import Columns, Rows, Values
 from broker.surveys.fields import Field, Fields, Kind, Table, inside
-from broker.surveys.names import ZTF
 from broker.surveys.places import deep
 from broker.surveys.rows import Past, alerts_of, nothing_known, table
 from model.observation import BANDS

@@ -7,9 +7,9 @@ import pytest
 
 from broker.errors import PoisonMessage, Reason
 from broker.kafka.message import Message
+from broker.names import NAMES
 from broker.packets.reader import AlertReader
 from broker.surveys.checks import DAY_MS, LONGEST_HISTORY, LONGEST_NAME, MJD_1970
-from broker.surveys.names import NAMES
 from model.bounds import BRIGHTEST_NJY, LARGEST_PHOTOZ, LATEST_MJD, SMALLEST_ERROR_NJY
 from model.observation import Context, Observation
 from tests.support.alerts import record, wire
