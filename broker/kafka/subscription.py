@@ -170,7 +170,7 @@ def self_described(value: bytes, key: bytes | str | None) -> object:
             raise ValueError(reader.codec)
         return next(reader)
     assert isinstance(key, bytes)
-    return fastavro.schemaless_reader(BytesIO(value), parsed_key(key), None)  # type: ignore[arg-type]
+    return fastavro.schemaless_reader(BytesIO(value), parsed_key(key.strip()), None)  # type: ignore[arg-type]
 
 
 @lru_cache(maxsize=64)
