@@ -58,7 +58,7 @@ def alerts(columns: Columns, message: NDArray[np.int64], sent_ms: NDArray[np.int
         Check("diaSourceId", values["alert"] > 0, values["alert"], "a number of at least 1"),
         within("diaSource.ra", values["ra"], 0.0, 360.0),
         within("diaSource.dec", values["dec"], -90.0, 90.0),
-        *observed(told, latest, NAMES),
+        *observed(told, latest, NAMES, columns.told["band"]),
     ]
     good, poisons = sift(message, ~declined, checks)
     places_deg = np.stack([values["ra"], values["dec"]], axis=1)

@@ -14,6 +14,7 @@ from broker.lightcurves.entries import observations, parse
 from broker.lightcurves.hashes import salts
 from broker.lightcurves.memory import Memory
 from broker.lightcurves.store import InMemoryLightCurves
+from broker.surveys.checks import nothing
 from broker.surveys.columns import DTYPES, Columns, Rows
 from broker.surveys.fields import Field, Kind, Table
 from broker.surveys.known import SURVEYS
@@ -175,6 +176,7 @@ EXTREMES = {
 }
 
 
+TOLD = dict.fromkeys(("band", "isdiffpos"), nothing)
 USUAL = {"mjd": 60_000.5, "jd": 2_460_000.5, "withdrawn": nan, "solar": 0}  # else 1, or b"test"
 
 
@@ -191,7 +193,7 @@ def said_in_table(table: Table, size: int, rng: np.random.Generator) -> Rows:
     ends = np.cumsum(rng.integers(4, size=size))
     rows = int(ends[-1]) if size else 0
     values = {name: said(name, field, rows, rng) for name, field in table.fields.items()}
-    return Rows(ends, values, {name: rng.random(rows) < 0.5 for name in values})
+    return Rows(ends, values, {name: rng.random(rows) < 0.5 for name in values}, TOLD)
 
 
 @pytest.mark.parametrize("survey", SURVEYS, ids=lambda survey: survey.name)
@@ -204,7 +206,8 @@ def test_whatever_packets_say_each_has_one_fate_and_no_row_is_absurd(survey, see
         wanted = survey.fields.items()
         values = {name: said(name, field, size, rng) for name, field in wanted if isinstance(field, Field)}
         tables = {name: said_in_table(table, size, rng) for name, table in wanted if isinstance(table, Table)}
-        columns = Columns(np.arange(size), values, {name: np.zeros(size, np.bool_) for name in values}, tables)
+        missing = {name: np.zeros(size, np.bool_) for name in values}
+        columns = Columns(np.arange(size), values, missing, tables, TOLD)
         adapted = survey.alerts(columns, np.arange(size), rng.choice([0, -1, 10**12], size))
         assert sorted([*adapted.alerts.message, *adapted.declined, *adapted.poisons]) == list(range(size))
         rows, alerts = adapted.alerts.rows, alerts + len(adapted.alerts)

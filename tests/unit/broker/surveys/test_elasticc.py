@@ -81,6 +81,11 @@ def test_what_cannot_be_is_left_out_of_a_history_and_a_dead_letter_as_an_alerts_
     assert caught.value.reason is Reason.INVALID_FIELD
 
 
+def test_a_band_that_is_none_is_shown():
+    with pytest.raises(PoisonMessage, match=r"^diaSource\.filterName is 'N'; expected one of u g r i z y$"):
+        alert({"filterName": "N"})
+
+
 def newer(schema):
     """Version 0.9.1: no visit ids, no limits."""
     schema = copied(schema)
