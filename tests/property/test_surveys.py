@@ -27,6 +27,7 @@ from tests.support.surveys import (
     adapt,
     blank,
     body_of,
+    elasticc_0_9_1,
     fields_of,
     real_packets,
     rubin_record,
@@ -93,7 +94,32 @@ def ztf_alert(version: int, own: int, seen: list[int], forced: list[int]) -> Ale
     return alert_at(adapt("ztf", packet.schema, [body_of(packet.schema, record)]).alerts, 0)
 
 
-MAKERS = {"rubin": rubin_alert, "ztf": ztf_alert}
+ELASTICC = real_packets("elasticc")[0]
+ELASTICC_SCHEMAS = (ELASTICC.schema, elasticc_0_9_1(ELASTICC.schema))
+
+
+def elasticc_alert(version: int, own: int, seen: list[int], forced: list[int]) -> Alert:
+    """The same of ELAsTiCC in both versions; forced photometry has another flux."""
+    schema = ELASTICC_SCHEMAS[version % 2]
+    kinds = {
+        name: blank(fields_of(ELASTICC.schema, f"elasticc.v0_9.{name}")) for name in ("diaSource", "diaForcedSource")
+    }
+
+    def row(kind: str, visit: int, flux: float, error: float) -> dict:
+        at = {"midPointTai": 60_900.0 + visit // 2, "filterName": "gY"[visit % 2], "diaObjectId": 7}
+        return kinds[kind] | at | {"psFlux": flux + visit, "psFluxErr": error, "ra": 10.0, "decl": -20.0}
+
+    record = ELASTICC.record | {
+        "alertId": 1 + own,
+        "diaSource": row("diaSource", own, 1000.0, 20.0),
+        "prvDiaSources": [row("diaSource", visit, 1000.0, 20.0) for visit in seen] or None,
+        "prvDiaForcedSources": [row("diaForcedSource", visit, 1003.0, 19.0) for visit in forced] or None,
+        "prvDiaNondetectionLimits": None,
+    }
+    return alert_at(adapt("elasticc", schema, [body_of(schema, record)]).alerts, 0)
+
+
+MAKERS = {"rubin": rubin_alert, "ztf": ztf_alert, "elasticc": elasticc_alert}
 
 visits = st.lists(st.integers(0, VISITS - 1), unique=True, max_size=VISITS)
 packet_plans = st.lists(
