@@ -23,7 +23,7 @@ SOURCE = {
     "flux": Field(("psfFlux",), Kind.DOUBLE),
     "error": Field(("psfFluxErr",), Kind.DOUBLE),
     "band": Field(("band",), Kind.TEXT, choices=tuple(band.encode() for band in BANDS)),
-    "withdrawn": Field(("timeWithdrawnMjdTai", "timeWithdrawn"), Kind.DOUBLE, required=False),
+    "withdrawn": Field(("timeWithdrawnMjdTai", "timeWithdrawn"), Kind.DOUBLE, required=False, since=9),
 }
 
 

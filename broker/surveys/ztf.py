@@ -56,7 +56,7 @@ FIELDS: Fields = {
     "ra": Field(("candidate.ra",), Kind.DOUBLE),
     "dec": Field(("candidate.dec",), Kind.DOUBLE),
     "earlier": Table(("prv_candidates",), DETECTION | {"limit": Field(("diffmaglim",), Kind.DOUBLE)}, required=True),
-    "forced": Table(("fp_hists",), FORCED),  # since 4.0
+    "forced": Table(("fp_hists",), FORCED, since=4),
 }
 NAMES = ("candidate.jd as MJD", "candidate.magpsf as nJy", "candidate.sigmapsf as nJy", "candidate.fid")
 
