@@ -143,8 +143,8 @@ def serve(
                 metrics=metrics,
                 health=state,
                 now_ms=lambda: time.time_ns() // 1_000_000,
-                mend=lambda alive: mend(settings, store, admin, reader, alive),
-                take_over=loss.Takeover(store.identities, partial(append_committed, settings, admin, reader)).take,
+                mend=lambda alive: mend(settings, store, reader, alive),
+                take_over=loss.Takeover(store.identities, partial(append_committed, settings, reader)).take,
                 look=lookout.look,
                 glance=lookout.glance,
                 watch=Drift(metrics).look,
@@ -177,7 +177,7 @@ def know_store(
         while not stop.is_set():
             state.turned()
             try:
-                if mend(settings, store, admin, reader, state.turned):
+                if mend(settings, store, reader, state.turned):
                     break
             except TransientError as worse:
                 log.warning("the store is not mended yet", error=str(worse))
@@ -185,11 +185,9 @@ def know_store(
     state.well("redis")
 
 
-def mend(
-    settings: Settings, store: RedisLightCurves, admin: AdminClient, reader: AlertReader, alive: Callable[[], None]
-) -> bool:
+def mend(settings: Settings, store: RedisLightCurves, reader: AlertReader, alive: Callable[[], None]) -> bool:
     """One try to use a lost store again; whether it can be used. Raises TransientError."""
-    refill = partial(append_committed, settings, admin, reader)
+    refill = partial(append_committed, settings, reader)
     if settings.redis.rebuild == "wait":
         return loss.joined(store.identities, refill, alive)
     return loss.mended(store.identities, f"{settings.kafka.group_id}.{settings.worker}", refill, alive)
@@ -197,18 +195,21 @@ def mend(
 
 def append_committed(
     settings: Settings,
-    admin: AdminClient,
     reader: AlertReader,
     read_to: Mapping[Place, int],
     alive: Callable[[], None],
     places: AbstractSet[Place] | None = None,
 ) -> Mapping[Place, int]:
-    """See broker.lightcurves.loss.Refill; by a connection that takes any store. Raises TransientError."""
+    """See broker.lightcurves.loss.Refill; by a connection that takes any store. Raises TransientError.
+
+    By a client of Kafka made for it: of one that lives for months librdkafka may have lost every connection.
+    """
     try:
         store = connect_redis(settings)
     except StartupError as error:
         raise TransientError("redis", str(error)) from error
     try:
+        admin = connect_kafka(settings)
         return rebuild.refill(
             admin,
             settings,

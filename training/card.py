@@ -146,6 +146,16 @@ def folds(folder: Path) -> str:
     return FOLDS.format(table=tables.markdown(tables.comparison(folder)), runs=table)
 
 
+def standing(folder: Path) -> str:
+    """What the README shows: the figures on labelled skies, if any are kept, and those beside others.
+
+    Raises ArtefactError or DataError.
+    """
+    record = load(folder).record
+    skies = [sky_tables.over_all({"rows": record["skies"]})] if "skies" in record else []
+    return "\n\n".join(tables.markdown(rows) for rows in (*skies, tables.comparison(folder)))
+
+
 def write(folder: Path) -> None:
     """Write the card and figures.json of the artefact in this directory. Raises ArtefactError or DataError."""
     artefact = load(folder)

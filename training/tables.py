@@ -172,11 +172,11 @@ def terminal(rows: Rows, title: str) -> Table:
     return table
 
 
-def replaced(readme: Path, table: str) -> str:
-    """A README's text with the table in the place between START and END. Raises DataError where that is not there."""
+def replaced(readme: Path, shown: str) -> str:
+    """A README's text with what is shown between START and END. Raises DataError where these are not there."""
     text = readme.read_text(encoding="utf-8")
     if not (text.count(START) == text.count(END) == 1 and text.index(START) < text.index(END)):
         raise DataError(f"{readme} has no place for the table; put the lines {START} and {END} where it belongs")
     before, rest = text.split(START)
     _, after = rest.split(END)
-    return f"{before}{START}\n{table}\n{END}{after}"
+    return f"{before}{START}\n{shown}\n{END}{after}"

@@ -27,6 +27,12 @@ def plasticc(curve: NDArray[np.void], context: np.void, rng: np.random.Generator
     return Example(curve, context)
 
 
+def detections(curve: NDArray[np.void], context: np.void, rng: np.random.Generator) -> Example | None:
+    """Detections alone, and the host's photo-z and dust: no survey's, but what remains where nothing is forced."""
+    _ = rng
+    return Example(curve[curve["detected"]], context) if curve["detected"].any() else None
+
+
 def rubin(curve: NDArray[np.void], context: np.void, rng: np.random.Generator) -> Example | None:
     """Detections, and forced photometry from the second detection on; of the host nothing.
 
@@ -40,11 +46,11 @@ def rubin(curve: NDArray[np.void], context: np.void, rng: np.random.Generator) -
 def rubin_matched(curve: NDArray[np.void], context: np.void, rng: np.random.Generator) -> Example | None:
     """As `rubin`, with the photo-z and the dust of a cross-match."""
     _ = rng
-    detections = curve["mjd_tai"][curve["detected"]]
-    if len(detections) == 0:
+    seen = curve["mjd_tai"][curve["detected"]]
+    if len(seen) == 0:
         return None
-    second = detections[1] if len(detections) > 1 else np.inf
-    forced = (curve["mjd_tai"] >= second) & (curve["mjd_tai"] <= detections[-1])
+    second = seen[1] if len(seen) > 1 else np.inf
+    forced = (curve["mjd_tai"] >= second) & (curve["mjd_tai"] <= seen[-1])
     return Example(curve[curve["detected"] | forced], context)
 
 
@@ -55,10 +61,10 @@ def elasticc(curve: NDArray[np.void], context: np.void, rng: np.random.Generator
     row is always a detection; half of the observations of S/N 5.3 are detections, as in PLAsTiCC (5.5).
     """
     _ = rng
-    detections = curve["mjd_tai"][curve["detected"]]
-    if len(detections) == 0:
+    seen = curve["mjd_tai"][curve["detected"]]
+    if len(seen) == 0:
         return None
-    within = (curve["mjd_tai"] >= detections[0] - FORCED_BEFORE_DAYS) & (curve["mjd_tai"] <= detections[-1])
+    within = (curve["mjd_tai"] >= seen[0] - FORCED_BEFORE_DAYS) & (curve["mjd_tai"] <= seen[-1])
     return Example(curve[within], context)
 
 
@@ -76,6 +82,7 @@ def ztf_matched(curve: NDArray[np.void], context: np.void, rng: np.random.Genera
 MATCHED = "-matched"  # how the name ends of a view with a cross-match
 VIEWS: dict[str, View] = {
     "plasticc": plasticc,
+    "detections": detections,
     "rubin": rubin,
     "rubin-matched": rubin_matched,
     "elasticc": elasticc,

@@ -91,17 +91,21 @@ class Identity:
     def adopt(self, read_to: Mapping[Place, int] | None = None, *, replaces: Collection[str] = ()) -> bytes:
         """Give the store a new identity after a rebuild.
 
-        It replaces the known one, the one that another worker has given meanwhile, and those that these had replaced.
+        It replaces the known one, the one that another worker has given meanwhile, those that workers who wait have
+        noted, and those that these had replaced.
         """
         made = secrets.token_bytes(IDENTITY_BYTES)
         before = self.rebuilt()
+        (noted,) = self._call([pack(b"LRANGE", self._lost, b"0", b"-1")], (self._home,))
+        waiting = [str(one, "ascii", "replace") for one in noted or ()]
         earlier = [one for one in before.replaces if one != ANY] if before else []
-        lost = [self.known.hex(), (self.found() or b"").hex(), *replaces, *earlier]
+        lost = [self.known.hex(), (self.found() or b"").hex(), *replaces, *waiting, *earlier]
         lost = list(dict.fromkeys(filter(None, lost)))[:REMEMBERED]
         text = json.dumps(
             {"replaces": lost, "read_to": [[*place, offset] for place, offset in (read_to or {}).items()]}
         )
-        self._call([pack(b"SET", self._record, text.encode()), pack(b"DEL", self._whole)], (self._home, self._home))
+        record = [pack(b"SET", self._record, text.encode()), pack(b"DEL", self._whole), pack(b"DEL", self._lost)]
+        self._call(record, (self._home,) * len(record))
         self._call([pack(b"SET", self._copy(tag), made) for tag in self._servers.tags])
         self.known = made
         return made
@@ -158,6 +162,13 @@ class Identity:
         taken, held_by = self._call([set_, pack(b"GET", self._claim)], (self._home, self._home))
         return bool(taken == b"OK" or held_by == holder.encode())
 
+    def note_lost(self) -> None:
+        """Note that the known identity is lost: a worker that has just begun, and rebuilds the store, never knew it."""
+        if self.known:
+            commands = [pack(b"LREM", self._lost, b"0", self.known.hex().encode())]
+            commands.append(pack(b"RPUSH", self._lost, self.known.hex().encode()))
+            self._call(commands, (self._home,) * len(commands))
+
     def renew(self, holder: str) -> None:
         """Keep the claim. Raises StoreLostError where it is gone: emptied again, or taken by somebody else."""
         answer = self._script(RENEW, holder.encode(), b"%d" % CLAIM_S)
@@ -177,6 +188,10 @@ class Identity:
     @property
     def _record(self) -> bytes:
         return b"%b{%b}:rebuilt" % (self._prefix, self._home)
+
+    @property
+    def _lost(self) -> bytes:
+        return b"%b{%b}:lost" % (self._prefix, self._home)
 
     @property
     def _whole(self) -> bytes:

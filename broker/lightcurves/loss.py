@@ -4,8 +4,9 @@
    from it, nor written to it. Each worker calls `mended` until that returns True.
 2. One of them gets the claim, appends to each log what the topics have and the log lacks, and gives the store a new
    identity, with a note of which it replaces and how far the topics were read.
-3. The others see that theirs is among them, and join. First each appends what was committed after that: a batch of
-   its own may have been written into the store that was lost, and committed afterwards.
+3. The others have noted, while they waited, which they knew; they see that it is among them, and join. First each
+   appends what was committed after that: a batch of its own may have been written into the store that was lost, and
+   committed afterwards.
 4. One that has committed such a batch may have stopped, or died, before it saw the loss. So whoever has a partition
    next appends what was committed in it after that, once a partition, see `Takeover`.
 
@@ -81,6 +82,7 @@ def mended(identity: Identity, holder: str, refill: Refill, alive: Alive = lambd
     if joined(identity, refill, alive):
         return True
     if not identity.claim(holder):
+        identity.note_lost()
         return False
     if not joined(identity, refill, alive):  # finished by another between our look and our claim
         identity.mark()

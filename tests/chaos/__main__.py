@@ -60,8 +60,7 @@ def main(
                 trial = Campaign(servers, folder, workers, kills, alerts, seed, say, more)
             os.environ.update(trial.service.variables())
             settings = Settings.load()
-            admin = AdminClient(settings.kafka.client())
-            create_topics(admin, settings, PARTITIONS, copies)
+            create_topics(AdminClient(settings.kafka.client()), settings, PARTITIONS, copies)
             task = progress.add_task("alerts sent", total=None if bad_day else alerts)
             began = time.monotonic()
             try:
@@ -70,6 +69,7 @@ def main(
             finally:
                 trial.close()
         seconds = time.monotonic() - began
+        admin = AdminClient(settings.kafka.client())
         with console.status("recounting every offset"):
             counted = reconcile(admin, settings, Wanted(settings.kafka.topics)).summary()
         with console.status("comparing with a run in which nothing went wrong"):

@@ -70,7 +70,6 @@ class BadDay:
 
     def run(self, settings: Settings) -> Iterator[int]:
         """Send, make trouble and wait; tells how many alerts are sent."""
-        admin = AdminClient(settings.kafka.client())
         crew = [self.service.worker() for _ in range(self.workers)]
         for worker in crew:
             worker.await_ready(180)
@@ -78,22 +77,22 @@ class BadDay:
         sender.start()
         day = Day(
             self.servers, settings.redis.prefix, crew, self._more,
-            lambda: self._answered(settings, admin, crew, AFTER_S), self._look_after, self._rng,
+            lambda: self._answered(settings, crew, AFTER_S), self._look_after, self._rng,
         )  # fmt: skip
         time.sleep(QUIET_S)
         for _ in range(self.rounds):
-            self._round(day, settings, admin, crew)
+            self._round(day, settings, crew)
             yield self.sent
             time.sleep(QUIET_S)
         self._over.set()
         sender.join(60)
-        self._answered(settings, admin, crew, AFTER_S)
+        self._answered(settings, crew, AFTER_S)
         for worker in crew:
             if worker.stop() != 0:
                 self.faults.append(f"a worker did not end well:\n{worker.log()[-2000:]}")
         yield self.sent
 
-    def _round(self, day: Day, settings: Settings, admin: AdminClient, crew: list[Worker]) -> None:
+    def _round(self, day: Day, settings: Settings, crew: list[Worker]) -> None:
         chosen = self._rng.sample(FAULTS, self._rng.randint(2, len(FAULTS)))
         for pair in NOT_BOTH:
             if pair <= set(chosen):
@@ -104,7 +103,7 @@ class BadDay:
             for fault, one in zip(chosen, ended, strict=True):
                 one.result()
                 self.happened[fault.__name__] += 1
-        took_s = self._answered(settings, admin, crew, AFTER_S)
+        took_s = self._answered(settings, crew, AFTER_S)
         self.say(f"everything answered after {took_s:.1f} s")
         self.slowest_s = max(self.slowest_s, took_s)
         if took_s > AT_MOST_S:
@@ -118,7 +117,7 @@ class BadDay:
             time.sleep(0.05)
         time.sleep(1.0)
 
-    def _answered(self, settings: Settings, admin: AdminClient, crew: list[Worker], seconds: float) -> float:
+    def _answered(self, settings: Settings, crew: list[Worker], seconds: float) -> float:
         """Wait until all that is in the input topic now is committed; how long that took [s]."""
         began, wanted = time.monotonic(), None
         while time.monotonic() < began + seconds:
@@ -126,6 +125,7 @@ class BadDay:
                 self._look_after(worker)
             try:
                 if wanted is None:
+                    admin = AdminClient(settings.kafka.client())  # one that was cut off may never connect again
                     places = spans.partitions(admin, settings.kafka.topics)
                     wanted = spans.newest(admin, places)
                 done = spans.committed(settings.kafka.consumer(), wanted)

@@ -113,8 +113,7 @@ class Campaign:
 
     def run(self, settings: Settings) -> Iterator[int]:
         """Send, kill and wait until every offset is committed; tells how many alerts are."""
-        admin = AdminClient(settings.kafka.client())
-        sender = threading.Thread(target=self._send, args=(settings, admin), daemon=True)
+        sender = threading.Thread(target=self._send, args=(settings,), daemon=True)
         crew = [Worked(self.service.worker()) for _ in range(self.workers)]
         for one in crew:
             one.worker.await_ready(180)  # three at once may compile the decoder for the first time
@@ -135,18 +134,19 @@ class Campaign:
             self._start(one, None)
         if not self.enough:
             self.faults.append("the campaign ended before its time")
-        eventually(lambda: self.waiting(settings, admin) == 0, QUIET_S)
+        eventually(lambda: self.waiting(settings) == 0, QUIET_S)
         for one in crew:
             assert one.worker.stop() == 0, one.worker.log()[-3000:]
         yield self.sent
 
-    def waiting(self, settings: Settings, admin: AdminClient) -> int:
+    def waiting(self, settings: Settings) -> int:
         """Alerts that are not committed yet."""
+        admin = AdminClient(settings.kafka.client())  # one that was cut off may never connect again
         places = spans.partitions(admin, settings.kafka.topics)
         done, ends = spans.committed(settings.kafka.consumer(), places), spans.newest(admin, places)
         return sum(ends[place] - done.get(place, 0) for place in places)
 
-    def _send(self, settings: Settings, admin: AdminClient) -> None:
+    def _send(self, settings: Settings) -> None:
         """Until there are enough alerts and enough kills, never far ahead of the workers."""
         config = {**settings.kafka.client(), "enable.idempotence": True, "linger.ms": 5}
         anywhere = {"sticky.partitioning.linger.ms": 0}  # each message without a key goes to a partition by chance
@@ -162,7 +162,7 @@ class Campaign:
             if self.enough:
                 break
             if number % 2000 == 0:
-                while not self._over.is_set() and self._far_ahead(settings, admin):
+                while not self._over.is_set() and self._far_ahead(settings):
                     time.sleep(0.2)
             while True:
                 try:
@@ -174,9 +174,9 @@ class Campaign:
         if left := producer.flush(60):
             self.faults.append(f"Kafka did not take {left} alerts")
 
-    def _far_ahead(self, settings: Settings, admin: AdminClient) -> bool:
+    def _far_ahead(self, settings: Settings) -> bool:
         try:
-            return self.waiting(settings, admin) > AHEAD
+            return self.waiting(settings) > AHEAD
         except Exception:  # noqa: BLE001 - Kafka is away, which is what we do here
             return True
 

@@ -171,6 +171,23 @@ def test_a_worker_that_starts_while_another_rebuilds_joins_it(workers, empty, re
     starting.store.close()
 
 
+def test_a_store_that_a_newcomer_rebuilds_is_not_rebuilt_again_by_those_who_knew_the_old_one(
+    workers, empty, redis_url, key_prefix
+):
+    empty()
+    newcomer = Worker(redis_url, key_prefix, "newcomer")
+    with pytest.raises(StoreLostError):
+        begin(newcomer.store.identities, group_has_read=True)
+    waited = []
+    newcomer.during = lambda: waited.extend(worker.mended() for worker in workers)
+    assert newcomer.mended()
+    assert waited == [False] * 9
+    assert all(worker.mended() for worker in workers)
+    assert [worker.refills for worker in workers] == [[{PLACE: 7}]] * 3, "each appends what came after, and no more"
+    assert {worker.store.identities.known for worker in workers} == {newcomer.store.identities.known}
+    newcomer.store.close()
+
+
 def test_workers_that_wait_for_the_operator_join_when_he_has_rebuilt_it(workers, empty, redis_url, key_prefix):
     waiting, *_ = workers
     empty()

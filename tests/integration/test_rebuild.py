@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import redis
 
+from broker import assembly
 from broker.commands.demo import HELDOUT
 from broker.commands.replay import read_alerts
 from broker.connections import connect_kafka, connect_redis
@@ -192,3 +193,14 @@ def test_an_alert_that_was_written_before_the_loss_was_seen_is_answered_from_its
     assert remember(last) == [5]
     assert rebuild([*committed, [batch.message(4)]], read_alerts, store).added == 0
     store.close()
+
+
+def test_each_refill_asks_kafka_by_a_client_of_its_own(service, monkeypatch):
+    """One that lives for months may have lost every connection, and make none anew."""
+    service.create_topics(monkeypatch, partitions=3)
+    settings, clients = service.settings(monkeypatch), []
+    monkeypatch.setattr(assembly, "connect_kafka", lambda of: clients.append(connect_kafka(of)) or clients[-1])
+    reader = AlertReader(settings.limits.max_message_bytes)
+    for _ in range(2):
+        assembly.append_committed(settings, reader, {}, lambda: None)
+    assert len({id(client) for client in clients}) == 2

@@ -9,6 +9,7 @@ from rich.progress import MofNCompleteColumn, TextColumn
 
 from model.artefact import DEFAULT, load
 from training import splits, tables
+from training.card import standing
 from training.card import write as write_card
 from training.comparison import results
 from training.comparison.folds import gather
@@ -139,6 +140,6 @@ def card(
         tried(readme)
     write_card(artefact)
     if readme:
-        table = tables.markdown(tables.comparison(artefact))
+        shown = standing(artefact)
         with replacing(readme) as partial:
-            partial.write_text(tables.replaced(readme, table), encoding="utf-8")
+            partial.write_text(tables.replaced(readme, shown), encoding="utf-8")

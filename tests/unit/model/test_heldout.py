@@ -1,5 +1,6 @@
 """What the shipped artefact answers on all its held-out objects: as ever, and by steps what it says of whole curves."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from tests.support.curves import runs_of
 ROOT = Path(__file__).parents[3]
 HELDOUT = ROOT / "broker" / "examples" / "plasticc_heldout.parquet"
 # Probabilities, P99 and anomaly score [402, 16] after the last observation of each object, objects by their numbers as
-# text: the answers of the first version of the features and of the states, which was numpy alone.
+# text: what the artefact answered when it was shipped. Made anew, on one thread, where MISWEEPER_GOLDEN is `write`.
 GOLDEN = ROOT / "tests" / "golden" / "heldout_answers.npy"
 ATOL = 1e-5
 
@@ -62,17 +63,13 @@ def same(ours, theirs):
     assert np.allclose(ours[:, 15], theirs[:, 15], rtol=2e-5)
 
 
-def test_the_answers_are_those_of_the_first_version(heldout, whole):
+def test_the_answers_are_those_that_the_artefact_was_shipped_with(heldout, whole):
+    ends = np.cumsum([len(curve) for curve in heldout[0]])
+    if os.environ.get("MISWEEPER_GOLDEN") == "write":
+        np.save(GOLDEN, whole[ends - 1])
     golden = np.load(GOLDEN, allow_pickle=False)
-    curves = heldout[0]
-    ends = np.cumsum([len(curve) for curve in curves])
     assert golden.shape == (402, 16)
-    several = np.array([curve["detected"].sum() > 1 for curve in curves])
-    sure = heldout[1]["host_photoz"] >= 2 * heldout[1]["host_photoz_err"]
-    enough = several & sure  # of the others it said too much
-    assert enough.sum() > 280
-    same(whole[ends - 1][enough], golden[enough])
-    assert np.allclose(whole[ends - 1][:, 15], golden[:, 15], rtol=2e-5)
+    same(whole[ends - 1], golden)
 
 
 def test_law_2_steps_through_packed_states_give_what_one_pass_gives_after_every_observation(classifier, heldout, whole):

@@ -10,7 +10,7 @@ from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
 
 from model.anomaly import everywhere
-from model.artefact import DEFAULT, load
+from model.artefact import load
 from model.taxonomy import CLASS_IDS
 from tests.support.plasticc import objects
 from training import plots, splits, tables
@@ -258,14 +258,6 @@ def test_a_readmes_table_is_replaced_between_its_marks(tmp_path: Path) -> None:
     text = tmp_path / "README.md"
     text.write_text(f"before\n{tables.START}\nold\n{tables.END}\nafter")
     assert tables.replaced(text, "| new |") == f"before\n{tables.START}\n| new |\n{tables.END}\nafter"
-
-
-def test_the_readme_says_what_the_shipped_artefact_and_the_files_beside_it_say() -> None:
-    readme = Path(__file__).parents[3] / "README.md"
-    table = tables.markdown(tables.comparison(DEFAULT))
-    assert tables.replaced(readme, table) == readme.read_text(encoding="utf-8"), (
-        "run `misweeper-train card --readme README.md`"
-    )
 
 
 def test_every_figure_is_drawn_and_one_without_numbers_is_named(drawn: tuple[Path, list[str]], tmp_path: Path) -> None:

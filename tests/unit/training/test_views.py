@@ -47,11 +47,15 @@ def test_rubin_forces_photometry_from_the_second_detection_on_and_ends_with_the_
     assert days(seen("rubin", curve([-5, 0, 3], [1]))) == [0]  # a first alert is one row
 
 
+def test_detections_alone_are_shown_with_their_host() -> None:
+    assert days(seen("detections", WHOLE)) == [0, 9, 20]
+
+
 def test_elasticc_forces_photometry_from_30_days_before_the_first_detection() -> None:
     assert days(seen("elasticc", WHOLE)) == [-29, -10, 0, 5, 9, 12, 20]
 
 
-@pytest.mark.parametrize("name", ["rubin", "rubin-matched", "elasticc"])
+@pytest.mark.parametrize("name", ["detections", "rubin", "rubin-matched", "elasticc"])
 def test_an_object_that_is_never_detected_sends_no_alert(name: str) -> None:
     assert seen(name, curve([0, 1], [])) is None
 

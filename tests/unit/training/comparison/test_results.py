@@ -8,7 +8,7 @@ import pytest
 from model import drift
 from model.artefact import CARD, DEFAULT, MANIFEST, WEIGHTS, load
 from training import tables
-from training.card import card
+from training.card import card, standing
 from training.comparison import results
 from training.files import DataError
 
@@ -79,4 +79,7 @@ def test_card_and_readme_show_what_the_reports_say() -> None:
     table = tables.markdown(tables.comparison(DEFAULT))
     assert "LightGBM, 5 folds" in table
     assert "misweeper, 5 folds" in table
-    assert f"{tables.START}\n{table}\n{tables.END}" in (ROOT / "README.md").read_text()
+    readme = (ROOT / "README.md").read_text()
+    assert f"\n{table}\n{tables.END}" in readme
+    assert f"{tables.START}\n{standing(DEFAULT)}\n{tables.END}" in readme
+    assert standing(DEFAULT).startswith("| natural priors, last point | with redshift | without context |")
