@@ -37,13 +37,13 @@ from broker.models.agreement import count_agreement
 from broker.models.chosen import Chosen, chosen_by
 from broker.models.life import Asked, Life
 from broker.models.workshop import Workshop
+from broker.names import NAMES
 from broker.notes import how_far, note_assignment, note_calibration, note_models, note_store, note_trouble, room_on
 from broker.packets.formats import check_ids, formats_of
 from broker.packets.reader import AlertReader
 from broker.pipeline import Pipeline
 from broker.preflight import HTTP, OUTPUTS, Probe, deaf, kafka_probes, redis_probes
 from broker.surveys.crossmatch import matches_of
-from broker.surveys.names import NAMES
 from broker.text import host_and_port
 
 log = structlog.get_logger(__name__)

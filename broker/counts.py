@@ -12,7 +12,6 @@ from broker.kafka.batch import Batch
 from broker.lightcurves.plan import ASIDE, DUPLICATE, Plan
 from broker.metrics import UNKNOWN, Metrics, observe_all
 from broker.packets.decoded import Decoded
-from broker.surveys.known import survey_named
 from model.runs import Verdicts
 from model.taxonomy import CLASSES
 
@@ -56,7 +55,7 @@ class Counts:
             for i, count in enumerate(np.bincount(survey[those], minlength=len(surveys)).tolist()):
                 counts.fates[surveys[i], fate] += count
         for number, count in Counter(decoded.packets.which[decoded.declined].tolist()).items():
-            counts.fates[survey_of_schema(decoded, number), "declined"] += count
+            counts.fates[decoded.packets.surveys[number], "declined"] += count
         aside = int((plan.verdicts == ASIDE).sum())
         counts.fates[UNKNOWN, "dead_letter"] += counts.reasons.total() - aside
         return counts
@@ -94,12 +93,6 @@ class Counts:
             counts = np.bincount(best[ours])
             for j in np.flatnonzero(counts).tolist():
                 metrics.classifications.labels(survey, CLASSES[j].name).inc(int(counts[j]))
-
-
-def survey_of_schema(decoded: Decoded, number: int) -> str:
-    """The survey of a batch's schema."""
-    survey = survey_named(str(decoded.packets.schemas[number]["name"]))
-    return survey.name if survey else UNKNOWN
 
 
 def seconds_since(times_ms: NDArray[np.int64], now_ms: int) -> NDArray[np.float64]:

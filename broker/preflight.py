@@ -6,6 +6,7 @@ no fault to `check`, which is asked beside it.
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from errno import EADDRINUSE
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from ssl import _create_unverified_context
@@ -17,10 +18,13 @@ from confluent_kafka.admin import AdminClient
 
 from broker.config import Settings
 from broker.connections import connect_redis, redis_servers, unreachable
-from broker.errors import StartupError, TransientError
+from broker.errors import NotYetError, StartupError, TransientError
+from broker.kafka import spans
 from broker.kafka.rights import group_rights, input_rights, output_rights, transaction_rights
 from broker.lightcurves.rights import redis_rights
+from broker.packets.formats import check_ids
 from broker.probes import listener
+from broker.settings.security import group_rule
 from broker.text import host_and_port
 
 ASK_S, LONGEST_ANSWER = 2.0, 1_000  # seconds and bytes for whoever has our port
@@ -45,6 +49,7 @@ def kafka_probes(settings: Settings, admin: AdminClient) -> list[Probe]:
     """What this user may do in Kafka, and whether its topics fit."""
     return [
         Probe(INPUTS, lambda: input_rights(admin, settings)),
+        Probe("rules of topics", lambda: topic_rules(admin, settings)),
         Probe("consumer group", lambda: group_rights(admin, settings)),
         Probe(OUTPUTS, lambda: output_rights(admin, settings)),
         Probe("transactions", lambda: transaction_rights(settings)),
@@ -72,6 +77,22 @@ def patiently(attempt: Callable[[], list[str]]) -> list[str]:
             if monotonic() > deadline:
                 raise
             sleep(0.2)
+
+
+def topic_rules(admin: AdminClient, settings: Settings) -> list[str]:
+    """What a topic's name asks of the configuration holds too where an expression means it. Raises StartupError."""
+    kafka, names = settings.kafka, set[str]()
+    for wanted in kafka.topics:
+        if wanted.startswith("^"):
+            with suppress(NotYetError):
+                names |= {name for name, _ in spans.partitions(admin, [wanted], settings.outputs.topics)}
+    for name in sorted(names):
+        try:
+            group_rule(kafka.group_id, kafka.username, (name,), kafka.group_id_starts_with_username)
+        except ValueError as error:
+            raise StartupError(f"MISWEEPER_KAFKA__TOPICS means {name}, and {error}") from None
+    check_ids(settings, sorted(names))
+    return []
 
 
 def rights_in_redis(settings: Settings) -> list[str]:

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from broker.archives.tables import Column, fields_of
 from broker.errors import StartupError
 from broker.surveys import native
-from broker.surveys.columns import DTYPES, NULLS, Columns, Rows, Values, chosen
+from broker.surveys.checks import nothing
+from broker.surveys.columns import DTYPES, NULLS, Columns, Rows, Told, Values, chosen
 from broker.surveys.fields import Field, Kind
 from model.alerts import Alerts
 from model.observation import LightCurve
@@ -86,9 +87,10 @@ def alerts_of(columns: dict[str, Column], source: str) -> Alerts:
     values: Values = {name: native_column(field, fields.get(name), size) for name, field in FIELDS.items()}
     values["alertId"] = np.arange(1, size + 1)
     none = {name: np.empty(0, np.int8 if f.choices else DTYPES[f.kind]) for name, f in native.OBSERVED.items()}
-    history = Rows(np.zeros(size, np.int64), none, {})
+    history = Rows(np.zeros(size, np.int64), none, {}, {"band": nothing})
     every = np.arange(size)
-    found = native.alerts(Columns(every, values, {}, {"history": history}), every, np.zeros(size, np.int64))
+    told: dict[str, Told] = {"band": lambda row: str(fields["band"][row])}
+    found = native.alerts(Columns(every, values, {}, {"history": history}, told), every, np.zeros(size, np.int64))
     for row, poison in found.poisons.items():
         name = ascii(fields["objectId"][row])[:60]
         raise StartupError(f"{source}: of an observation of object {name} {poison}; mend it or leave it out")

@@ -13,7 +13,7 @@ from rich.live import Live
 from broker.commands.board import Board, Row
 from broker.commands.drawing import drawing, stored_curve
 from broker.commands.printed import json_line
-from broker.commands.selection import Record, Selection
+from broker.commands.selection import Record, Selection, with_object
 from broker.commands.shown import cell
 from broker.config import Settings
 from broker.connections import connect_redis
@@ -55,7 +55,7 @@ class Watching:
     def rounds(self) -> Iterator[list[Record]]:
         """What has come and is wanted, some times a second, also where nothing has. Raises KafkaException."""
         while not self.stop.is_set():
-            records = [one.record for one in self._subscription.poll(1000, POLL_S)]
+            records = [with_object(one.record, one.key) for one in self._subscription.poll(1000, POLL_S)]
             self._subscription.look()
             chosen = [record for record in records if self.wanted.takes(record)]
             self.taken += len(chosen)
@@ -140,6 +140,7 @@ def draw_once(
     for messages in spans.read(settings.kafka.consumer(), kept, AT_ONCE):
         for message in messages:
             record = decoded(message.value, schema, message.key, bare=source.bare)
+            record = None if record is None else with_object(record, message.key)
             if record is not None and wanted.takes(record):
                 last = record  # an object's are in order: it is their key
     console.print(drawing(wanted.object or "", curve, last, console.width), soft_wrap=True)

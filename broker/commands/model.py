@@ -11,13 +11,14 @@ from rich.table import Table
 
 from broker.commands.moments import moment
 from broker.commands.recovery import Since, Until, progress
+from broker.commands.selection import survey_listed
 from broker.commands.shown import cell
 from broker.config import Settings
 from broker.connections import connect_kafka
 from broker.errors import StartupError
 from broker.models.comparison import compare as recounted
 from broker.models.folder import Lying, artefacts_in, lying
-from broker.models.promoted import ALL, DIGITS, SHADOW, SURVEYS, Named, is_name, promote, read_promoted
+from broker.models.promoted import ALL, DIGITS, SHADOW, Named, is_name, promote, read_promoted
 from broker.text import printable
 
 app = typer.Typer(no_args_is_help=True, help="The artefacts that classify: see, promote and compare them.")
@@ -105,8 +106,8 @@ def promote_model(
     settings, folder = Settings.load(), models()
     if shadow and survey:
         raise StartupError("a shadow is that of all surveys; leave --survey out")
-    if survey is not None and survey not in SURVEYS:
-        raise StartupError(f"there is no survey {printable(survey)}; there are {', '.join(SURVEYS)}")
+    if survey is not None:
+        survey_listed(survey)
     if (name is None) != withdraw:
         raise StartupError("name an artefact, or --withdraw without one")
     if shadow and not withdraw and settings.outputs.shadow is None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from broker.errors import StartupError
+from broker.names import NAMES as SURVEYS
 from broker.text import printable
 from model.taxonomy import CLASS_NAMES, CLASSES
 
@@ -66,10 +67,26 @@ def class_named(text: str) -> str:
     raise StartupError(f"no class is called {printable(text)}; give one of {', '.join(c.name for c in CLASSES)}")
 
 
+def survey_listed(text: str) -> str:
+    """A survey by its name. Raises StartupError: no object is of any other."""
+    if text.encode(errors="replace") not in SURVEYS:
+        raise StartupError(f"there is no survey {printable(text)}; there are {b', '.join(SURVEYS).decode()}")
+    return text
+
+
 def object_named(text: str, survey: str | None) -> str:
     """survey/object, of a name with or without its survey. Raises StartupError."""
     if survey and not text.startswith(f"{survey}/"):
         return f"{survey}/{text}"
     if "/" not in text:
         raise StartupError(f"{printable(text)} names no survey; write it as ztf/{printable(text)}, or give --survey")
+    survey_listed(text.partition("/")[0])
     return text
+
+
+def with_object(record: Record, key: bytes | None) -> Record:
+    """A record, and the object that its message's key names where it does not itself: ELAsTiCC's, or a packet."""
+    survey, slash, name = (key or b"").partition(b"/")
+    if record.get("survey") or not slash or survey not in SURVEYS:
+        return record
+    return record | {"survey": survey.decode(), "objectId": name.decode(errors="replace")}

@@ -60,7 +60,8 @@ def replay(
 
     Light curves become native alerts, one an observation, in order of time; or, with --survey, the packets that a
     survey would have sent of them, one a detection, with the history that such a packet really has. Files of real
-    packets are sent as they are, a container of several records as one message each.
+    packets are sent as they are, a container of several records as one message each: Rubin's to a topic on which
+    MISWEEPER_PACKETS__FORMATS says what its ids mean.
 
     Without files: what the input topics got in a night goes into another topic as it was, or a group of its own begins
     there. Nothing is committed in the service's group.
@@ -72,7 +73,7 @@ def replay(
 
     misweeper replay broker/examples/plasticc_heldout.parquet --survey elasticc --framing schemaless --schema e.avsc
 
-    misweeper replay night/*.avro --topic ztf_20261125_programid1
+    misweeper replay night/*.avro --topic lsst-alerts-v11
 
     misweeper replay --night 2026-11-23 --topic again
 

@@ -13,13 +13,14 @@ from rich.console import Console
 from broker.commands.following import Source, Watching, draw_once, follow, follow_object, follow_plainly, print_json
 from broker.commands.moments import moment
 from broker.commands.printed import avro_file
-from broker.commands.selection import Selection, class_named, object_named
+from broker.commands.selection import Selection, class_named, object_named, survey_listed
 from broker.commands.streams import flush_stdout
 from broker.config import Settings
 from broker.connections import connect_kafka
 from broker.errors import StartupError
 from broker.kafka import spans
 from broker.kafka.subscription import Subscription
+from broker.settings.routes import Route
 from broker.text import printable
 
 
@@ -75,15 +76,15 @@ def watch(
     if (form is Form.AVRO) != (output is not None):
         raise StartupError("--format avro writes a file, and --output names it; give both or neither")
     wanted = Selection(
-        survey=survey,
+        survey=survey_listed(survey) if survey else None,
         class_name=class_named(class_) if class_ else None,
         probability=probability,
         anomalies=anomalies,
         object=object_named(object_, survey) if object_ else None,
     )
     begin_ms = moment(since) if since else None
+    source = read_from(settings, route, topic, wanted, form)
     admin = connect_kafka(settings)
-    source = read_from(settings, route, topic)
     read = source.topic
     places = spans.partitions(admin, [read])  # says so where there is none
     drawn = wanted.object is not None and form is Form.TABLE
@@ -126,8 +127,8 @@ def watch(
         subscription.close()
 
 
-def read_from(settings: Settings, route: str | None, topic: str | None) -> Source:
-    """The topic that is meant. Raises StartupError where there is no such route."""
+def read_from(settings: Settings, route: str | None, topic: str | None, wanted: Selection, form: Form) -> Source:
+    """The topic that is meant. Raises StartupError where there is no such route, or it cannot tell what is wanted."""
     if route is None:
         return Source(topic or settings.outputs.classifications)
     if topic is not None:
@@ -135,5 +136,21 @@ def read_from(settings: Settings, route: str | None, topic: str | None) -> Sourc
     if (found := settings.outputs.routes.get(route)) is None:
         known = ", ".join(settings.outputs.routes) or "none"
         raise StartupError(f"there is no route {printable(route)}; MISWEEPER_OUTPUTS__ROUTES has {printable(known)}")
+    check_route(route, found, wanted, form)
     schema = "elasticc" if found.content == "elasticc" else "classification"
     return Source(found.topic, schema, bare=found.framing == "schemaless")
+
+
+def check_route(name: str, route: Route, wanted: Selection, form: Form) -> None:
+    """Raises StartupError where what is wanted cannot be told from what a route publishes: nothing would be shown."""
+    if route.content == "classification":
+        return
+    of = f"route {printable(name)} publishes content={route.content}"
+    if route.content == "packet" and route.framing == "schemaless":
+        raise StartupError(f"{of} without any schema, which nobody can read here; frame it as container")
+    if wanted.anomalies:
+        raise StartupError(f"{of}, which has no flag; leave --anomalies out, or watch the classifications")
+    if route.framing == "schema_in_key" and (wanted.survey or wanted.object):
+        raise StartupError(f"{of} with a schema as key, which names no object; leave --survey and --object out")
+    if form is Form.AVRO:
+        raise StartupError(f"{of}, and --format avro writes classifications of ours; take --format jsonl")

@@ -29,6 +29,7 @@ class Published(NamedTuple):
     topic: str
     record: dict[str, Any]
     source: tuple[str, int, int]  # topic, partition and offset of the alert it answers
+    key: bytes | None = None
 
 
 class Subscription:
@@ -81,13 +82,14 @@ class Subscription:
                 raise KafkaException(error)
             self._well()
             topic = message.topic() or ""
+            key = message.key()
             try:
-                record = decode(message.value() or b"", self._schemas[topic], message.key(), bare=topic in self._bare)
+                record = decode(message.value() or b"", self._schemas[topic], key, bare=topic in self._bare)
                 answered = source(message.headers() or ())
             except (*NOT_OURS, SystemError):  # the client's own, for a header's name that is no UTF-8
                 self.strangers += 1
                 continue
-            yield Published(topic, record, answered)
+            yield Published(topic, record, answered, key if isinstance(key, bytes) else None)
 
     def look(self) -> None:
         """Ask Kafka whether it is well, where it has sent nothing for some seconds: silence does not say so.
@@ -168,7 +170,7 @@ def self_described(value: bytes, key: bytes | str | None) -> object:
             raise ValueError(reader.codec)
         return next(reader)
     assert isinstance(key, bytes)
-    return fastavro.schemaless_reader(BytesIO(value), parsed_key(key), None)  # type: ignore[arg-type]
+    return fastavro.schemaless_reader(BytesIO(value), parsed_key(key.strip()), None)  # type: ignore[arg-type]
 
 
 @lru_cache(maxsize=64)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from broker.errors import StartupError
-from broker.surveys.names import NAMES
+from broker.names import NAMES
 from broker.text import printable
 
 FILE = "promoted.json"

@@ -8,6 +8,9 @@ behind it is a record of the writer's schema with further fields: nothing of a p
     objectId, candid, candidate, prv_candidates, fp_hists,             SkyPortal, where the packet has no field of
     prv_nondetections                                                  that name
 
+FASTDB takes the object's number from diaSource.diaObjectId, which stays as the packet has it. Where that is null, as of
+the solar system, it cannot keep the packet: a condition on its route leaves those out, for they are declined.
+
 A packet that comes from another broker may have the first six: they are renamed source_..., for ours are the answer.
 One with prv_candidates of its own (ZTF's) keeps its history, and no other is added. Fluxes are true nJy, zero point
 31.4.

@@ -16,6 +16,7 @@ class Packets:
     """The packets of a batch's messages, as bytes: what an output passes through."""
 
     schemas: Sequence[Schema]  # writers' schemas
+    surveys: Sequence[str]  # of each schema
     which: NDArray[np.int64]  # [n messages] the schema of each, -1 where there is none
     bodies: Sequence[bytes]  # [n messages] the body of each, b"" where there is none
 

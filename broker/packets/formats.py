@@ -1,7 +1,7 @@
 """How the messages of each topic are read: their framing, what their schema ids mean, the schema of a bare body."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -73,14 +73,17 @@ def formats_of(settings: Settings, registry: SchemaRegistry | None = None) -> Fo
     return Formats(writers, rules, formats.otherwise)
 
 
-def check_ids(settings: Settings) -> None:
+def check_ids(settings: Settings, topics: Iterable[str] | None = None) -> None:
     """Raises StartupError where a topic that is read has ids of Rubin's or a registry's, and nobody to ask for them.
 
-    Of an expression the letters that it begins with are looked at.
+    Args:
+        settings: of topics and of the registry.
+        topics: that are read; by default those of the settings, where of an expression the letters that it begins with
+            are looked at.
     """
     package = "package" in settings.registry.order and rubin_package() is not None
     registry = settings.registry.url is not None
-    for topic in settings.kafka.topics:
+    for topic in settings.kafka.topics if topics is None else topics:
         begins = "".join(LETTERS.findall(topic)[:1]) if topic.startswith("^") else topic
         rule = next((rule for rule in settings.packets.formats if matcher(rule.topics)(begins)), None)
         if rule is None or rule.ids == "ours" or rule.framing not in ("any", "wire"):

@@ -64,7 +64,7 @@ def taken_apart(value: bytes, key: Callable[[], bytes | None], form: Format, wri
         writer = writers.of(text)
         return writer, decompress(block, codec, writer.survey.max_body_bytes)
     if framing == "schema_in_key" or (not pinned and is_schema(key())):
-        return writers.of(key() or b""), value
+        return writers.of((key() or b"").strip()), value  # blanks around it only tell objects apart, as in our own
     if framing == "wire" or (not pinned and value[0] == 0 and len(value) >= WIRE.size):
         if value[0] != 0 or len(value) < WIRE.size:
             raise PoisonMessage(Reason.NOT_AVRO, "no schema id, which the messages of its topic are said to begin with")

@@ -1,7 +1,11 @@
-"""What the schema ids of a topic's messages mean. Each topic has a table of its own: two registries count alike."""
+"""What the schema ids of a topic's messages mean: ours, Rubin's or a registry's, as the topic's format says.
+
+All topics with a registry's ids share the one registry that is configured.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from time import monotonic
 from typing import Protocol
 
@@ -56,59 +60,63 @@ def our_ids(writers: Writers) -> ById:
 
 @dataclass(slots=True)
 class SourcedIds:
-    """Ids whose schemas others have: each is asked for once.
+    """Ids whose schemas others have: each is asked for once, and later again where nobody had one that is read here.
 
-    Where one of the sources does not answer and no other has the schema, what is to be done waits for it: what the id
-    means is not known to be unknown.
+    A source that answers with something else hides no other: the next is asked. Where one does not answer and no other
+    has the schema, what is to be done waits for it: what the id means is not known to be unknown.
     """
 
     writers: Writers
     sources: Sequence[SchemaSource]
     clock: Callable[[], float] = monotonic
-    _known: dict[int, Writer | PoisonMessage] = field(default_factory=dict, init=False, repr=False)
-    _unknown: dict[int, float] = field(default_factory=dict, init=False, repr=False)  # and when it was asked for
+    _known: dict[int, Writer] = field(default_factory=dict, init=False, repr=False)
+    _unknown: dict[int, tuple[float, PoisonMessage]] = field(  # when each was asked for, and what came of it
+        default_factory=dict, init=False, repr=False
+    )
 
     def __call__(self, schema_id: int) -> Writer:
         """The writer of an id. Raises PoisonMessage, TransientError."""
         if schema_id > HIGHEST:
             raise unknown(f"schema id {schema_id} is none: a registry's end at {HIGHEST}")
-        if (known := self._known.get(schema_id)) is None:
-            known = self._asked(schema_id)
-            if len(self._known) == MOST_KNOWN:
-                self._known.clear()
-            self._known[schema_id] = known
-        if isinstance(known, PoisonMessage):
-            raise PoisonMessage(known.reason, known.detail)
-        return known
-
-    def _asked(self, schema_id: int) -> Writer | PoisonMessage:
-        """The writer, or why none can be. Raises PoisonMessage where no source has it, TransientError."""
-        asked_at = self._unknown.get(schema_id)
-        if asked_at is None or self.clock() - asked_at > ASKED_AGAIN_S:
-            away: TransientError | None = None
-            for source in self.sources:
-                try:
-                    if (text := source.find(schema_id)) is not None:
-                        return self._read(schema_id, text)
-                except TransientError as error:
-                    away = away or error
-                except PoisonMessage as poison:
-                    return poison
-            if away is not None:
-                raise away
+        if (writer := self._known.get(schema_id)) is not None:
+            return writer
+        asked_at, poison = self._unknown.get(schema_id, (-inf, None))
+        if poison is None or self.clock() - asked_at > ASKED_AGAIN_S:
+            found = self._asked(schema_id)
+            if isinstance(found, Writer):
+                if len(self._known) == MOST_KNOWN:
+                    self._known.clear()
+                self._known[schema_id] = found
+                return found
             if len(self._unknown) == MOST_UNKNOWN:
                 self._unknown.clear()
-            self._unknown[schema_id] = self.clock()
+            self._unknown[schema_id] = self.clock(), (poison := found)
+        raise PoisonMessage(poison.reason, poison.detail)
+
+    def _asked(self, schema_id: int) -> Writer | PoisonMessage:
+        """The writer, or why there is none. Raises TransientError."""
+        away: TransientError | None = None
+        bad: PoisonMessage | None = None
+        for source in self.sources:
+            try:
+                if (text := source.find(schema_id)) is not None:
+                    return self._read(schema_id, text)
+            except TransientError as error:
+                away = away or error
+            except PoisonMessage as poison:
+                bad = bad or poison
+        if away is not None:
+            raise away
         asked = " nor ".join(source.name for source in self.sources)
-        raise unknown(
+        return bad or unknown(
             f"schema id {schema_id} is not known to {asked}; add it there, then misweeper dead-letters replay"
             if asked
             else f"schema id {schema_id} can be looked up nowhere; set MISWEEPER_REGISTRY__URL or install "
             "misweeper[rubin], then misweeper dead-letters replay"
         )
 
-    def _read(self, schema_id: int, text: bytes) -> Writer | PoisonMessage:
+    def _read(self, schema_id: int, text: bytes) -> Writer:
         try:
             return self.writers.of(text)
         except PoisonMessage as poison:
-            return PoisonMessage(poison.reason, f"schema id {schema_id}: {poison.detail}")
+            raise PoisonMessage(poison.reason, f"schema id {schema_id}: {poison.detail}") from None

@@ -7,6 +7,7 @@ unions and enums, sizes of blocks that lie and data nested deeper than the machi
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate
 from typing import Any
 
@@ -19,7 +20,7 @@ from broker.packets.compiler import Program, compile_program
 from broker.packets.machine import run_program
 from broker.packets.slowly import read_slowly
 from broker.packets.texts import choices_at, texts_at
-from broker.surveys.columns import DTYPES, NULLS, Columns, Missing, Rows, Values, chosen
+from broker.surveys.columns import DTYPES, NULLS, Columns, Missing, Rows, Told, Values, chosen
 from broker.surveys.fields import Field, Fields, Kind, Table
 
 __all__ = ["Projection", "compile_projection", "read_slowly"]
@@ -76,7 +77,7 @@ class Projection:
             data, unaligned(joined, "<f4"), unaligned(joined, "<f8"), bounds, max_rows,
             cells.bases, cells.numbers, cells.numbers.view(np.float64), cells.missing, ends, fates, places,
         )  # fmt: skip
-        values, missing = self._columns(joined, cells, self.fields, "", good)
+        values, missing, told = self._columns(joined, cells, self.fields, "", good)
         tables = {}
         index = {name: place for place, (name, _) in enumerate(program.tables)}
         for name, table in self.fields.items():
@@ -85,14 +86,15 @@ class Projection:
                 count = int(last[-1]) if good else 0
                 tables[name] = Rows(last, *self._columns(joined, cells, table.fields, name, count))
         errors = {int(i): poison(int(fates[i]), int(places[i])) for i in np.flatnonzero(fates)}
-        return Columns(np.flatnonzero(fates == v.GOOD), values, missing, tables), errors
+        return Columns(np.flatnonzero(fates == v.GOOD), values, missing, tables, told), errors
 
     def _columns(
         self, joined: bytes, cells: "Cells", fields: Mapping[str, Field | Table], table: str, count: int
-    ) -> tuple[Values, Missing]:
-        """The columns of a scope with so many rows."""
+    ) -> tuple[Values, Missing, dict[str, Told]]:
+        """The columns of a scope with so many rows, and what stands where a choice is made."""
         values: Values = {}
         missing: Missing = {}
+        told: dict[str, Told] = {}
         for name, field in fields.items():
             if isinstance(field, Table):
                 continue
@@ -103,7 +105,9 @@ class Projection:
                 )  # fmt: skip
             else:
                 values[name], missing[name] = cells.column(joined, field, slot, count)
-        return values, missing
+            if field.choices:
+                told[name] = (lambda _: None) if slot is None else partial(cells.told, joined, slot)
+        return values, missing, told
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +137,12 @@ class Cells:
         sizes = self.numbers[self.bases[slot + 1] :][:count]
         texts = choices_at(joined, numbers, sizes, field.choices) if field.choices else texts_at(joined, numbers, sizes)
         return texts, missing
+
+    def told(self, joined: bytes, slot: int, row: int) -> bytes | None:
+        """A text; None where it is missing."""
+        at = self.bases[slot] + row
+        first, size = int(self.numbers[at]), int(self.numbers[self.bases[slot + 1] + row])
+        return None if self.missing[at] else joined[first : first + size]
 
 
 def unaligned(joined: bytes, kind: str) -> NDArray[Any]:

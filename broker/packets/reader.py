@@ -72,7 +72,12 @@ class AlertReader:
         for i in poisons:
             which[i], bodies[i] = -1, b""
         declined = np.sort(np.concatenate([np.empty(0, np.int64), *(part.declined for part in parts)]))
-        packets = Packets([writer.schema for writer in writers.values()], which, bodies)
+        packets = Packets(
+            [writer.schema for writer in writers.values()],
+            [writer.survey.name for writer in writers.values()],
+            which,
+            bodies,
+        )
         return Decoded(together([part.alerts for part in parts]), declined, poisons, packets)
 
     def survey_of(self, message: Message) -> str | None:

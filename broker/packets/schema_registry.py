@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from broker.errors import TransientError
-from broker.packets.tame import SCHEMA_BYTES, unknown
+from broker.errors import PoisonMessage, TransientError
+from broker.packets.tame import SCHEMA_BYTES, parsed, unknown
 
 log = structlog.get_logger(__name__)
 
@@ -100,7 +100,8 @@ ACCEPTED = {"Accept": "application/vnd.schemaregistry.v1+json, application/json"
 class KeptSchemas:
     """A registry's schemas in a folder, each named by its id and its content's hash: what is damaged is asked again.
 
-    A registry never gives an id to another schema. Where one was set up anew, the folder is to be emptied.
+    A registry never gives an id to another schema. Where one was set up anew, the folder is to be emptied. What is no
+    schema is not kept: it may be a fault that passes.
     """
 
     registry: SchemaRegistry
@@ -115,7 +116,7 @@ class KeptSchemas:
         """What `SchemaRegistry.find` gives, without asking it where that is known."""
         if (kept := self._kept(schema_id)) is not None:
             return kept
-        if (text := self.registry.find(schema_id)) is not None:
+        if (text := self.registry.find(schema_id)) is not None and is_records(text):
             self._keep(schema_id, text)
         return text
 
@@ -144,6 +145,15 @@ class KeptSchemas:
             Path(file.name).replace(path)
         except OSError as error:
             log.warning("a schema is not kept: an outage of the registry would delay it", error=str(error))
+
+
+def is_records(text: bytes) -> bool:
+    """Whether an answer is the schema of a record."""
+    try:
+        parsed(text)
+    except PoisonMessage:
+        return False
+    return True
 
 
 def file_name(schema_id: int, text: bytes) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 
 from broker.errors import PoisonMessage, Reason
 from broker.packets.shapes import Schemas, select
-from broker.surveys.columns import Columns, Missing, Rows, Values, column
+from broker.surveys.columns import Columns, Missing, Rows, Told, Values, column
 from broker.surveys.fields import Field, Fields, Kind, Table
 
 Record = dict[str, Any]
@@ -44,7 +44,7 @@ class SlowProjection:
                 continue
             records.append(record)
             which.append(index)
-        values, missing = columns(records, self.fields, self._paths)
+        values, missing, told = columns(records, self.fields, self._paths)
         tables = {}
         for name, table in self.fields.items():
             if isinstance(table, Table):
@@ -52,7 +52,7 @@ class SlowProjection:
                 ends = np.cumsum([len(rows) for rows in found], dtype=np.int64)
                 rows = [row for rows in found for row in rows]
                 tables[name] = Rows(ends, *columns(rows, table.fields, self._row_paths.get(name, {})))
-        return Columns(np.array(which, np.int64), values, missing, tables), errors
+        return Columns(np.array(which, np.int64), values, missing, tables, told), errors
 
 
 def read_slowly(
@@ -67,16 +67,19 @@ def read_slowly(
 
 def columns(
     records: list[Any], fields: Mapping[str, Field | Table], paths: dict[str, list[str]]
-) -> tuple[Values, Missing]:
-    """Every field's values, and what of them is missing."""
+) -> tuple[Values, Missing, dict[str, Told]]:
+    """Every field's values, what of them is missing, and what stands where a choice is made."""
     values: Values = {}
     missing: Missing = {}
+    told: dict[str, Told] = {}
     for name, field in fields.items():
         if isinstance(field, Field):
             parts = paths.get(name)
             found = [None if parts is None else cell(at(record, parts), field.kind) for record in records]
             values[name], missing[name] = column(field, found)
-    return values, missing
+            if field.choices:
+                told[name] = found.__getitem__
+    return values, missing, told
 
 
 def at(value: Any, parts: list[str]) -> Any:  # noqa: ANN401

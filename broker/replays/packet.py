@@ -56,8 +56,8 @@ def position(record: Record) -> tuple[float, float]:
 
 @lru_cache(maxsize=65_536)
 def number_for(name: str, below: int) -> int:
-    """A number_for for a name: its own where it is one, else one made from it."""
-    if name.isascii() and name.isdigit() and len(name) < 19 and int(name) < below:
+    """A number for a name: its own where it is one, else one made from it; 007 is not 7, and 0 would be nobody."""
+    if name.isascii() and name.isdigit() and len(name) < 19 and name[0] != "0" and int(name) < below:
         return int(name)
     return int.from_bytes(blake2b(name.encode(), digest_size=8).digest()) % below
 

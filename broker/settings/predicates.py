@@ -14,7 +14,8 @@ Grammar; names, classes and words in any case, blanks where one likes:
     equal   = "==" | "!="
     set     = "{" TEXT { "," TEXT } "}"
 
-A CLASS is a name of the taxonomy or its PLAsTiCC number. What is not known (a place) compares as false.
+A CLASS is a name of the taxonomy or its PLAsTiCC number; a survey is one of the closed list. What is not known (a
+place) compares as false.
 """
 
 import operator
@@ -27,6 +28,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from broker.names import NAMES as SURVEYS
 from model.runs import QUALITIES
 from model.taxonomy import CLASS_IDS, CLASSES
 
@@ -210,9 +212,11 @@ class Parser:
         return NAMES[" ".join(found.lower().split())]
 
     def _survey(self) -> bytes:
-        if (found := self._match(SURVEY)) is None:
-            raise self._wrong("a survey's name in small letters")
-        return found.encode()
+        start, found = self._at, (self._match(SURVEY) or "").encode()
+        if found not in SURVEYS:
+            self._at = start
+            raise self._wrong(f"a survey's name: {b', '.join(SURVEYS).decode()}")
+        return found
 
     def _one_of(self, words: Sequence[str]) -> str:
         start, found = self._at, self._match(WORD)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from broker.errors import PoisonMessage, Reason
 from broker.surveys.adapted import Poisons
+from broker.surveys.columns import Told
 from model.bounds import BRIGHTEST_NJY, LATEST_MJD, SMALLEST_ERROR_NJY
 from model.observation import BANDS
 
@@ -30,7 +31,7 @@ class Check(NamedTuple):
 
     field: str
     fine: Flags
-    values: NDArray[Any]
+    values: NDArray[Any] | Told
     expected: str
 
 
@@ -48,8 +49,15 @@ def latest_mjd(sent_ms: NDArray[np.int64]) -> Floats:
     return np.where(sent_ms > 0, MJD_1970 + sent_ms / DAY_MS + GRACE_DAYS, LATEST_MJD)
 
 
-def observed(told: Measured, latest: Floats, names: tuple[str, str, str, str]) -> Iterator[Check]:
-    """The checks of observations [n], whose times lie before `latest` [n]; `names` are the fields' in the packet."""
+def observed(told: Measured, latest: Floats, names: tuple[str, str, str, str], bands: Told) -> Iterator[Check]:
+    """The checks of observations [n], whose times lie before `latest` [n].
+
+    Args:
+        told: [n].
+        latest: [n], the latest time that each may have [MJD].
+        names: the fields' in the packet.
+        bands: what each says of its band.
+    """
     mjd, flux, error, band = told
     time_of, flux_of, error_of, band_of = names
     yield Check(time_of, (mjd > 0) & (mjd < LATEST_MJD), mjd, f"a time between 0 and {LATEST_MJD:.0f} [days]")
@@ -58,15 +66,19 @@ def observed(told: Measured, latest: Floats, names: tuple[str, str, str, str]) -
     yield Check(flux_of, np.abs(flux) <= BRIGHTEST_NJY, flux, brightest)
     fine = (error >= np.float32(SMALLEST_ERROR_NJY)) & (error <= BRIGHTEST_NJY)
     yield Check(error_of, fine, error, f"a finite number above 0, {SMALLEST_ERROR_NJY:g} at least [nJy]")
-    yield Check(band_of, band >= 0, np.broadcast_to("another", len(band)), f"one of {' '.join(BANDS)}")
+    yield Check(band_of, band >= 0, bands, f"one of {' '.join(BANDS)}")
 
 
 def possible(told: Measured, latest: Floats) -> Flags:
     """Which of some observations [n] pass all their checks."""
     fine = np.ones(len(told.mjd_tai), np.bool_)
-    for check in observed(told, latest, ("", "", "", "")):
+    for check in observed(told, latest, ("", "", "", ""), nothing):
         fine &= check.fine
     return fine
+
+
+def nothing(_row: int) -> None:
+    """What is told of a row where nobody will ask."""
 
 
 def within(field: str, values: Floats, low: float, high: float) -> Check:
@@ -80,9 +92,14 @@ def sift(message: NDArray[np.int64], among: Flags, checks: Iterable[Check]) -> t
     good, poisons = among.copy(), Poisons()
     for field, fine, values, expected in checks:
         for i in np.flatnonzero(good & ~fine).tolist():
-            poisons[int(message[i])] = bad(field, values[i], expected)
+            poisons[int(message[i])] = bad(field, value_at(values, i), expected)
         good &= fine
     return good, poisons
+
+
+def value_at(values: NDArray[Any] | Told, row: int) -> object:
+    """The value of a row."""
+    return values(row) if callable(values) else values[row]
 
 
 def each(texts: NDArray[np.object_], fine: Callable[[bytes], bool]) -> Flags:

@@ -1,11 +1,12 @@
 """Columns: what many bodies say, one array a field.
 
 LONG is int64 (0 where null), DOUBLE float64 (NaN where null), BOOL int8 (-1 where null), TEXT an object array of bytes
-(b"" where null) or, where the field has choices, int8 (-1 where null or none of them).
+(b"" where null) or, where the field has choices, int8 (-1 where null or none of them). Which text it was is told for
+one row at a time: it is asked only for what is wrong.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from broker.surveys.fields import Field, Kind
 
 Values = dict[str, NDArray[Any]]
 Missing = dict[str, NDArray[np.bool_]]
+Told = Callable[[int], bytes | str | None]  # what stands in a row, None where nothing does
 
 DTYPES: dict[Kind, type[Any]] = {Kind.LONG: np.int64, Kind.DOUBLE: np.float64, Kind.BOOL: np.int8, Kind.TEXT: object}
 NULLS: dict[Kind, Any] = {Kind.LONG: 0, Kind.DOUBLE: np.nan, Kind.BOOL: -1, Kind.TEXT: b""}
@@ -27,6 +29,7 @@ class Rows:
     ends: NDArray[np.int64]  # [n]
     values: Values  # [m] each
     missing: Missing  # [m] each: null, or absent from the schema
+    told: dict[str, Told] = field(default_factory=dict)  # of fields with choices
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,7 @@ class Columns:
     values: Values  # [n] each
     missing: Missing  # [n] each: null, or absent from the schema
     tables: dict[str, Rows]
+    told: dict[str, Told] = field(default_factory=dict)  # of fields with choices
 
 
 def joined(parts: Sequence[Columns]) -> Columns:
@@ -59,13 +63,13 @@ def together(parts: Sequence[dict[str, NDArray[Any]]]) -> dict[str, NDArray[Any]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def column(field: Field, found: list[Any]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+def column(wanted: Field, found: list[Any]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """A field's column and what of it is missing, from Python values and None. [n], [n]."""
     missing = np.fromiter((value is None for value in found), np.bool_, len(found))
-    null = NULLS[field.kind]
-    values = np.empty(len(found), DTYPES[field.kind])
+    null = NULLS[wanted.kind]
+    values = np.empty(len(found), DTYPES[wanted.kind])
     values[:] = [null if value is None else value for value in found]
-    return (chosen(values, field.choices) if field.choices else values), missing
+    return (chosen(values, wanted.choices) if wanted.choices else values), missing
 
 
 def chosen(texts: NDArray[Any], choices: tuple[bytes, ...]) -> NDArray[np.int8]:

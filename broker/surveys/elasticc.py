@@ -1,21 +1,22 @@
 """ELAsTiCC's alerts, versions 0.9 and 0.9.1: which fields are read, and what they mean.
 
 Fluxes are in nJy: against the truth's peak magnitudes the zero point is 31.4, not PLAsTiCC's 27.5. Times are
-mid-exposure TAI. The object brings photo-z and dust; a photo-z outside (0, 10) is one that nobody knows. Limits (0.9)
-are the noise of images in which nothing was seen.
+mid-exposure TAI, of a simulated survey that lies in the future of those who sent it: they are not compared with the
+message's own. The object brings photo-z and dust; a photo-z outside (0, 10) is one that nobody knows. Limits (0.9) are
+the noise of images in which nothing was seen.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
+from broker.names import ELASTICC
 from broker.surveys.adapted import Adapted
-from broker.surveys.checks import Check, Floats, Measured, latest_mjd, observed, sift, within
+from broker.surveys.checks import Check, Floats, Measured, observed, sift, within
 from broker.surveys.columns import Columns, Values
 from broker.surveys.fields import Field, Fields, Kind, Table, inside
-from broker.surveys.names import ELASTICC
 from broker.surveys.places import deep
 from broker.surveys.rows import Past, alerts_of, nothing_known, table
-from model.bounds import LARGEST_MWEBV, LARGEST_PHOTOZ
+from model.bounds import LARGEST_MWEBV, LARGEST_PHOTOZ, LATEST_MJD
 from model.observation import BANDS
 
 LARGEST_TOLD_PHOTOZ = 10.0
@@ -50,7 +51,7 @@ def alerts(columns: Columns, message: NDArray[np.int64], sent_ms: NDArray[np.int
         message: [n], which message of the batch each packet was.
         sent_ms: [n], when it was sent [ms since 1970]; 0 or less where nobody says.
     """
-    values, latest = columns.values, latest_mjd(sent_ms)
+    values, latest = columns.values, np.full(len(message), LATEST_MJD)
     objects = np.where(values["object"] != 0, values["object"], values["summary"])
     told = measured(values)
     checks = [
@@ -58,7 +59,7 @@ def alerts(columns: Columns, message: NDArray[np.int64], sent_ms: NDArray[np.int
         Check("alertId", values["alert"] > 0, values["alert"], "a number of at least 1"),
         within("diaSource.ra", values["ra"], 0.0, 360.0),
         within("diaSource.decl", values["dec"], -90.0, 90.0),
-        *observed(told, latest, NAMES),
+        *observed(told, latest, NAMES, columns.told["band"]),
     ]
     good, poisons = sift(message, np.ones(len(message), np.bool_), checks)
     places_deg = np.stack([values["ra"], values["dec"]], axis=1)

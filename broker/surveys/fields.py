@@ -21,6 +21,7 @@ class Field(NamedTuple):
     kind: Kind
     required: bool = True  # of the schema: its absence there is an error, a null in a body never is
     choices: tuple[bytes, ...] = ()  # TEXT only: the column then says which of these it is, -1 for any other
+    since: int = 0  # of one not required: the first major version whose schema has it
 
 
 class Table(NamedTuple):
@@ -29,6 +30,7 @@ class Table(NamedTuple):
     paths: tuple[str, ...]
     fields: Mapping[str, Field]  # their paths begin at the record of a row
     required: bool = False
+    since: int = 0  # as of a field
 
 
 Fields = Mapping[str, Field | Table]

@@ -63,6 +63,8 @@ SURVEYS: tuple[Survey, ...] = (
     ),
 )
 
+NAMELESS = frozenset({"topLevelRecord"})  # what Spark calls any record, and so Fink the packets that it passes on
+
 
 def survey_named(schema: str) -> Survey | None:
     """The survey that a schema's full name is of; None for a stranger's."""

@@ -7,7 +7,7 @@ saw (`ztf.py`, `elasticc.py`). A measured flux is never exactly 0 but by chance,
 import numpy as np
 from numpy.typing import NDArray
 
-from broker.surveys.names import ELASTICC, ZTF
+from broker.names import ELASTICC, ZTF
 
 DEPTH_SIGMA = 5.0  # a limit is where a source of so many errors would have been seen
 TELL = frozenset(name.decode() for name in (ZTF, ELASTICC))  # whose alerts have limits

@@ -4,11 +4,12 @@ null and NaN in the context both mean unknown. A bad value in a history makes th
 writes our own alerts can mend them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
+from broker.names import EXPECTED, NAMES
 from broker.surveys.adapted import Adapted, Poisons
 from broker.surveys.checks import (
     LONGEST_NAME,
@@ -22,11 +23,11 @@ from broker.surveys.checks import (
     named,
     observed,
     sift,
+    value_at,
     within,
 )
-from broker.surveys.columns import Columns, Values
+from broker.surveys.columns import Columns, Told, Values
 from broker.surveys.fields import Field, Fields, Kind, Table
-from broker.surveys.names import EXPECTED, NAMES
 from broker.surveys.rows import Past, alerts_of, nothing_known, table
 from model.bounds import LARGEST_MWEBV, LARGEST_PHOTOZ
 from model.observation import BANDS
@@ -77,11 +78,11 @@ def alerts(columns: Columns, message: NDArray[np.int64], sent_ms: NDArray[np.int
         Check("alertId", values["alertId"] >= 1, values["alertId"], "a number of at least 1"),
         Check("objectId", each(values["objectId"], named), values["objectId"], f"1 to {LONGEST_NAME} bytes, printable"),
         Check("survey", each(values["survey"], NAMES.__contains__), values["survey"], EXPECTED),
-        *checked(values, latest),
+        *checked(values, latest, columns.told),
         *(within(name, values[name], *bounds) for name, bounds in RANGES.items()),
     ]
     good, poisons = sift(message, np.ones(len(message), np.bool_), checks)
-    poisons |= bad_histories(checked(history.values, latest[owner]), message, owner, history.ends, good)
+    poisons |= bad_histories(checked(history.values, latest[owner], history.told), message, owner, history.ends, good)
     contexts = nothing_known(len(message))
     with np.errstate(over="ignore"):  # what does not fit is refused
         for field, name in CONTEXT_FIELDS.items():
@@ -113,14 +114,16 @@ def bad_histories(
     for name, fine, values, expected in checks:
         for row in np.flatnonzero(~fine & good[owner]).tolist():
             if good[i := owner[row]]:
-                poisons[int(message[i])] = bad(f"history[{row - int(starts[i])}].{name}", values[row], expected)
+                poisons[int(message[i])] = bad(
+                    f"history[{row - int(starts[i])}].{name}", value_at(values, row), expected
+                )
                 good[i] = False
     return poisons
 
 
-def checked(values: Values, latest: Floats) -> Iterator[Check]:
+def checked(values: Values, latest: Floats, told: Mapping[str, Told]) -> Iterator[Check]:
     """The checks of observations [n], whose times lie before `latest` [n]."""
-    return observed(measured(values), latest, ("mjd", "flux", "fluxErr", "band"))
+    return observed(measured(values), latest, ("mjd", "flux", "fluxErr", "band"), told["band"])
 
 
 def measured(values: Values) -> Measured:

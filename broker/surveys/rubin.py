@@ -9,11 +9,11 @@ so the detection wins (law 4). Rubin tells of no redshift and no dust.
 import numpy as np
 from numpy.typing import NDArray
 
+from broker.names import RUBIN
 from broker.surveys.adapted import Adapted
 from broker.surveys.checks import Check, Flags, Measured, latest_mjd, observed, sift, within
 from broker.surveys.columns import Columns, Values
 from broker.surveys.fields import Field, Fields, Kind, Table, inside
-from broker.surveys.names import RUBIN
 from broker.surveys.places import deep
 from broker.surveys.rows import Past, alerts_of, nothing_known, table
 from model.observation import BANDS
@@ -23,7 +23,7 @@ SOURCE = {
     "flux": Field(("psfFlux",), Kind.DOUBLE),
     "error": Field(("psfFluxErr",), Kind.DOUBLE),
     "band": Field(("band",), Kind.TEXT, choices=tuple(band.encode() for band in BANDS)),
-    "withdrawn": Field(("timeWithdrawnMjdTai", "timeWithdrawn"), Kind.DOUBLE, required=False),
+    "withdrawn": Field(("timeWithdrawnMjdTai", "timeWithdrawn"), Kind.DOUBLE, required=False, since=9),
 }
 
 
@@ -58,7 +58,7 @@ def alerts(columns: Columns, message: NDArray[np.int64], sent_ms: NDArray[np.int
         Check("diaSourceId", values["alert"] > 0, values["alert"], "a number of at least 1"),
         within("diaSource.ra", values["ra"], 0.0, 360.0),
         within("diaSource.dec", values["dec"], -90.0, 90.0),
-        *observed(told, latest, NAMES),
+        *observed(told, latest, NAMES, columns.told["band"]),
     ]
     good, poisons = sift(message, ~declined, checks)
     places_deg = np.stack([values["ra"], values["dec"]], axis=1)

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from broker.names import ZTF
 from broker.surveys.adapted import Adapted
-from broker.surveys.checks import Check, Floats, Measured, each, latest_mjd, named, observed, sift, within
+from broker.surveys.checks import Check, Floats, Measured, each, latest_mjd, named, nothing, observed, sift, within
 from broker.surveys.columns import Columns, Rows, Values
 from broker.surveys.fields import Field, Fields, Kind, Table, inside
-from broker.surveys.names import ZTF
 from broker.surveys.places import deep
 from broker.surveys.rows import Past, alerts_of, nothing_known, table
 from model.observation import BANDS
@@ -56,7 +56,7 @@ FIELDS: Fields = {
     "ra": Field(("candidate.ra",), Kind.DOUBLE),
     "dec": Field(("candidate.dec",), Kind.DOUBLE),
     "earlier": Table(("prv_candidates",), DETECTION | {"limit": Field(("diffmaglim",), Kind.DOUBLE)}, required=True),
-    "forced": Table(("fp_hists",), FORCED),  # since 4.0
+    "forced": Table(("fp_hists",), FORCED, since=4),
 }
 NAMES = ("candidate.jd as MJD", "candidate.magpsf as nJy", "candidate.sigmapsf as nJy", "candidate.fid")
 
@@ -77,9 +77,9 @@ def alerts(columns: Columns, message: NDArray[np.int64], sent_ms: NDArray[np.int
         Check("objectId", each(values["objectId"], named), values["objectId"], "1 to 256 bytes, printable"),
         within("candidate.ra", values["ra"], 0.0, 360.0),
         within("candidate.dec", values["dec"], -90.0, 90.0),
-        Check("candidate.isdiffpos", sign >= 0, np.broadcast_to("another", len(sign)), "one of t 1 f 0"),
+        Check("candidate.isdiffpos", sign >= 0, columns.told["isdiffpos"], "one of t 1 f 0"),
         Check("candidate.fid", told.band >= 0, values["fid"], "one of 1 2 3"),
-        *observed(told, latest, NAMES),
+        *observed(told, latest, NAMES, nothing),
     ]
     good, poisons = sift(message, np.ones(len(message), np.bool_), checks)
     places_deg = np.stack([values["ra"], values["dec"]], axis=1)

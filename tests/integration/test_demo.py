@@ -74,6 +74,26 @@ def test_a_folder_with_commas_and_accents_leaves_no_data_behind_and_the_shells_s
     eventually(lambda: not processes_of(folder))
 
 
+def test_the_packets_of_every_survey_are_answered_in_one_service(tmp_path):
+    folder, out = tmp_path / "tmp", tmp_path / "summary.json"
+    folder.mkdir()
+    done = subprocess.run(
+        [*COMMAND, "--survey", "all", "--json", str(out)],
+        cwd=ROOT,
+        env=environment(folder),
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=280,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    summary = json.loads(out.read_text())
+    assert (summary["published"], summary["dead_letters"], summary["clean"]) == (200, 0, True)
+    counted = {name: its["published"] for name, its in summary["surveys"].items()}
+    assert set(counted) == {"plasticc", "rubin", "ztf", "elasticc"}
+    assert (sum(counted.values()), min(counted.values()) > 0) == (200, True)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL], ids=lambda s: s.name)
 def test_no_process_and_no_data_outlive_a_demo_that_is_ended(tmp_path, number):
     log = tmp_path / "log"

@@ -115,6 +115,24 @@ def test_a_right_that_is_missing_in_kafka_is_named_by_both(service, server, user
     refused_by_both(environment(service, **changes), TOLD[user].format(prefix=service.prefix), SECRET)
 
 
+def test_rules_of_rubins_topics_hold_where_an_expression_means_one_without_naming_it(service, server):
+    """The group's id is to begin with the user's name, and somebody is to be asked what the ids mean."""
+    name = f"{service.prefix}lsst-alerts-v11"
+    Topics(server.bootstrap_servers, service.prefix)("lsst-alerts-v11")
+    changes = {
+        "MISWEEPER_KAFKA__TOPICS": f"^{service.prefix}lsst-.*-v11$",
+        "MISWEEPER_PACKETS__FORMATS": f'[{{"topics": "{name}", "ids": "rubin"}}]',
+        "MISWEEPER_REGISTRY__ORDER": "registry",
+    }
+    words = f"MISWEEPER_KAFKA__TOPICS means {name}, and the id of the group does not begin with USERNAME"
+    refused_by_both(environment(service, **changes), words, SECRET)
+    changes["MISWEEPER_KAFKA__GROUP_ID_STARTS_WITH_USERNAME"] = "false"
+    words = f"messages of {name} name their schema by id, and nobody can be asked for it; set MISWEEPER_REGISTRY__URL"
+    refused_by_both(environment(service, **changes), words, SECRET)
+    code, text = said(environment(service, **changes | {"MISWEEPER_REGISTRY__ORDER": "package"}), "check")
+    assert code == 0, text
+
+
 @pytest.mark.parametrize("command", ["set", "get", "rpush", "lrange", "expire", "eval", "rename", "unlink", "info"])
 def test_a_command_that_is_missing_in_redis_is_named(service, valkey, command):
     with redis.Redis.from_url(valkey.url) as client:

@@ -21,6 +21,7 @@ from confluent_kafka.admin import AdminClient
 from broker.connections import connect_redis
 from broker.embedded import EmbeddedKafka
 from broker.lightcurves.entries import cut_all, entries_of
+from broker.outputs.elasticc import ElasticcEncoder
 from broker.packets.framings import encode
 from model.observation import OBSERVATION
 from schemas.catalogue import load
@@ -277,3 +278,31 @@ def test_what_a_route_publishes_is_read_by_the_routes_name(service, monkeypatch,
     eventually(lambda: watching.shown() or watching.process.poll() is not None, 60)
     assert watching.end() == (0, "")
     assert json.loads(watching.shown())["objectId"] == HOSTILE
+
+
+def test_records_that_name_no_survey_are_found_by_the_object_that_their_key_names(service, monkeypatch, tmp_path):
+    service.environment = {
+        "MISWEEPER_OUTPUTS__ROUTES__DESC__TOPIC": f"{service.prefix}desc",
+        "MISWEEPER_OUTPUTS__ROUTES__DESC__CONTENT": "elasticc",
+        "MISWEEPER_OUTPUTS__ROUTES__DESC__FRAMING": "schemaless",
+    }
+    service.create_topics(monkeypatch, partitions=1)
+    encoder = ElasticcEncoder(priors="natural", classifier_name="n", classifier_version="d", broker_version="0")
+    bodies = encoder.declined([(number, number, 0) for number in (1, 2, 3)], 0)
+    producer = Producer({"bootstrap.servers": service.kafka})
+    for body, key in zip(bodies, ("rubin/7", "ztf/7", "ztf/8"), strict=True):
+        producer.produce(f"{service.prefix}desc", body, key, headers=HEADERS)
+    assert producer.flush(30) == 0
+    options = ("--route", "desc", "--survey", "ztf", "--from-start", "--format", "jsonl")
+    watching = Watching(service.variables(), tmp_path / "out", options=options)
+    eventually(lambda: len(watching.shown().splitlines()) == 2 or watching.process.poll() is not None, 60)
+    assert watching.end() == (0, "")
+    found = [json.loads(line) for line in watching.shown().splitlines()]
+    assert [(one["alertId"], one["survey"], one["objectId"]) for one in found] == [("2", "ztf", "7"), ("3", "ztf", "8")]
+
+
+def test_a_survey_that_is_none_is_one_sentence_and_exit_code_two():
+    done = run_command("watch", "--survey", "ztff", environment={})
+    assert done.returncode == 2
+    assert done.stderr.strip().startswith("misweeper: there is no survey ztff; there are plasticc, rubin, lsst, ztf,")
+    assert len(done.stderr.strip().splitlines()) == 1

@@ -14,6 +14,7 @@ from broker.lightcurves.entries import observations, parse
 from broker.lightcurves.hashes import salts
 from broker.lightcurves.memory import Memory
 from broker.lightcurves.store import InMemoryLightCurves
+from broker.surveys.checks import nothing
 from broker.surveys.columns import DTYPES, Columns, Rows
 from broker.surveys.fields import Field, Kind, Table
 from broker.surveys.known import SURVEYS
@@ -26,6 +27,7 @@ from tests.support.surveys import (
     adapt,
     blank,
     body_of,
+    elasticc_0_9_1,
     fields_of,
     real_packets,
     rubin_record,
@@ -92,7 +94,32 @@ def ztf_alert(version: int, own: int, seen: list[int], forced: list[int]) -> Ale
     return alert_at(adapt("ztf", packet.schema, [body_of(packet.schema, record)]).alerts, 0)
 
 
-MAKERS = {"rubin": rubin_alert, "ztf": ztf_alert}
+ELASTICC = real_packets("elasticc")[0]
+ELASTICC_SCHEMAS = (ELASTICC.schema, elasticc_0_9_1(ELASTICC.schema))
+
+
+def elasticc_alert(version: int, own: int, seen: list[int], forced: list[int]) -> Alert:
+    """The same of ELAsTiCC in both versions; forced photometry has another flux."""
+    schema = ELASTICC_SCHEMAS[version % 2]
+    kinds = {
+        name: blank(fields_of(ELASTICC.schema, f"elasticc.v0_9.{name}")) for name in ("diaSource", "diaForcedSource")
+    }
+
+    def row(kind: str, visit: int, flux: float, error: float) -> dict:
+        at = {"midPointTai": 60_900.0 + visit // 2, "filterName": "gY"[visit % 2], "diaObjectId": 7}
+        return kinds[kind] | at | {"psFlux": flux + visit, "psFluxErr": error, "ra": 10.0, "decl": -20.0}
+
+    record = ELASTICC.record | {
+        "alertId": 1 + own,
+        "diaSource": row("diaSource", own, 1000.0, 20.0),
+        "prvDiaSources": [row("diaSource", visit, 1000.0, 20.0) for visit in seen] or None,
+        "prvDiaForcedSources": [row("diaForcedSource", visit, 1003.0, 19.0) for visit in forced] or None,
+        "prvDiaNondetectionLimits": None,
+    }
+    return alert_at(adapt("elasticc", schema, [body_of(schema, record)]).alerts, 0)
+
+
+MAKERS = {"rubin": rubin_alert, "ztf": ztf_alert, "elasticc": elasticc_alert}
 
 visits = st.lists(st.integers(0, VISITS - 1), unique=True, max_size=VISITS)
 packet_plans = st.lists(
@@ -175,6 +202,7 @@ EXTREMES = {
 }
 
 
+TOLD = dict.fromkeys(("band", "isdiffpos"), nothing)
 USUAL = {"mjd": 60_000.5, "jd": 2_460_000.5, "withdrawn": nan, "solar": 0}  # else 1, or b"test"
 
 
@@ -191,7 +219,7 @@ def said_in_table(table: Table, size: int, rng: np.random.Generator) -> Rows:
     ends = np.cumsum(rng.integers(4, size=size))
     rows = int(ends[-1]) if size else 0
     values = {name: said(name, field, rows, rng) for name, field in table.fields.items()}
-    return Rows(ends, values, {name: rng.random(rows) < 0.5 for name in values})
+    return Rows(ends, values, {name: rng.random(rows) < 0.5 for name in values}, TOLD)
 
 
 @pytest.mark.parametrize("survey", SURVEYS, ids=lambda survey: survey.name)
@@ -204,7 +232,8 @@ def test_whatever_packets_say_each_has_one_fate_and_no_row_is_absurd(survey, see
         wanted = survey.fields.items()
         values = {name: said(name, field, size, rng) for name, field in wanted if isinstance(field, Field)}
         tables = {name: said_in_table(table, size, rng) for name, table in wanted if isinstance(table, Table)}
-        columns = Columns(np.arange(size), values, {name: np.zeros(size, np.bool_) for name in values}, tables)
+        missing = {name: np.zeros(size, np.bool_) for name in values}
+        columns = Columns(np.arange(size), values, missing, tables, TOLD)
         adapted = survey.alerts(columns, np.arange(size), rng.choice([0, -1, 10**12], size))
         assert sorted([*adapted.alerts.message, *adapted.declined, *adapted.poisons]) == list(range(size))
         rows, alerts = adapted.alerts.rows, alerts + len(adapted.alerts)

@@ -26,9 +26,12 @@ def schema_in_key(key: bytes, value: bytes) -> dict[str, Any]:
 
 
 def fastdb(record: dict[str, Any]) -> dict[str, Any]:
-    """DESC's FASTDB: Rubin's fields by name, the object's number as a 64-bit integer, the rest kept as it is."""
+    """DESC's FASTDB: Rubin's fields by name, the source's object as a 64-bit integer, the rest kept as it is.
+
+    Raises TypeError where the source names no object.
+    """
     found = {
-        "object": np.int64(record["diaObject"]["diaObjectId"]),
+        "object": np.int64(record["diaSource"]["diaObjectId"]),
         "source": np.int64(record["diaSource"]["diaSourceId"]),
         "previous": [row["midpointMjdTai"] for row in record["prvDiaSources"] or []],
         "forced": [row["midpointMjdTai"] for row in record["prvDiaForcedSources"] or []],

@@ -47,7 +47,7 @@ def of_survey(survey: str, packets: Sequence[Packet]) -> tuple[Batch, Decoded]:
     batch = Batch.of([Message("alerts", 2, 40 + i, SENT_MS) for i in range(len(packets))])
     adapted = adapt(survey, schema, bodies)
     assert not adapted.poisons
-    known = Packets([schema], np.zeros(len(packets), np.int64), bodies)
+    known = Packets([schema], [survey], np.zeros(len(packets), np.int64), bodies)
     return batch, Decoded(adapted.alerts, adapted.declined, {}, known)
 
 

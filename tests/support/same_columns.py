@@ -20,3 +20,11 @@ def assert_same_values(one, other) -> None:
         for name, column in ours.items():
             assert column.dtype == theirs[name].dtype, name
             np.testing.assert_array_equal(column, theirs[name], err_msg=name)
+    assert list(one.told) == list(other.told)
+    for name, told in one.told.items():
+        for row in range(min(10, len(one.values[name]))):
+            assert as_bytes(told(row)) == as_bytes(other.told[name](row)), name
+
+
+def as_bytes(text):
+    return text.encode() if isinstance(text, str) else text

@@ -97,6 +97,15 @@ def copied(schema: Any) -> Any:
     return deepcopy({key: part for key, part in schema.items() if not key.startswith("__")})
 
 
+def elasticc_0_9_1(schema: Any) -> Any:
+    """ELAsTiCC's schema of version 0.9 without what 0.9.1 has not: no visit ids, no limits."""
+    schema = copied(schema)
+    for record in ("alert", "diaSource", "diaForcedSource"):
+        fields = fields_of(schema, f"elasticc.v0_9.{record}")
+        fields[:] = [f for f in fields if f["name"] not in ("ccdVisitId", "nobs", "prvDiaNondetectionLimits")]
+    return schema
+
+
 def rubin_record(
     version: tuple[int, int],
     source: dict[str, Any] | None = None,

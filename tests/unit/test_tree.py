@@ -82,7 +82,7 @@ HELD_BY = {
     "broker/surveys/adapted.py": "unit/broker/packets/test_reader.py",
     "broker/surveys/checks.py": "unit/broker/surveys/test_native.py",
     "broker/surveys/known.py": "unit/broker/packets/test_writers.py",
-    "broker/surveys/names.py": "unit/broker/surveys/test_native.py",
+    "broker/names.py": "unit/broker/surveys/test_native.py",
     "broker/surveys/rows.py": "unit/broker/surveys/test_real_packets.py",
     "broker/trouble.py": "unit/broker/test_pipeline.py",
     "broker/web/census.py": "integration/test_web.py",

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from broker.commands.selection import Selection, class_named, object_named, object_of
+from broker.commands.selection import Selection, class_named, object_named, object_of, survey_listed, with_object
 from broker.errors import StartupError
 
 
@@ -55,6 +55,24 @@ def test_an_object_is_named_with_its_survey():
     assert object_named("ztf/615", None) == object_named("615", "ztf") == object_named("ztf/615", "ztf") == "ztf/615"
     with pytest.raises(StartupError, match="615 names no survey; write it as ztf/615, or give --survey"):
         object_named("615", None)
+
+
+def test_a_survey_that_is_none_is_said_at_once_and_not_an_empty_answer():
+    assert survey_listed("ztf") == "ztf"
+    for ask in (lambda: survey_listed("ztff"), lambda: object_named("ztff/615", None)):
+        with pytest.raises(StartupError, match=r"^there is no survey ztff; there are plasticc, rubin, lsst, ztf, "):
+            ask()
+    with pytest.raises(StartupError, match=r"^there is no survey \\x1b\[2J; "):
+        survey_listed("\x1b[2J")
+
+
+def test_a_record_that_does_not_name_its_object_is_found_by_its_messages_key():
+    packet = record() | {"survey": None}
+    for told, key in ((packet, b"ztf/615"), ({"alertId": 7}, b"ztf/615"), (record(), b"rubin/8")):
+        assert Selection(object="ztf/615", survey="ztf").takes(with_object(told, key))
+    for key in (None, b"", b"615", b'{"type":"record"}', b"nobody/615"):
+        assert with_object(packet, key) is packet
+    assert with_object({}, b"ztf/\xff")["objectId"] == "\ufffd"
 
 
 def test_a_record_of_another_schema_is_named_by_what_it_has():

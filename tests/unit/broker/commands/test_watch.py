@@ -3,9 +3,14 @@
 import io
 import math
 
+import pytest
 from rich.console import Console
 
 from broker.commands.board import Board, Row
+from broker.commands.selection import Selection
+from broker.commands.watch import Form, check_route
+from broker.errors import StartupError
+from broker.settings.routes import Route
 
 
 def classification(name="615", *probabilities, **changes):
@@ -45,3 +50,35 @@ def test_records_that_are_odd_but_sound_avro_are_shown():
         board = Board()
         assert board.add(record).line().startswith("odd")
         assert "odd" in drawn(board)
+
+
+ALL, ZTF = Selection(), Selection(survey="ztf")
+CANNOT = [
+    ("packet", "schemaless", ALL, Form.TABLE, "without any schema, which nobody can read here; frame it as container"),
+    ("packet", "container", Selection(anomalies=True), Form.TABLE, "has no flag; leave --anomalies out"),
+    ("elasticc", "schemaless", Selection(anomalies=True), Form.TABLE, "has no flag; leave --anomalies out"),
+    ("packet", "schema_in_key", ZTF, Form.TABLE, "names no object; leave --survey and --object out"),
+    ("elasticc", "schema_in_key", Selection(object="ztf/6"), Form.TABLE, "names no object; leave --survey and"),
+    ("elasticc", "container", ALL, Form.AVRO, "take --format jsonl"),
+]
+
+
+@pytest.mark.parametrize(("content", "framing", "wanted", "form", "said"), CANNOT)
+def test_what_a_route_cannot_tell_is_said_before_it_is_read(content, framing, wanted, form, said):
+    route = Route(topic="t", content=content, framing=framing)
+    with pytest.raises(StartupError, match=rf"^route r publishes content={content}") as caught:
+        check_route("r", route, wanted, form)
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "framing", "wanted", "form"),
+    [
+        ("classification", "schemaless", Selection(anomalies=True, object="ztf/6"), Form.AVRO),
+        ("packet", "container", ZTF, Form.TABLE),
+        ("packet", "schema_in_key", ALL, Form.JSONL),
+        ("elasticc", "schemaless", ZTF, Form.JSONL),
+    ],
+)
+def test_what_a_route_can_tell_is_not_refused(content, framing, wanted, form):
+    check_route("r", Route(topic="t", content=content, framing=framing), wanted, form)

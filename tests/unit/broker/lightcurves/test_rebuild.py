@@ -49,7 +49,8 @@ def reader(arrivals, poisons=()):
         alerts = alerts_of([known[places[i]] for i in good])
         alerts.message[:] = good
         wrong = {i: PoisonMessage(Reason.NOT_AVRO, "no Avro") for i in range(len(batch)) if i not in good}
-        return Decoded(alerts, np.empty(0, np.int64), wrong, Packets([], np.full(len(batch), -1), [b""] * len(batch)))
+        packets = Packets([], [], np.full(len(batch), -1), [b""] * len(batch))
+        return Decoded(alerts, np.empty(0, np.int64), wrong, packets)
 
     return read_alerts
 

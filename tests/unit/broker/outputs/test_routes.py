@@ -18,7 +18,7 @@ from schemas.catalogue import load
 from tests.support import readers
 from tests.support.alerts import record
 from tests.support.routed import DIGEST, READ_MS, SENT_MS, of_survey, outputs_with, read, records_of, verdicts_of
-from tests.support.surveys import ADAPTERS, body_of, real_packets, rubin_sample, rubin_schema
+from tests.support.surveys import ADAPTERS, Packet, body_of, real_packets, rubin_record, rubin_sample, rubin_schema
 
 NATIVE = [
     record(alertId=n, objectId=f"o{n}", history=[record(mjd=59_000.0 + n, band="g", detected=n % 2 == 0)] * n)
@@ -131,7 +131,7 @@ def test_fastdb_reads_rubins_packets_and_skyportal_their_light_curves():
         ):
             got = readers.container(out.value)
             kept = readers.fastdb(got)
-            assert kept["object"] == one.record["diaObject"]["diaObjectId"]
+            assert kept["object"] == one.record["diaSource"]["diaObjectId"]
             assert kept["broker"]["brokerName"] == "misweeper"
             assert len(kept["previous"]) == len(one.record["prvDiaSources"] or [])
             seen = readers.skyportal(got, "lsst")
@@ -144,6 +144,19 @@ def test_fastdb_reads_rubins_packets_and_skyportal_their_light_curves():
             assert len(got["fp_hists"]) == (~rows["detected"]).sum()
             now = (False, round(source["midpointMjdTai"], 8), f"lsst{source['band']}")
             assert seen["points"][now][0] == pytest.approx(source["psfFlux"] * 1e-9)
+
+
+def test_a_packet_whose_source_names_no_object_is_not_changed_and_a_condition_keeps_it_from_fastdb():
+    schema = rubin_schema(11, 1)
+    record = rubin_record((11, 1), {"ssObjectId": 4242, "diaObjectId": None})
+    moving = of_survey("rubin", [Packet("moving", schema, body_of(schema, record), record)])
+    outputs = outputs_with(route("packet"), route("packet", topic="fastdb", where="observations >= 1"))
+    found = records_of(outputs, *moving)
+    assert "fastdb" not in found
+    got = readers.container(found["t"][0].value)
+    assert got["diaSource"]["diaObjectId"] is None
+    with pytest.raises(TypeError):
+        readers.fastdb(got)
 
 
 def test_ztfs_packets_keep_their_own_object_candidate_and_history():

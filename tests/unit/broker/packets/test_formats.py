@@ -1,6 +1,7 @@
 """Each topic has a format of its own: what its bytes, ids and keys mean."""
 
 import json
+from itertools import count
 
 import pytest
 
@@ -8,6 +9,8 @@ from broker.config import Kafka, Settings
 from broker.errors import PoisonMessage, StartupError, TransientError
 from broker.kafka.batch import Batch
 from broker.kafka.message import Message
+from broker.outputs.frames import SPREAD, Frame
+from broker.packets import writers
 from broker.packets.formats import check_ids, formats_of
 from broker.packets.reader import AlertReader
 from broker.settings.packets import RUBIN, Packets, Registry, TopicFormat
@@ -117,6 +120,24 @@ def test_a_schema_in_the_key_is_read_and_an_objects_name_is_not_taken_for_one():
     assert "no survey read here" in said(
         reader(), "t", schemaless(record()), b'{"type":"record","name":"winter.alert","fields":[]}'
     )
+
+
+def test_keys_that_differ_in_blanks_alone_are_parsed_once(monkeypatch):
+    """As ours do: each schema in sixteen of them."""
+    calls = count()
+    parse = writers.parsed
+    monkeypatch.setattr(writers, "parsed", lambda text: (next(calls), parse(text))[1])
+    read_any = reader()
+    packets = {json.dumps(one.schema, default=str): one for one in (ELASTICC[0], *real_packets("ztf"))}.values()
+    frames = [(Frame("schema_in_key", packet.schema), packet.body) for packet in packets]
+    assert len(frames) * SPREAD > writers.REMEMBERED
+    for _ in range(2):
+        for frame, body in frames:
+            keys = {frame.key(str(number).encode()) for number in range(200)}
+            assert len(keys) == SPREAD
+            for key in sorted(keys):
+                assert read(read_any, "t", body, key).alert_id
+    assert next(calls) == len(frames)
 
 
 def test_elasticcs_bodies_are_read_by_the_schema_of_a_file(tmp_path):

@@ -101,3 +101,38 @@ def test_a_schema_that_is_not_read_here_says_of_which_id_it_is_and_is_asked_for_
             ids(1101)
         assert caught.value.reason is Reason.UNKNOWN_SCHEMA
     assert source.asked == 1
+
+
+BAD = {
+    "no schema": b"{}",
+    "a stranger's": b'{"type":"record","name":"winter.alert","fields":[]}',
+    "not Avro": PoisonMessage(Reason.UNKNOWN_SCHEMA, "schema id 1101 of a is not Avro"),
+}
+
+
+@pytest.mark.parametrize("says", BAD.values(), ids=BAD)
+def test_a_bad_answer_of_one_hides_no_other(says):
+    first, second = Source("a", says), Source("b", NATIVE)
+    assert found(first, second) == "misweeper.Observation"
+    assert (first.asked, second.asked) == (1, 1)
+
+
+@pytest.mark.parametrize("says", BAD.values(), ids=BAD)
+def test_a_bad_answer_that_no_other_mends_is_said_and_asked_for_again_later(says):
+    now, first, second = [0.0], Source("a", says), Source("b", None)
+    ids = SourcedIds(Writers(), [first, second], lambda: now[0])
+    for _ in range(3):
+        with pytest.raises(PoisonMessage, match=r"^schema id 1101(: | of a is not Avro)"):
+            ids(1101)
+    assert (first.asked, second.asked) == (1, 1)
+    first.says, now[0] = NATIVE, ASKED_AGAIN_S + 1
+    assert ids(1101).schema["name"] == "misweeper.Observation"
+
+
+def test_a_bad_answer_waits_for_another_that_is_away():
+    first, second = Source("a", b"{}"), away()
+    ids = SourcedIds(Writers(), [first, second])
+    with pytest.raises(TransientError, match="away"):
+        ids(1101)
+    second.says = NATIVE
+    assert ids(1101).schema["name"] == "misweeper.Observation"

@@ -81,6 +81,66 @@ def test_every_real_packet_becomes_the_alert_that_its_adapter_makes_of_it(survey
         assert decoded.packets.schemas[decoded.packets.which[i]]["name"] == packet.schema["name"]
 
 
+def test_elasticcs_packets_that_were_sent_years_before_the_times_of_their_simulation_are_read():
+    sent_ms, day_ms = 1_662_595_200_000, 86_400_000  # 2022-09-08, in the challenge
+    read = real_packets("elasticc")
+    values = [contained(packet.schema, packet.record) for packet in read]
+    batch = Batch.of([Message("elasticc-1", 0, i, sent_ms, None, value) for i, value in enumerate(values)])
+    decoded = READ(batch)
+    assert decoded.poisons == {}
+    assert (decoded.alerts.rows["mjd_tai"] > 40_587 + sent_ms / day_ms + 365).any()
+    for i, packet in enumerate(read):
+        assert said(alert_at(decoded.alerts, i)) == meant("elasticc", packet.schema, packet.body), packet.name
+
+
+def spark(schema: dict, **renamed: str) -> dict:
+    """A survey's schema as Spark writes it again: its own name for the record, `[type, null]`, and items that may be
+    null; with other names for some fields."""
+
+    def nullable(kind: object) -> object:
+        if isinstance(kind, list):
+            return [*(one for one in map(bare, kind) if one != "null"), "null"]
+        return [bare(kind), "null"]
+
+    def bare(kind: object) -> object:
+        if isinstance(kind, str):
+            return kind.replace("ztf.alert", "topLevelRecord").replace("lsst.v11_1", "topLevelRecord")
+        kind = {key: part for key, part in kind.items() if key not in ("namespace", "logicalType", "doc")}
+        if "items" in kind:
+            return kind | {"items": nullable(kind["items"])}
+        if "fields" in kind:
+            fields = [
+                {"name": renamed.get(one["name"], one["name"]), "type": nullable(one["type"])} for one in kind["fields"]
+            ]
+            return kind | {"name": bare(kind["name"]), "fields": fields}
+        return kind
+
+    return bare(schema) | {"name": "topLevelRecord"}
+
+
+@pytest.mark.parametrize("survey", ["rubin", "ztf"])
+def test_packets_that_fink_passes_on_under_sparks_name_for_any_record_are_their_surveys(survey):
+    """Fink sends the body bare, and its schema in the key."""
+    for packet in real_packets(survey) if survey == "ztf" else real_packets(survey)[-1:]:
+        schema = spark(packet.schema)
+        key = json.dumps(schema).encode()
+        body = body_of(fastavro.parse_schema(json.loads(key)), packet.record)
+        decoded = READ(Batch.of([Message("fink_ztf_sn_candidates", 0, 0, 0, key, body)]))
+        assert decoded.poisons == {}
+        assert said(alert_at(decoded.alerts, 0)) == meant(survey, packet.schema, packet.body), packet.name
+        assert list(decoded.packets.surveys) == [survey]
+
+
+def test_a_record_under_sparks_name_that_is_no_surveys_says_what_each_would_need():
+    packet = real_packets("ztf")[0]
+    key = json.dumps(spark(packet.schema, magpsf="magnitude")).encode()
+    with pytest.raises(PoisonMessage) as caught:
+        read_alert(Message("fink", 0, 0, 0, key, packet.body), READ)
+    assert caught.value.reason is Reason.UNKNOWN_SCHEMA
+    assert "says nothing of its survey, and has the fields of none read here (native: " in caught.value.detail
+    assert "; ztf: the writer's schema has no field candidate.magpsf (magpsf); " in caught.value.detail
+
+
 @pytest.mark.parametrize("codec", CODECS)
 def test_a_container_is_read_whatever_its_codec(codec):
     for survey in ("ztf", "elasticc"):

@@ -128,6 +128,14 @@ def test_what_is_kept_and_damaged_is_asked_for_again(server, tmp_path, damaged):
     assert path.name == file_name(1101, TEXT)
 
 
+def test_an_answer_that_is_no_schema_is_not_kept(server, tmp_path):
+    kept = KeptSchemas(registry(server), tmp_path)
+    server.schemas[1101] = b"{}"
+    assert kept.find(1101) == b"{}"
+    server.schemas[1101] = TEXT
+    assert kept.find(1101) == TEXT
+
+
 def test_a_folder_that_cannot_be_written_is_no_fault(server, tmp_path):
     (tmp_path / "file").write_text("")
     kept = KeptSchemas(registry(server), tmp_path / "file")

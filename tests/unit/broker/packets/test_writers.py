@@ -4,14 +4,16 @@ import json
 from itertools import count
 
 import pytest
+from structlog.testing import capture_logs
 
 from broker.errors import PoisonMessage, Reason
 from broker.packets import writers as module
 from broker.packets.tame import DEEPEST, LONGEST_NAME, SCHEMA_BYTES, is_bounded
-from broker.packets.writers import REMEMBERED, Writers
+from broker.packets.writers import REMEMBERED, Writers, major_of
 from schemas.catalogue import load
 from tests.support.alerts import record, schemaless
 from tests.support.hostile import RECURSIVE_SCHEMA, names_schema
+from tests.support.surveys import RUBIN_VERSIONS, copied, real_packets, rubin_schema
 
 NATIVE = {key: value for key, value in load("observation").items() if not key.startswith("__")}
 
@@ -101,6 +103,63 @@ def test_a_version_with_fields_more_is_read_and_one_with_fields_less_says_which(
     assert columns.values["alertId"].tolist() == [7]
     renamed = [field | {"name": "fluxes"} if field["name"] == "flux" else field for field in NATIVE["fields"]]
     assert reason(text(NATIVE | {"fields": renamed})) == "the writer's schema has no field flux (flux)"
+
+
+def warnings_of(survey: str, schema: dict, **renamed: str) -> list[str]:
+    """What is warned of when a survey's schema is met under another name or version, with fields renamed."""
+    told = json.dumps(copied(schema), default=str)
+    for old, new in renamed.items():
+        told = told.replace(f'"{old}"', f'"{new}"')
+    writers = Writers()
+    with capture_logs() as logs:
+        for blanks in range(3):
+            assert writers.of(told.encode() + b" " * blanks).survey.name == survey
+    assert all(one["log_level"] == "warning" and one["survey"] == survey for one in logs)
+    return [one["field"] for one in logs]
+
+
+def test_a_field_that_a_new_version_lacks_is_warned_of_once_a_schema():
+    """Rubin's next version, and a ZTF whose forced photometry has another name: nulls that nobody would know of."""
+    newest = json.loads(json.dumps(copied(rubin_schema(11, 1))).replace("v11_1", "v12_0"))
+    withdrawn = "timeWithdrawnMjdTai or timeWithdrawn (withdrawn)"
+    assert warnings_of("rubin", newest) == []
+    assert warnings_of("rubin", newest, timeWithdrawnMjdTai="withdrawnAt") == [
+        f"diaSource.{withdrawn.replace('or ', 'or diaSource.')}",
+        f"prvDiaSources[].{withdrawn}",
+        f"prvDiaForcedSources[].{withdrawn}",
+    ]
+    newest = max((one.schema for one in real_packets("ztf")), key=lambda schema: schema["version"])
+    assert warnings_of("ztf", newest, fp_hists="forced_hists") == ["fp_hists (forced)"]
+    assert warnings_of("ztf", newest, fp_hists="forced_hists", **{"ztf.alert": "topLevelRecord"}) == [
+        "fp_hists (forced)"
+    ]
+
+
+@pytest.mark.parametrize("version", RUBIN_VERSIONS)
+def test_versions_that_are_known_are_not_warned_of(version):
+    assert warnings_of("rubin", rubin_schema(*version)) == []
+
+
+@pytest.mark.parametrize("survey", ["ztf", "elasticc"])
+def test_real_packets_are_not_warned_of(survey):
+    for schema in {json.dumps(copied(one.schema)): one.schema for one in real_packets(survey)}.values():
+        assert warnings_of(survey, schema) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "major"),
+    [
+        ("lsst.v12_0.alert", None, 12),
+        ("elasticc.v0_9_1.alert", None, 0),
+        ("ztf.alert", "4.02", 4),
+        ("ztf.alert", 4, 4),
+        ("ztf.alert", {"x": "9" * 9000}, None),
+        ("ztf.alert", "9" * 9000, None),
+        ("ztf.alert", None, None),
+    ],
+)
+def test_the_major_version_of_a_schema(name, version, major):
+    assert major_of({"name": name} | ({} if version is None else {"version": version})) == major
 
 
 @pytest.mark.parametrize(

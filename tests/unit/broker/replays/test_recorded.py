@@ -1,17 +1,25 @@
 """Files of real packets, sent as they are."""
 
+import re
 from io import BytesIO
+from pathlib import Path
 
 import fastavro
 import pytest
 
 from broker.commands.replay import packets_of
+from broker.config import Settings
 from broker.errors import StartupError
+from broker.kafka.batch import Batch
+from broker.kafka.message import Message
+from broker.packets.formats import formats_of
+from broker.packets.reader import AlertReader
 from broker.replays.recorded import is_recorded, recorded_packets
 from schemas.catalogue import load
-from tests.support.alerts import PACKETS, record
+from tests.support.alerts import PACKETS, packets, record
 from tests.support.replayed import opened
 
+README = Path(__file__).parents[4] / "README.md"
 REAL = sorted(path for folder in ("rubin", "ztf") for path in (PACKETS / folder).glob("*.avro"))
 
 
@@ -20,6 +28,16 @@ def test_a_file_of_one_packet_is_one_message_byte_for_byte(path):
     (packet,) = packets_of([path])
     assert packet.value == path.read_bytes()
     assert (packet.key, packet.stamped) == (None, False)
+
+
+@pytest.mark.parametrize("survey", ["rubin", "ztf", "elasticc"])
+def test_real_packets_are_read_on_the_topic_that_the_readme_sends_them_to(survey):
+    (topic,) = re.findall(r"^misweeper replay [^ ]+\.avro --topic ([^ ]+)", README.read_text(), re.MULTILINE)
+    sent = list(packets_of(packets(survey)))
+    read = AlertReader(4 * 1024 * 1024, formats_of(Settings()))
+    decoded = read(Batch.of([Message(topic, 0, i, 0, one.key, one.value) for i, one in enumerate(sent)]))
+    assert decoded.poisons == {}
+    assert len(decoded.alerts) == len(sent) > 0
 
 
 def test_a_container_of_several_records_becomes_one_message_each():

@@ -63,7 +63,7 @@ def test_a_detection_of_flux_0_has_no_magnitude_and_is_a_limit():
 
 
 def test_names_look_like_ztfs_and_differ():
-    assert ztf_name("0") == "ZTF18aaaaaaa"
+    assert ztf_name("1") == "ZTF18aaaaaab"
     assert ztf_name("27") == "ZTF18aaaaabb"
     assert len({ztf_name(str(i)) for i in range(1_000)} | {ztf_name(f"x{i}") for i in range(1_000)}) == 2_000
 

@@ -106,6 +106,12 @@ def test_a_predicate_takes_what_the_same_condition_in_python_takes(text, python)
         ("(anomaly", "it ends; expected and, or, )"),
         ("anomaly)", "expected and, or, the end"),
         ("survey == 'x'", "expected a survey's name"),
+        (
+            "survey == ztff",
+            "at character 11 of the condition there is 'ztff'; expected a survey's name: plasticc, rubin,",
+        ),
+        ("survey in {ztf, rubinn}", "at character 17 of the condition there is 'rubinn}'; expected a survey's name"),
+        ("survey != ZTF", "at character 11 of the condition there is 'ZTF'; expected a survey's name"),
         ("priors == other", "expected balanced, natural or published"),
         ("p TDE > 1", "expected (CLASS)"),
         ("observations > 5x", "expected a number"),

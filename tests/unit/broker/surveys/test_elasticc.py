@@ -9,7 +9,7 @@ from broker.errors import PoisonMessage, Reason
 from broker.packets.projection import compile_projection
 from broker.surveys import elasticc
 from model.observation import FLUXCAL_NJY
-from tests.support.surveys import alert_of, copied, fields_of, real_packets
+from tests.support.surveys import alert_of, copied, elasticc_0_9_1, fields_of, real_packets
 
 NAN = float("nan")
 
@@ -81,17 +81,13 @@ def test_what_cannot_be_is_left_out_of_a_history_and_a_dead_letter_as_an_alerts_
     assert caught.value.reason is Reason.INVALID_FIELD
 
 
-def newer(schema):
-    """Version 0.9.1: no visit ids, no limits."""
-    schema = copied(schema)
-    for record in ("alert", "diaSource", "diaForcedSource"):
-        fields = fields_of(schema, f"elasticc.v0_9.{record}")
-        fields[:] = [f for f in fields if f["name"] not in ("ccdVisitId", "nobs", "prvDiaNondetectionLimits")]
-    return schema
+def test_a_band_that_is_none_is_shown():
+    with pytest.raises(PoisonMessage, match=r"^diaSource\.filterName is 'N'; expected one of u g r i z y$"):
+        alert({"filterName": "N"})
 
 
 def test_version_0_9_1_says_the_same():
-    found, known = alert(schema=newer(packet().schema)), alert()
+    found, known = alert(schema=elasticc_0_9_1(packet().schema)), alert()
     assert (found.key, found.observation, found.history) == (known.key, known.observation, known.history)
     assert found.context == known.context
 

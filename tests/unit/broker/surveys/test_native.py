@@ -7,9 +7,9 @@ import pytest
 
 from broker.errors import PoisonMessage, Reason
 from broker.kafka.message import Message
+from broker.names import NAMES
 from broker.packets.reader import AlertReader
 from broker.surveys.checks import DAY_MS, LONGEST_HISTORY, LONGEST_NAME, MJD_1970
-from broker.surveys.names import NAMES
 from model.bounds import BRIGHTEST_NJY, LARGEST_PHOTOZ, LATEST_MJD, SMALLEST_ERROR_NJY
 from model.observation import Context, Observation
 from tests.support.alerts import record, wire
@@ -68,6 +68,20 @@ def test_a_value_that_cannot_be_is_named(field, values):
         with pytest.raises(PoisonMessage, match=rf"^{field} is .*; expected ") as caught:
             adapt(record(**{field: value}))
         assert caught.value.reason is Reason.INVALID_FIELD
+
+
+@pytest.mark.parametrize(
+    ("band", "said"),
+    [("x", "'x'"), ("", "''"), ("\x1b[2J", r"'\x1b[2J'"), ("б", r"'\u0431'"), ("b" * 100_000, f"'{'b' * 99}...")],
+)
+def test_a_band_that_is_none_is_shown_as_far_as_a_terminal_may_show_it(band, said):
+    for changes, name in (
+        ({"band": band}, "band"),
+        ({"history": [EARLIER, EARLIER | {"band": band}]}, "history[1].band"),
+    ):
+        with pytest.raises(PoisonMessage) as caught:
+            adapt(record(**changes))
+        assert caught.value.detail == f"{name} is {said}; expected one of u g r i z y"
 
 
 def test_what_is_wrong_is_said_in_words():

@@ -140,7 +140,7 @@ def test_a_forced_flux_of_a_visit_with_a_detection_is_no_second_observation():
         ({"sigmapsf": -99_999.0}, "candidate.sigmapsf as nJy is -"),
         ({"fid": 4}, "candidate.fid is 4; expected one of 1 2 3"),
         ({"fid": -1}, "candidate.fid is -1; expected one of 1 2 3"),
-        ({"isdiffpos": "maybe"}, "candidate.isdiffpos is 'another'; expected one of t 1 f 0"),
+        ({"isdiffpos": "maybe"}, "candidate.isdiffpos is 'maybe'; expected one of t 1 f 0"),
         ({"jd": 60_000.75}, "candidate.jd as MJD is -2339999"),
         ({"candid": 0}, "candidate.candid is 0"),
         ({"dec": -91.0}, "candidate.dec is -91.0"),
