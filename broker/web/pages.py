@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 from broker.text import calendar, printable
 from broker.web import api, queries
 from broker.web.asking import asked
-from broker.web.guard import client_of
+from broker.web.guard import PROGRAMS, client_of
 from broker.web.links import links_of
 from broker.web.live import SHOWN
 from broker.web.queries import PAGE, Filters
@@ -216,6 +216,6 @@ def add_errors(app: FastAPI) -> None:
         return told(request, 422, f"{'.'.join(map(str, first['loc'][1:]))}: {first['msg']}")
 
     def told(request: Request, status: int, why: str) -> Response:
-        if request.url.path.startswith(("/api/", "/alerts")):
+        if request.url.path.startswith(PROGRAMS):
             return JSONResponse({"detail": why}, status)
         return page(request, "error.html", status, why=why, code=status)
