@@ -143,7 +143,7 @@ class Feed:
 
     def count(self, found: Shown) -> None:
         """Tell the pulse of all that has come."""
-        self._pulse.beat(found.surveys, found.best, int(found.anomaly.sum()), found.late_s)
+        self._pulse.beat(found.surveys, found.best, found.anomaly, found.late_s, found.published_s)
 
 
 def described(error: Exception) -> str:

@@ -95,6 +95,7 @@ class Shown(NamedTuple):
     best: NDArray[np.int64]  # [k], PLAsTiCC class numbers
     anomaly: NDArray[np.bool_]  # [k]
     late_s: NDArray[np.float64]  # [k], from read to published
+    published_s: NDArray[np.int64]  # [k], when [s since 1970]
     nights: Counter[str]
 
 
@@ -113,6 +114,7 @@ def shown(columns: Columns) -> Shown:
         CLASSES[chances[which].argmax(axis=1)] if len(which) else np.empty(0, np.int64),
         values["anomaly"][which] > 0,
         np.maximum(0, published - values["ingestTimestamp"][which]) / 1000,
+        published // 1000,
         Counter({night_of(int(day) * DAY_MS): int(count) for day, count in zip(days, counts, strict=True)}),
     )
 

@@ -20,8 +20,9 @@ def clock(monkeypatch):
 
 def test_the_news_are_rates_classes_by_survey_and_workers(clock):
     made = Pulse()
-    made.beat(["ztf"] * 3 + ["rubin"] * 2, np.array([90, 90, 42, 15, 15]), 1, np.full(5, 0.02))
-    clock[0] += 1
+    flags = np.array([True, False, False, False, False])
+    made.beat(["ztf"] * 3 + ["rubin"] * 2, np.array([90, 90, 42, 15, 15]), flags, np.full(5, 0.02), np.full(5, 1_000))
+    clock[0] += 1 + pulse.STILL_COMING_S
     told = news(made, Crew(1.0, (Worker("w", "h", 2),), 7, ""), "", 60.0)
     assert (told["rate"], told["total"], told["anomalies_hour"], told["lag"]) == (1.0, 5, 1, 7)
     assert told["surveys"]["ztf"] == [{"name": "SN Ia", "count": 2}, {"name": "SN II", "count": 1}]
