@@ -1,8 +1,9 @@
 from collections import Counter
 
 from broker.errors import TransientError
+from broker.kafka.spans import Span
 from broker.web.drawing import light_curve
-from broker.web.night import STRANGEST, Night, Strange, draw, top, totals_of
+from broker.web.night import STRANGEST, Counted, Night, Strange, draw, top, totals_of
 from broker.web.views import answer
 from tests.support.curves import curve
 from tests.support.said import said
@@ -49,6 +50,19 @@ def test_classes_are_shares_of_their_survey_beside_those_of_the_night_before():
         ("rubin", "SN Ia", 1.0, None), ("ztf", "SN Ia", 0.75, 0.5), ("ztf", "SN II", 0.25, 0.5),
     ]  # fmt: skip
     assert totals_of(night().classes) == {"ztf": 40, "rubin": 1}
+
+
+def test_only_answers_to_the_nights_alerts_are_counted_whenever_they_came():
+    counted = Counted([Span("alerts", 0, 10, 20)], [Span("alerts", 0, 5, 10)])
+    late = 10 * 3_600_000
+    for offset in range(30):  # of the night before, of the night, of its successor's first hour
+        counted.take(said(f"o{offset % 3}", offset, anomaly=int(offset in {12, 22}), best=90))
+    counted.take(said("o9", 19, published_ms=1_795_000_000_000 + late))
+    counted.take(said("o8", 15, source_partition=1))
+    counted.take(said("o8", 15, source_topic="others"))
+    assert (counted.classes, counted.before) == ({("plasticc", 90): 11}, {("plasticc", 90): 5})
+    assert (counted.objects.count(), counted.anomalies, list(counted.strangest)) == (4, 1, ["plasticc/o0"])
+    assert counted.latencies.quantile_s(0.5) < 1 < counted.latencies.quantile_s(0.99)
 
 
 def test_the_strangest_are_few():
