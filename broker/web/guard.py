@@ -109,7 +109,7 @@ class Guard:
         return None
 
     def _unknown(self, request: Request, expected: str) -> Response | None:
-        """Why a password does not let in. After too many wrong ones none is compared: the next might be the right one."""
+        """Why a password does not let in. After too many wrong ones none is compared: the next may be the right one."""
         given, client = request.headers.get("authorization", ""), client_of(request)
         if given and self._guesses.used_up(client):
             return refused(request, HTTPStatus.TOO_MANY_REQUESTS, "too many guesses; wait a little", WAIT)

@@ -22,7 +22,7 @@ from broker.web.links import links_of
 from broker.web.live import SHOWN
 from broker.web.queries import PAGE, Filters
 from broker.web.steps import known, steps, versions
-from broker.web.views import address, answer, flagged, summary
+from broker.web.views import address, answer, as_file, flagged, summary
 from model.taxonomy import CLASSES
 
 router = APIRouter(include_in_schema=False)
@@ -43,6 +43,7 @@ def made() -> Environment:
     found = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     found.filters |= {
         "address": lambda row: address(row.survey, row.object_id),
+        "as_file": lambda row, form: as_file(address(row.survey, row.object_id), form),
         "calendar": calendar,
         "shown": printable,
     }
@@ -104,6 +105,12 @@ async def events(request: Request) -> Response:
             await asyncio.sleep(EVERY_S)
 
     return Listening(told(), lambda: parts.listeners.leave(client))
+
+
+@router.get("/object")
+def object_named(request: Request, survey: str, id: str) -> Response:  # noqa: A002 - the asker's word
+    """One object whose id no path can hold."""
+    return object_page(request, survey, id)
 
 
 @router.get("/objects/{survey}/{name:path}")

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from hashlib import blake2b
 
 import numpy as np
-from numpy.typing import NDArray
 
 EDGES_S = np.geomspace(0.001, 1e6, 901)  # each 2.3 % above the one before
 HASH_BYTES = 8  # two of 10^8 objects share one with a chance of 1 in 4,000
@@ -35,7 +34,7 @@ class Distinct:
 
     def __init__(self, at_once: int = AT_ONCE) -> None:
         self._at_once = at_once
-        self._kept: NDArray[np.uint64] = np.empty(0, np.uint64)
+        self._kept = np.empty(0, np.uint64)
         self._new: set[int] = set()
 
     def add(self, *parts: str) -> None:

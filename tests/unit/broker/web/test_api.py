@@ -5,6 +5,7 @@ import fastavro
 import pytest
 
 from broker.errors import TransientError
+from broker.web.views import address, as_file
 from tests.support.said import said, written
 from tests.support.webpage import site
 
@@ -29,30 +30,44 @@ def test_an_object_is_its_answers_and_its_light_curve(page):
 
 
 def test_a_csv_holds_each_point(page):
-    rows = list(csv.DictReader(io.StringIO(page.client.get("/api/objects/plasticc/615/lightcurve.csv").text)))
+    rows = list(csv.DictReader(io.StringIO(page.client.get("/api/objects/plasticc/615?form=csv").text)))
     assert [(row["band"], float(row["flux"])) for row in rows] == [("u", -5.0), ("g", 3631.0)]
 
 
 def test_an_avro_file_is_an_alert_that_can_be_replayed(page):
-    content = page.client.get("/api/objects/plasticc/615/alert.avro").content
+    content = page.client.get("/api/objects/plasticc/615?form=avro").content
     (record,) = fastavro.reader(io.BytesIO(content))
     assert (record["objectId"], record["flux"], record["alertId"]) == ("615", 3631.0, 2**60 + 1)
     assert [h["flux"] for h in record["history"]] == [-5.0]
 
 
 def test_an_object_without_a_light_curve_makes_no_file(page):
-    assert page.client.get("/api/objects/plasticc/x/alert.avro").status_code == 404
-    assert page.client.get("/api/objects/plasticc/none/lightcurve.csv").status_code == 404
+    assert page.client.get("/api/objects/plasticc/x?form=avro").status_code == 404
+    assert page.client.get("/api/objects/plasticc/none?form=csv").status_code == 404
 
 
-@pytest.mark.parametrize("file", ["lightcurve.csv", "alert.avro"])
-def test_a_redis_that_is_away_makes_no_empty_file(page, file):
+@pytest.mark.parametrize("form", ["csv", "avro"])
+def test_a_redis_that_is_away_makes_no_empty_file(page, form):
     def away(*_, **__):
         raise TransientError("redis", "away")
 
     page.store.read = away
-    assert page.client.get(f"/api/objects/plasticc/615/{file}").status_code == 503
+    assert page.client.get(f"/api/objects/plasticc/615?form={form}").status_code == 503
     assert page.client.get("/api/objects/plasticc/615").json()["trouble"] == "redis: away"
+
+
+def test_an_object_of_any_name_is_answered_for_itself_and_for_no_other(page):
+    names = [("plasticc", "615/lightcurve.csv"), ("plasticc", "615/alert.avro"), ("plasticc", "a/../b"), ("a", "b/c")]
+    awkward = [("plasticc", "."), ("plasticc", ".."), ("..", "x"), ("a/b", "c"), ("", "x"), ("plasticc", "")]
+    for number, (survey, name) in enumerate([*names, *awkward]):
+        written(page.index, said(name, 10 + number, survey=survey))
+        page.remember(f"{survey}/{name}", (1.0, 100.0 + number, 1.0, 1, True))
+        there = address(survey, name)
+        found = page.client.get("/api" + there).json()
+        assert (found["summary"]["survey"], found["summary"]["object_id"]) == (survey, name)
+        assert page.client.get(there).status_code == 200
+        rows = list(csv.DictReader(io.StringIO(page.client.get(as_file(there, "csv")).text)))
+        assert [float(row["flux"]) for row in rows] == [100.0 + number]
 
 
 def test_lists_and_searches(page):
