@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from broker.errors import TransientError
 from broker.web import queries
-from broker.web.asking import Cursor, Limit, Whole, asked
+from broker.web.asking import Cursor, KeyCursor, Limit, Whole, asked
 from broker.web.index import Row
 from broker.web.queries import MOST_ANSWERS, PAGE, Filters
 from broker.web.reasons import UnknownReason
@@ -158,11 +158,15 @@ def looked_up(request: Request, survey: str, name: str, most: int) -> tuple[Row,
 
 @router.get("/api/search", tags=["lists"])
 def search(
-    request: Request, text: Annotated[str, Query(min_length=1, max_length=300)], limit: Limit = PAGE
+    request: Request,
+    text: Annotated[str, Query(min_length=1, max_length=300)],
+    cursor: KeyCursor = None,
+    limit: Limit = PAGE,
 ) -> Summaries:
-    """Objects whose id is a text or begins with it, in any survey; survey/id names one."""
+    """Objects whose id is a text or begins with it, in any survey, by their ids; survey/id names one."""
     with request.app.state.parts.index.reading() as index:
-        return Summaries(objects=[summary(row) for row in queries.named(index, text, limit)])
+        found = asked(lambda: queries.named(index, text, cursor, limit))
+    return Summaries(objects=[summary(row) for row in found.rows], cursor=found.cursor)
 
 
 @router.get("/api/cone", tags=["lists"])
@@ -171,11 +175,13 @@ def cone(
     ra: Annotated[float, Query(ge=0, le=360, description="[deg]")],
     dec: Annotated[float, Query(ge=-90, le=90, description="[deg]")],
     radius: Annotated[float, Query(gt=0, le=2, description="[deg]")] = 0.01,
+    cursor: KeyCursor = None,
     limit: Limit = PAGE,
 ) -> Summaries:
     """Objects around a place, the nearest first."""
     with request.app.state.parts.index.reading() as index:
-        return Summaries(objects=[summary(row) for row in queries.within(index, ra, dec, radius, limit)])
+        found = asked(lambda: queries.within(index, ra, dec, radius, cursor, limit))
+    return Summaries(objects=[summary(row) for row in found.rows], cursor=found.cursor)
 
 
 @router.get("/api/anomalies", tags=["lists"])
@@ -205,11 +211,12 @@ def anomalous(
 
 
 @router.get("/api/risers", tags=["lists"])
-def risers(request: Request) -> RisersFound:
+def risers(request: Request, cursor: KeyCursor = None, limit: Limit = PAGE) -> RisersFound:
     """Which of the objects that were seen last brighten fastest; looked at every ten seconds at most."""
     found = request.app.state.parts.risers.found()
-    risers = [Riser(summary=one, sigma_a_day=speed) for one, speed in found.risers]
-    return RisersFound(risers=risers, trouble=found.trouble)
+    part = asked(lambda: found.page(cursor, limit))
+    risers = [Riser(summary=row["summary"], sigma_a_day=row["sigma_a_day"]) for row in part.rows]
+    return RisersFound(risers=risers, trouble=found.trouble, cursor=part.cursor)
 
 
 def attached(content: bytes, kind: str, name: str) -> Response:

@@ -1,10 +1,15 @@
 import csv
 import io
+import re
+from html import unescape
+from urllib.parse import urlencode
 
 import fastavro
+import numpy as np
 import pytest
 
 from broker.errors import TransientError
+from broker.web.places import pixels
 from broker.web.views import address, as_file
 from tests.support.said import said, written
 from tests.support.webpage import site
@@ -56,6 +61,32 @@ def test_a_redis_that_is_away_makes_no_empty_file(page, form):
     assert page.client.get("/api/objects/plasticc/615").json()["trouble"] == "redis: away"
 
 
+@pytest.mark.parametrize("question", ["text=n", "ra=10&dec=-5&radius=1"])
+def test_searches_come_in_pages_for_programs_and_for_people(page, question):
+    places = np.array([[10.0 + i / 1_000, -5.0] for i in range(120)])
+    some = [
+        said(f"n{i:03}", i, ra=ra, dec=dec, pixel=pixel)
+        for i, ((ra, dec), pixel) in enumerate(zip(places.tolist(), pixels(places).tolist(), strict=True))
+    ]
+    written(page.index, *some)
+    kind = "search" if "text" in question else "cone"
+    names, path = [], f"/api/{kind}?{question}"
+    while path:
+        found = page.client.get(path).json()
+        names += [o["object_id"] for o in found["objects"]]
+        path = found["cursor"] and f"/api/{kind}?{question}&{urlencode({'cursor': found['cursor']})}"
+    assert names == [f"n{i:03}" for i in range(120)]
+    names, path = [], f"/search?{question.replace('radius=1', 'radius=3600')}"
+    while path:
+        html = page.client.get(path).text
+        names += re.findall(r"plasticc/</span>(n\d+)", html)
+        more = re.search(r'rel="next" href="([^"]+)">More', html)
+        path = more and "/search" + unescape(more[1])
+    assert names == [f"n{i:03}" for i in range(120)]
+    assert page.client.get(f"/api/{kind}?{question}&cursor=x").status_code == 422
+    assert page.client.get(f"/search?{question}&cursor=x").status_code == 422
+
+
 def test_an_object_of_any_name_is_answered_for_itself_and_for_no_other(page):
     names = [("plasticc", "615/lightcurve.csv"), ("plasticc", "615/alert.avro"), ("plasticc", "a/../b"), ("a", "b/c")]
     awkward = [("plasticc", "."), ("plasticc", ".."), ("..", "x"), ("a/b", "c"), ("", "x"), ("plasticc", "")]
@@ -82,4 +113,4 @@ def test_lists_and_searches(page):
     assert [a["alert_id"] for a in page.client.get("/api/anomalies").json()["answers"]] == [str(2**60 + 1)]
     (flagged,) = page.client.get("/api/anomalies/objects").json()["objects"]
     assert (flagged["newest"]["object_id"], flagged["alerts"], flagged["highest"]) == ("615", 1, 3.0)
-    assert page.client.get("/api/risers").json() == {"risers": [], "trouble": ""}
+    assert page.client.get("/api/risers").json() == {"risers": [], "trouble": "", "cursor": None}
