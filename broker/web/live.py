@@ -62,7 +62,8 @@ def brief(row: Row) -> dict[str, Any]:
     return {
         "name": f"{row['survey']}/{printable(row['object'])}",
         "address": address(row["survey"], row["object"]),
-        "nearest": CLASS_NAMES[row["best"]],
+        "nearest": row["nearest"] or "–",  # records of version 1 do not tell it
+        "best": CLASS_NAMES[row["best"]],
         "probability": round(row["probability"], 2),
         "points": row["observations"],
         "score": round(row["score"], 2),

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 
@@ -51,6 +53,20 @@ def test_the_objects_with_an_anomaly_are_told_of_once_each_as_text(tmp_path):
         (one,) = account(page.index)["anomalies"]
     assert (one["name"], one["score"], one["highest"], one["alerts"]) == ("plasticc/a\\u202e", 5.0, 5.0, 4)
     assert one["address"] == "/objects/plasticc/a%E2%80%AE"
+
+
+def test_the_nearest_class_of_an_anomaly_is_the_records_own_and_not_the_most_probable(tmp_path):
+    with site(tmp_path) as page:
+        written(
+            page.index,
+            said("a", best=90, nearest="TDE", anomaly=1, published_ms=4_000_000_000_000),
+            said("b", 1, best=90, anomaly=1, published_ms=4_000_000_000_000),
+        )
+        told = {one["name"]: (one["nearest"], one["best"]) for one in account(page.index)["anomalies"]}
+        assert told == {"plasticc/a": ("TDE", "SN Ia"), "plasticc/b": ("–", "SN Ia")}
+        for path in ("/", "/lists/anomalies"):
+            rows = re.findall(r"</th>\s*<td>([^<]+)</td>\s*<td>([^<]+)</td>", page.client.get(path).text)
+            assert rows == [("–", "SN Ia"), ("TDE", "SN Ia")]
 
 
 def test_however_many_listen_the_news_are_made_once_a_while(clock):

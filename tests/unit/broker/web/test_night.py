@@ -38,6 +38,12 @@ def test_the_page_of_a_night_needs_nothing_else_and_runs_nothing():
     assert "12,345" in html
 
 
+def test_the_nearest_class_of_a_strange_object_is_the_records_own():
+    one = Strange(answer(said("a", best=90, nearest="TDE") | {"id": 0}), None)
+    assert "nearest TDE, most probable SN Ia (0.74)" in night(strange=[one]).html("t", "")
+    assert "nearest" not in night().html("t", "")
+
+
 def test_offsets_that_do_not_reconcile_are_told():
     recount = night().recount | {"clean": False, "defects": {"gap": 3}, "nameless": 1}
     html = night(recount=recount).html("t", "")
