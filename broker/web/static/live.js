@@ -1,5 +1,6 @@
 // The live page listens to /events and writes what it hears: numbers and texts, never markup.
 "use strict";
+const AGAIN_MS = 10000;
 const at = (id) => document.getElementById(id);
 const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const number = (n) => n.toLocaleString("en");
@@ -66,10 +67,10 @@ function anomaly(a) {
   name.append(link);
   const chance = made("td");
   const meter = made("meter");
-  Object.assign(meter, { min: 0, max: 1, value: a.probability, ariaLabel: `probability of ${a.nearest}` });
+  Object.assign(meter, { min: 0, max: 1, value: a.probability, ariaLabel: `probability of ${a.best}` });
   chance.append(meter, " ", made("span", a.probability.toFixed(2), "p"));
   const numbers = [a.points, a.score.toFixed(2), a.highest.toFixed(2), a.alerts];
-  row.append(made("td", a.at), name, made("td", a.nearest), chance, ...numbers.map((n) => made("td", n, "n")));
+  row.append(made("td", a.at), name, made("td", a.nearest), made("td", a.best), chance, ...numbers.map((n) => made("td", n, "n")));
   return row;
 }
 
@@ -113,6 +114,15 @@ function show(news) {
   spark.setData([news.rates.map((_, i) => now - news.rates.length + i), news.rates]);
 }
 
-const events = new EventSource("/events");
-events.onmessage = (event) => show(JSON.parse(event.data));
-events.onerror = () => { at("trouble").textContent = "The page's server does not answer; it is asked again."; at("trouble").hidden = false; };
+// A browser asks again by itself where a connection breaks, but not after an answer such as 503: then it is done here.
+function listen() {
+  const events = new EventSource("/events");
+  events.onmessage = (event) => show(JSON.parse(event.data));
+  events.onerror = () => {
+    const refused = events.readyState === EventSource.CLOSED;
+    at("trouble").textContent = `The page's server ${refused ? "takes no listener now" : "does not answer"}; it is asked again.`;
+    at("trouble").hidden = false;
+    if (refused) setTimeout(listen, AGAIN_MS);
+  };
+}
+listen();
