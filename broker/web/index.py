@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-LAYOUT = 5  # of the tables; a file of another layout is begun anew
+LAYOUT = 5  # of the tables and what is in them; a file of another layout is begun anew
 OURS = int.from_bytes(b"misw")  # tells our files from those of other programs
 MOST_ANSWERS = 5_000_000  # some 250 bytes each
 CUT_AT_ONCE = 20_000

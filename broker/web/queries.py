@@ -130,7 +130,7 @@ def alert_of(index: sqlite3.Connection, number: int) -> Row | None:
     return found
 
 
-def nights(index: sqlite3.Connection, last: int = 14) -> list[Row]:
+def nights(index: sqlite3.Connection, last: int = 28) -> list[Row]:
     """Messages of each night and topic, the newest night first."""
     rows: list[Row] = index.execute("SELECT * FROM nights ORDER BY night DESC, topic LIMIT ?", (last,)).fetchall()
     return rows
