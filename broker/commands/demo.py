@@ -183,7 +183,7 @@ def strangest_rows(tally: Tally) -> Iterator[tuple[str, Text]]:
     """The five flagged objects with the highest scores."""
     strangest = sorted(tally.strangest.values(), key=lambda r: -r["anomalyScore"])[:5]
     for place, record in enumerate(strangest, 1):
-        nearest = CLASS_NAMES.get(record.get("nearestClass"))
+        nearest = CLASS_NAMES.get(record.get("nearestClass") or 0)
         told = f": score {record['anomalyScore']:.1f}" + (f", nearest {nearest}" if nearest else "")
         yield f"anomaly {place}", Text("object ") + cell(f"{record['survey']}/{record['objectId']}") + Text(told)
 

@@ -146,6 +146,20 @@ def models(index: sqlite3.Connection, last: int = 1_000) -> list[Row]:
     return rows
 
 
+def answering(index: sqlite3.Connection, last: int = 2_000) -> dict[str, list[Row]]:
+    """Which artefacts answered each partition of the input, as topic[0], last: one of each survey."""
+    rows = index.execute(
+        "SELECT source_topic, source_partition, model, version, priors FROM answers WHERE id IN ("
+        " SELECT max(id) FROM (SELECT id, source_topic, source_partition, survey FROM answers ORDER BY id DESC LIMIT ?)"
+        " GROUP BY source_topic, source_partition, survey) ORDER BY survey",
+        (last,),
+    )
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(f"{row['source_topic']}[{row['source_partition']}]", []).append(row)
+    return found
+
+
 def conditions_of(wanted: Filters) -> tuple[list[str], list[object]]:
     """Filters in SQL."""
     some = {"survey = ?": wanted.survey, "best = ?": wanted.best, "probability >= ?": wanted.probability or None}

@@ -36,18 +36,15 @@ function workers(some) {
   crew = JSON.stringify(some);
   const items = some.map((w) => {
     const item = made("li");
-    item.append(made("b", w.name), ` ${w.partitions} partitions, ${w.host}`);
+    const models = w.models.join("; ") || "no answer of late from its partitions";
+    item.append(made("b", w.name), ` ${w.partitions} partitions, ${w.host}`, made("br"), made("span", models, "aside"));
     return item;
   });
   at("workers").replaceChildren(...(items.length ? items : [made("li", "no worker is in the group", "none")]));
 }
 
 function models(some) {
-  at("models").replaceChildren(...some.map((m) => {
-    const item = made("li");
-    item.append(made("b", m.model), ` ${m.version}, ${m.priors} priors`);
-    return item;
-  }));
+  at("models").replaceChildren(...some.map((m) => made("li", m)));
 }
 
 function nights(some) {
@@ -98,6 +95,8 @@ addEventListener("resize", () => spark.setSize({ width: chart.clientWidth - 12, 
 function show(news) {
   at("rate").textContent = number(news.rate);
   at("lag").textContent = number(news.lag);
+  at("waited").textContent = news.waited;
+  at("waited").classList.toggle("late", news.waits_long);
   at("p50").textContent = seconds(news.p50);
   at("p99").textContent = seconds(news.p99);
   at("p99").classList.toggle("late", news.p99 !== null && news.p99 > news.late);
