@@ -61,12 +61,26 @@ class Night:
     trouble: str  # why there are no light curves
 
     def mix(self) -> Iterator[dict[str, Any]]:
-        """Each survey's classes, with their shares of this night and of the one before."""
+        """Each survey's classes, those of this night and of the one before, with their shares of both."""
         totals, earlier = (totals_of(counts) for counts in (self.classes, self.before))
-        for (survey, best), count in sorted(self.classes.items(), key=lambda item: (item[0][0], -item[1])):
-            share = count / totals[survey]
+        kinds = {kind for kind in self.classes | self.before if totals[kind[0]]}
+        for survey, best in sorted(kinds, key=lambda kind: (kind[0], -self.classes[kind], kind[1])):
+            count = self.classes[survey, best]
             was = self.before[survey, best] / earlier[survey] if earlier[survey] else None
-            yield {"survey": survey, "name": CLASS_NAMES[best], "count": count, "share": share, "was": was}
+            yield {
+                "survey": survey, "name": CLASS_NAMES[best], "count": count, "share": count / totals[survey], "was": was
+            }  # fmt: skip
+
+    def drift(self) -> dict[str, float]:
+        """By survey, which share of the answers lies in other classes than the night before; only where there was one.
+
+        Half of the sum of the differences of shares: 0 for the same mix, 1 for two that have no class in common.
+        """
+        moved: Counter[str] = Counter()
+        for row in self.mix():
+            if row["was"] is not None:
+                moved[row["survey"]] += abs(row["share"] - row["was"]) / 2
+        return dict(moved)
 
     def html(self, title: str, style: str) -> str:
         """The page."""

@@ -1,5 +1,7 @@
 from collections import Counter
 
+import pytest
+
 from broker.errors import TransientError
 from broker.kafka.spans import Span
 from broker.web.drawing import light_curve
@@ -56,6 +58,21 @@ def test_classes_are_shares_of_their_survey_beside_those_of_the_night_before():
         ("rubin", "SN Ia", 1.0, None), ("ztf", "SN Ia", 0.75, 0.5), ("ztf", "SN II", 0.25, 0.5),
     ]  # fmt: skip
     assert totals_of(night().classes) == {"ztf": 40, "rubin": 1}
+
+
+def test_drift_is_what_has_moved_to_other_classes_those_that_are_gone_too():
+    made = night(
+        classes=Counter({("ztf", 90): 30, ("ztf", 42): 10, ("rubin", 90): 1}),
+        before=Counter({("ztf", 90): 2, ("ztf", 15): 2}),
+    )
+    assert made.drift() == {"ztf": pytest.approx(0.5)}  # a quarter came to SN Ia, one to SN II, half went from TDE
+    assert [(r["name"], r["count"], r["was"]) for r in made.mix() if r["survey"] == "ztf"] == [
+        ("SN Ia", 30, 0.5), ("SN II", 10, 0.0), ("TDE", 0, 0.5),
+    ]  # fmt: skip
+    html = made.html("t", "")
+    assert "ztf: 50 % of the answers lie in other classes" in html
+    assert "misweeper_input_drift_psi" in html
+    assert "Nothing of the night before" in night(before=Counter()).html("t", "")
 
 
 def test_only_answers_to_the_nights_alerts_are_counted_whenever_they_came():
