@@ -34,7 +34,8 @@ function made(tag, text) {
 
 const unit = () => document.querySelector("input[name=unit]:checked").value;
 const time = () => document.querySelector("input[name=time]:checked").value;
-const first = () => (object.light_curve.find((o) => o.detected) ?? object.light_curve[0] ?? object.answers[0]).mjd;
+const detection = () => object.light_curve.find((o) => o.detected);
+const first = () => (detection() ?? object.light_curve[0] ?? object.answers[0]).mjd;
 const x = (mjd) => (time() === "days" ? mjd - first() : mjd);
 
 function axis(label, size) {
@@ -48,7 +49,7 @@ function options(target, height, label, series, extra = {}) {
     scales: { x: { time: false, range: span() }, ...extra.scales },
     cursor: { sync: { key: sync.key }, drag: { x: true, y: false } },
     legend: { show: false },
-    axes: [axis(extra.last ? (time() === "days" ? "days since the first detection" : "MJD, TAI") : undefined, 28), axis(label, 76)],
+    axes: [axis(extra.last ? (time() === "days" ? `days since the first ${detection() ? "detection" : "point"}` : "MJD, TAI") : undefined, 28), axis(label, 76)],
     series: [{}, ...series], hooks: { draw: [...(extra.draw ?? []), mark] },
   };
 }
