@@ -183,8 +183,8 @@ def strangest_rows(tally: Tally) -> Iterator[tuple[str, Text]]:
     """The five flagged objects with the highest scores."""
     strangest = sorted(tally.strangest.values(), key=lambda r: -r["anomalyScore"])[:5]
     for place, record in enumerate(strangest, 1):
-        best = max(record["classifications"], key=lambda c: c["probability"])
-        told = f": score {record['anomalyScore']:.1f}, nearest {CLASS_NAMES[best['classId']]}"
+        nearest = CLASS_NAMES.get(record.get("nearestClass") or 0)
+        told = f": score {record['anomalyScore']:.1f}" + (f", nearest {nearest}" if nearest else "")
         yield f"anomaly {place}", Text("object ") + cell(f"{record['survey']}/{record['objectId']}") + Text(told)
 
 

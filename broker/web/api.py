@@ -2,7 +2,8 @@
 
 import csv
 import io
-from typing import Annotated, Any
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
 
 import fastavro
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from broker.errors import TransientError
 from broker.web import queries
-from broker.web.asking import Cursor, Limit, Whole, asked
+from broker.web.asking import Cursor, KeyCursor, Limit, Whole, asked
 from broker.web.index import Row
 from broker.web.queries import MOST_ANSWERS, PAGE, Filters
 from broker.web.reasons import UnknownReason
@@ -23,6 +24,14 @@ from schemas.catalogue import load
 router = APIRouter()
 
 LONGEST_NAME = 120  # of a file to be saved
+Form = Annotated[
+    Literal["json", "csv", "avro"],
+    Query(
+        description="csv: mjd (TAI), band, flux and flux_err [nJy], magnitude, detected, and how deep a limit is. "
+        "avro: one native alert in a container, which can be replayed."
+    ),
+]
+FILES: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {}, "application/avro": {}}}}
 
 
 @router.get("/api/objects", tags=["objects"])
@@ -40,9 +49,33 @@ def objects(
     return Summaries(objects=[summary(row) for row in found.rows], cursor=found.cursor)
 
 
-@router.get("/api/objects/{survey}/{name:path}/lightcurve.csv", tags=["objects"], response_class=Response)
-def light_curve_csv(request: Request, survey: str, name: str) -> Response:
-    """A light curve as CSV: mjd (TAI), band, flux and flux_err [nJy], magnitude, detected, and how deep a limit is."""
+@router.get("/api/objects/{survey}/{name:path}", tags=["objects"], response_model=Object, responses=FILES)
+def object_(request: Request, survey: str, name: str, form: Form = "json") -> Object | Response:
+    """One object: its classifications, oldest first, and its light curve; or the light curve alone as a file."""
+    return FORMS[form](request, survey, name)
+
+
+@router.get("/api/object", tags=["objects"], response_model=Object, responses=FILES)
+def object_named(
+    request: Request,
+    survey: str,
+    id: str,  # noqa: A002 - the asker's word
+    form: Form = "json",
+) -> Object | Response:
+    """The same of an object whose id no path can hold, such as one of dots alone; any id may be asked for this way."""
+    return FORMS[form](request, survey, id)
+
+
+def as_json(request: Request, survey: str, name: str) -> Object:
+    """An object. Raises HTTPException 404 where the index does not know it."""
+    row, said, curve, trouble = looked_up(request, survey, name, MOST_ANSWERS)
+    return Object(
+        summary=summary(row), answers=[answer(a) for a in said], light_curve=observed(survey, curve), trouble=trouble
+    )
+
+
+def as_csv(request: Request, survey: str, name: str) -> Response:
+    """Its light curve: mjd (TAI), band, flux and flux_err [nJy], magnitude, detected, and how deep a limit is."""
     found = with_curve(request, survey, name)
     text = io.StringIO()
     columns = ("mjd", "band", "flux", "flux_err", "magnitude", "magnitude_err", "detected", "kind", "depth")
@@ -52,9 +85,8 @@ def light_curve_csv(request: Request, survey: str, name: str) -> Response:
     return attached(text.getvalue().encode(), "text/csv; charset=utf-8", f"{survey}-{name}.csv")
 
 
-@router.get("/api/objects/{survey}/{name:path}/alert.avro", tags=["objects"], response_class=Response)
-def alert_avro(request: Request, survey: str, name: str) -> Response:
-    """A light curve as one native alert (schemas/observation) in an Avro container: it can be replayed."""
+def as_avro(request: Request, survey: str, name: str) -> Response:
+    """Its light curve as one native alert (schemas/observation) in an Avro container: it can be replayed."""
     found = with_curve(request, survey, name)
     rows = [
         {"mjd": row.mjd, "band": row.band, "flux": row.flux, "fluxErr": row.flux_err, "detected": row.detected}
@@ -75,13 +107,11 @@ def alert_avro(request: Request, survey: str, name: str) -> Response:
     return attached(stream.getvalue(), "application/avro", f"{survey}-{name}.avro")
 
 
-@router.get("/api/objects/{survey}/{name:path}", tags=["objects"])
-def object_(request: Request, survey: str, name: str) -> Object:
-    """One object: its classifications, oldest first, and its light curve."""
-    row, said, curve, trouble = looked_up(request, survey, name, MOST_ANSWERS)
-    return Object(
-        summary=summary(row), answers=[answer(a) for a in said], light_curve=observed(survey, curve), trouble=trouble
-    )
+FORMS: dict[str, Callable[[Request, str, str], Object | Response]] = {
+    "json": as_json,
+    "csv": as_csv,
+    "avro": as_avro,
+}
 
 
 @router.get("/api/why/{number}", tags=["objects"])
@@ -101,7 +131,7 @@ def why_(request: Request, number: Annotated[int, Path(ge=0, lt=2**63)]) -> Why:
 
 def with_curve(request: Request, survey: str, name: str) -> Object:
     """An object that has a light curve. Raises HTTPException 404 where there is none, 503 where Redis is away."""
-    found = object_(request, survey, name)
+    found = as_json(request, survey, name)
     if found.trouble:
         raise HTTPException(503, f"the light curve cannot be read: {found.trouble}")
     if not found.light_curve:
@@ -128,11 +158,15 @@ def looked_up(request: Request, survey: str, name: str, most: int) -> tuple[Row,
 
 @router.get("/api/search", tags=["lists"])
 def search(
-    request: Request, text: Annotated[str, Query(min_length=1, max_length=300)], limit: Limit = PAGE
+    request: Request,
+    text: Annotated[str, Query(min_length=1, max_length=300)],
+    cursor: KeyCursor = None,
+    limit: Limit = PAGE,
 ) -> Summaries:
-    """Objects whose id is a text or begins with it, in any survey; survey/id names one."""
+    """Objects whose id is a text or begins with it, in any survey, by their ids; survey/id names one."""
     with request.app.state.parts.index.reading() as index:
-        return Summaries(objects=[summary(row) for row in queries.named(index, text, limit)])
+        found = asked(lambda: queries.named(index, text, cursor, limit))
+    return Summaries(objects=[summary(row) for row in found.rows], cursor=found.cursor)
 
 
 @router.get("/api/cone", tags=["lists"])
@@ -141,11 +175,13 @@ def cone(
     ra: Annotated[float, Query(ge=0, le=360, description="[deg]")],
     dec: Annotated[float, Query(ge=-90, le=90, description="[deg]")],
     radius: Annotated[float, Query(gt=0, le=2, description="[deg]")] = 0.01,
+    cursor: KeyCursor = None,
     limit: Limit = PAGE,
 ) -> Summaries:
     """Objects around a place, the nearest first."""
     with request.app.state.parts.index.reading() as index:
-        return Summaries(objects=[summary(row) for row in queries.within(index, ra, dec, radius, limit)])
+        found = asked(lambda: queries.within(index, ra, dec, radius, cursor, limit))
+    return Summaries(objects=[summary(row) for row in found.rows], cursor=found.cursor)
 
 
 @router.get("/api/anomalies", tags=["lists"])
@@ -175,11 +211,12 @@ def anomalous(
 
 
 @router.get("/api/risers", tags=["lists"])
-def risers(request: Request) -> RisersFound:
+def risers(request: Request, cursor: KeyCursor = None, limit: Limit = PAGE) -> RisersFound:
     """Which of the objects that were seen last brighten fastest; looked at every ten seconds at most."""
     found = request.app.state.parts.risers.found()
-    risers = [Riser(summary=one, sigma_a_day=speed) for one, speed in found.risers]
-    return RisersFound(risers=risers, trouble=found.trouble)
+    part = asked(lambda: found.page(cursor, limit))
+    risers = [Riser(summary=row["summary"], sigma_a_day=row["sigma_a_day"]) for row in part.rows]
+    return RisersFound(risers=risers, trouble=found.trouble, cursor=part.cursor)
 
 
 def attached(content: bytes, kind: str, name: str) -> Response:

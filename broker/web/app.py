@@ -49,9 +49,10 @@ class Parts:
         self.risers = Risers(self.index, self.curves)
 
     def _news(self) -> dict[str, Any]:
-        troubles = self.feed.trouble or self.roll.crew.trouble, self.reach.trouble
-        told = news(self.pulse, self.roll.crew, "; ".join(filter(None, troubles)), self.latency_line_s)
-        return told | account(self.index)
+        crew = self.roll.crew
+        troubles = self.feed.trouble or crew.trouble, self.reach.trouble
+        told = news(self.pulse, crew, "; ".join(filter(None, troubles)), self.latency_line_s)
+        return told | account(self.index, crew)
 
 
 def application(

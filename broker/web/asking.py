@@ -11,6 +11,7 @@ Found = TypeVar("Found")
 
 Limit = Annotated[int, Query(ge=1, le=LONGEST_PAGE, description="Rows of a page.")]
 Cursor = Annotated[str | None, Query(max_length=20, description="Of the page before.")]
+KeyCursor = Annotated[str | None, Query(max_length=10_000, description="Of the page before.")]  # it holds an id
 Whole = Annotated[int, Query(ge=-(2**63), lt=2**63)]  # as far as SQLite counts
 
 

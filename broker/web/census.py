@@ -17,6 +17,7 @@ from broker.connections import connect_kafka
 from broker.errors import StartupError
 from broker.kafka import spans
 from broker.web.crew import Crew, Worker
+from broker.web.waits import Waits
 
 EVERY_S = 2.0
 ANSWER_S = 10.0
@@ -29,10 +30,11 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     settings = Settings.load()
     admin: AdminClient | None = None
+    waits = Waits()
     while True:
         try:
             admin = admin or connect_kafka(settings)
-            crew = counted(admin, settings)
+            crew = counted(admin, settings, waits)
         except (KafkaException, StartupError) as error:
             why = error.args[0]
             admin, crew = None, Crew(trouble=f"Kafka: {why.str()}" if isinstance(error, KafkaException) else str(why))
@@ -41,19 +43,25 @@ def main() -> None:
         time.sleep(EVERY_S)
 
 
-def counted(admin: AdminClient, settings: Settings) -> Crew:
+def counted(admin: AdminClient, settings: Settings, waits: Waits) -> Crew:
     """Who is there, and what waits. Raises KafkaException; may end the process."""
     group = settings.kafka.group_id
     told = admin.describe_consumer_groups([group], request_timeout=ANSWER_S)[group].result()
     workers = sorted(
-        Worker(member.client_id, member.host.lstrip("/"), len(member.assignment.topic_partitions))
+        Worker(
+            member.client_id,
+            member.host.lstrip("/"),
+            tuple(sorted(f"{p.topic}[{p.partition}]" for p in member.assignment.topic_partitions)),
+        )
         for member in told.members
     )
     places = spans.partitions(admin, settings.kafka.topics, settings.outputs.topics)
     ends, done = spans.newest(admin, places), spans.committed(settings.kafka.consumer(), places)
     oldest = spans.oldest(admin, [place for place in places if place not in done])
-    lags = {f"{t}[{p}]": max(0, ends[t, p] - done.get((t, p), oldest.get((t, p), 0))) for t, p in places}
-    return Crew(time.time(), tuple(workers), sum(lags.values()), "", lags)
+    stands = {f"{t}[{p}]": done.get((t, p), oldest.get((t, p), 0)) for t, p in places}
+    reach = {f"{t}[{p}]": ends[t, p] for t, p in places}
+    lags = {name: max(0, end - stands[name]) for name, end in reach.items()}
+    return Crew(time.time(), tuple(workers), sum(lags.values()), "", lags, waits.look(time.monotonic(), reach, stands))
 
 
 if __name__ == "__main__":

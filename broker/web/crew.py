@@ -11,7 +11,15 @@ class Worker:
 
     name: str
     host: str
-    partitions: int
+    reads: tuple[str, ...] = ()  # partitions, as topic[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How long the oldest unread alert has waited."""
+
+    seconds: float
+    at_least: bool  # it waited before anybody looked; else at most so long
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +31,7 @@ class Crew:
     lag: int = 0  # alerts, or markers of transactions, that wait
     trouble: str = "not asked yet"  # why the rest may be old; "" where it is not
     lags: dict[str, int] = field(default_factory=dict)  # by partition
+    waiting: Waiting | None = None  # None where nothing waits
 
     def line(self) -> str:
         """As one line of JSON."""
@@ -32,4 +41,5 @@ class Crew:
     def of(cls, line: str) -> Self:
         """From such a line."""
         found = json.loads(line)
-        return cls(**found | {"workers": tuple(Worker(**worker) for worker in found["workers"])})
+        workers = tuple(Worker(**one | {"reads": tuple(one["reads"])}) for one in found["workers"])
+        return cls(**found | {"workers": workers, "waiting": found["waiting"] and Waiting(**found["waiting"])})

@@ -138,12 +138,14 @@ class Feed:
                 self.strangers += 1
         self.strangers += len(messages) - len(found.which)
         kept = rows(columns, which, places)
-        nights = {(night, self._settings.outputs.classifications): count for night, count in found.nights.items()}
+        outputs = self._settings.outputs
+        nights = {(night, outputs.classifications): count for night, count in found.nights.items()}
+        nights |= {(night, outputs.anomalies): count for night, count in found.flagged.items()}  # each is there too
         self._index.write(Batch(kept, nights, following))
 
     def count(self, found: Shown) -> None:
         """Tell the pulse of all that has come."""
-        self._pulse.beat(found.surveys, found.best, int(found.anomaly.sum()), found.late_s)
+        self._pulse.beat(found.surveys, found.best, found.anomaly, found.late_s, found.published_s)
 
 
 def described(error: Exception) -> str:

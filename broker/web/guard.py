@@ -11,7 +11,7 @@ from time import monotonic
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 HEADERS = {
@@ -24,6 +24,7 @@ HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 WAIT = {"Retry-After": "10"}
+SIGN_IN = {"WWW-Authenticate": 'Basic realm="misweeper", charset="UTF-8"'}
 A_MINUTE = 60.0
 SEARCHES_A_MINUTE = 240  # of one client
 MOST_CLIENTS = 4_096
@@ -37,14 +38,22 @@ class Limit:
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()  # client: what is left, and when that was
 
     def takes(self, client: str) -> bool:
-        """Whether one more request is fine."""
+        """Whether one more request is fine; it is counted."""
         now = monotonic()
-        left, then = self._left.pop(client, (float(self._a_minute), now))
-        left = min(self._a_minute, left + (now - then) * self._a_minute / A_MINUTE)
+        left = self._remains(client, now)
         self._left[client] = (left - 1 if left >= 1 else left, now)
+        self._left.move_to_end(client)
         while len(self._left) > MOST_CLIENTS:
             self._left.popitem(last=False)
         return left >= 1
+
+    def used_up(self, client: str) -> bool:
+        """Whether one more request would be too many; nothing is counted."""
+        return self._remains(client, monotonic()) < 1
+
+    def _remains(self, client: str, now: float) -> float:
+        left, then = self._left.get(client, (float(self._a_minute), now))
+        return min(self._a_minute, left + (now - then) * self._a_minute / A_MINUTE)
 
 
 class Guard:
@@ -54,7 +63,7 @@ class Guard:
         app: what it stands before.
         password: "user:password" for basic authentication; None where everybody may see it.
         trusted_header: a header that a proxy sets for who has signed in, such as X-Forwarded-User; None for no proxy.
-        searches_a_minute: of one client; guesses of the password count too.
+        searches_a_minute: of one client; and so many wrong passwords, after which no password of it is looked at.
         hosts: names under which the page is asked for, where it is open to whoever reaches it; none for any name. A
             page elsewhere may give its own name the address of this machine, and would read along.
     """
@@ -90,22 +99,36 @@ class Guard:
 
     def _refusal(self, request: Request) -> Response | None:
         if self._hosts and host_of(request) not in self._hosts:
-            return PlainTextResponse("ask for it as localhost\n", HTTPStatus.MISDIRECTED_REQUEST)
-        if self._expected is not None:
-            given = request.headers.get("authorization", "")
-            if not hmac.compare_digest(given.encode(), self._expected.encode()):
-                if given and not self._guesses.takes(client_of(request)):
-                    return PlainTextResponse("too many guesses; wait\n", HTTPStatus.TOO_MANY_REQUESTS, WAIT)
-                realm = {"WWW-Authenticate": 'Basic realm="misweeper", charset="UTF-8"'}
-                return PlainTextResponse("sign in\n", HTTPStatus.UNAUTHORIZED, realm)
+            return refused(request, HTTPStatus.MISDIRECTED_REQUEST, "ask for it as localhost")
+        if self._expected is not None and (refusal := self._unknown(request, self._expected)):
+            return refusal
         if self._header is not None and not request.headers.get(self._header):
-            return PlainTextResponse("come by way of the proxy\n", HTTPStatus.FORBIDDEN)
+            return refused(request, HTTPStatus.FORBIDDEN, "come by way of the proxy")
         if request.url.path.startswith(SEARCHES) and not self._limit.takes(client_of(request)):
-            return PlainTextResponse("too many searches; wait a little\n", HTTPStatus.TOO_MANY_REQUESTS, WAIT)
+            return refused(request, HTTPStatus.TOO_MANY_REQUESTS, "too many searches; wait a little", WAIT)
         return None
 
+    def _unknown(self, request: Request, expected: str) -> Response | None:
+        """Why a password does not let in. After too many wrong ones none is compared: the next may be the right one."""
+        given, client = request.headers.get("authorization", ""), client_of(request)
+        if given and self._guesses.used_up(client):
+            return refused(request, HTTPStatus.TOO_MANY_REQUESTS, "too many guesses; wait a little", WAIT)
+        if hmac.compare_digest(given.encode(), expected.encode()):
+            return None
+        if given:
+            self._guesses.takes(client)
+        return refused(request, HTTPStatus.UNAUTHORIZED, "sign in", SIGN_IN)
 
-SEARCHES = ("/search", "/api/", "/alerts", "/lists/", "/objects/")
+
+SEARCHES = ("/search", "/api/", "/alerts", "/lists/", "/object")
+PROGRAMS = ("/api/", "/alerts")  # who asks for these reads JSON
+
+
+def refused(request: Request, status: HTTPStatus, why: str, headers: dict[str, str] | None = None) -> Response:
+    """Why there is no answer: JSON for programs, else a line of text."""
+    if request.url.path.startswith(PROGRAMS):
+        return JSONResponse({"detail": why}, status, headers)
+    return PlainTextResponse(why + "\n", status, headers)
 
 
 def client_of(request: Request) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-LAYOUT = 4  # of the tables; a file of another layout is begun anew
+LAYOUT = 5  # of the tables and what is in them; a file of another layout is begun anew
 OURS = int.from_bytes(b"misw")  # tells our files from those of other programs
 MOST_ANSWERS = 5_000_000  # some 250 bytes each
 CUT_AT_ONCE = 20_000
@@ -44,7 +44,7 @@ CREATE TABLE objects (
 CREATE INDEX objects_by_time ON objects (answer, probability);
 CREATE INDEX objects_by_name ON objects (object);
 CREATE INDEX objects_by_class ON objects (best, answer, probability);
-CREATE INDEX objects_by_place ON objects (pixel) WHERE pixel IS NOT NULL;
+CREATE INDEX objects_by_place ON objects (pixel, ra, dec) WHERE pixel IS NOT NULL;
 CREATE INDEX objects_by_flag ON objects (flagged_answer) WHERE flagged_answer IS NOT NULL;
 CREATE TABLE nights (night TEXT NOT NULL, topic TEXT NOT NULL, messages INTEGER NOT NULL, PRIMARY KEY (night, topic));
 CREATE TABLE places (

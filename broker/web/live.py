@@ -42,19 +42,37 @@ class News:
             return self._made
 
 
-def account(index: Index) -> dict[str, Any]:
-    """What the index says: models of the latest answers, messages of each night and topic, objects with an anomaly."""
+def account(index: Index, crew: Crew) -> dict[str, Any]:
+    """What the index says: who answers with which model, messages of each night and topic, objects with an anomaly."""
     with index.reading() as reading:
-        models, nights = queries.models(reading), queries.nights(reading)
+        models, nights, answering = queries.models(reading), queries.nights(reading), queries.answering(reading)
         anomalies = queries.anomalous(reading, 0, None, SHOWN).rows
     return {
-        "models": [
-            {"model": printable(m["model"]), "version": printable(m["version"][:12]), "priors": printable(m["priors"])}
-            for m in models
+        "models": [artefact(one) for one in models],
+        "workers": [
+            {
+                "name": printable(worker.name),
+                "host": printable(worker.host),
+                "partitions": len(worker.reads),
+                "models": list(dict.fromkeys(artefact(a) for place in worker.reads for a in answering.get(place, ()))),
+            }
+            for worker in crew.workers
         ],
         "nights": [n | {"topic": printable(n["topic"])} for n in nights],
         "anomalies": [brief(row) for row in anomalies],
     }
+
+
+def artefact(row: Row) -> str:
+    """A model that answers, in a few words."""
+    return f"{printable(row['model'])} {printable(row['version'][:12])}, {printable(row['priors'])} priors"
+
+
+def waited(crew: Crew) -> str:
+    """How long the oldest unread alert has waited, in words."""
+    if crew.waiting is None:
+        return "nothing waits" if crew.at else "–"
+    return f"{crew.waiting.seconds:,.0f} s {'at least' if crew.waiting.at_least else 'at most'}"
 
 
 def brief(row: Row) -> dict[str, Any]:
@@ -62,7 +80,8 @@ def brief(row: Row) -> dict[str, Any]:
     return {
         "name": f"{row['survey']}/{printable(row['object'])}",
         "address": address(row["survey"], row["object"]),
-        "nearest": CLASS_NAMES[row["best"]],
+        "nearest": row["nearest"] or "–",  # records of version 1 do not tell it
+        "best": CLASS_NAMES[row["best"]],
         "probability": round(row["probability"], 2),
         "points": row["observations"],
         "score": round(row["score"], 2),
@@ -73,7 +92,7 @@ def brief(row: Row) -> dict[str, Any]:
 
 
 def news(pulse: Pulse, crew: Crew, trouble: str, line_s: float) -> dict[str, Any]:
-    """All that moves: rates [1/s], latencies [s] and their line, lag, classes of the last hour, workers, troubles."""
+    """All that moves: rates [1/s], latencies [s] and their line, lag, classes of the last hour, troubles."""
     now, minute, hour = (pulse.last(seconds) for seconds in (RATE_S, LATENCY_S, HOUR_S))
     surveys: dict[str, list[dict[str, Any]]] = {}
     for (survey, best), count in hour.classes.most_common():
@@ -86,9 +105,10 @@ def news(pulse: Pulse, crew: Crew, trouble: str, line_s: float) -> dict[str, Any
         "p99": minute.latency_s(0.99),
         "late": line_s,
         "lag": crew.lag,
+        "waited": waited(crew),
+        "waits_long": crew.waiting is not None and crew.waiting.seconds > line_s,
         "anomalies_hour": hour.anomalies,
         "alerts_hour": hour.alerts,
         "surveys": surveys,
-        "workers": [{"name": w.name, "host": w.host, "partitions": w.partitions} for w in crew.workers],
         "trouble": trouble,
     }

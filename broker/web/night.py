@@ -5,11 +5,10 @@ before, how late answers were, and what was strange, with light curves.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from markupsafe import Markup
 
 from broker.accounts.reconcile import Wanted, reconcile
@@ -25,13 +24,15 @@ from broker.web.lightcurve import LightCurves
 from broker.web.pages import TEMPLATES
 from broker.web.published import Classifications, Place, rows, shown
 from broker.web.shapes import Answer
+from broker.web.tallies import Distinct, Latencies
 from broker.web.views import answer
 from model.taxonomy import CLASS_NAMES
 
 READ = 5_000
 STRANGEST = 25
 DAY_MS = 86_400_000
-MARGIN_MS = 3_600_000  # answers may come after the night's end
+MARGIN_MS = 3_600_000  # an answer may bear an earlier time than its alert: clocks differ
+SHARES = {"50 %": 0.50, "95 %": 0.95, "99 %": 0.99}
 
 Told = Callable[[int], None]
 
@@ -60,16 +61,72 @@ class Night:
     trouble: str  # why there are no light curves
 
     def mix(self) -> Iterator[dict[str, Any]]:
-        """Each survey's classes, with their shares of this night and of the one before."""
+        """Each survey's classes, those of this night and of the one before, with their shares of both."""
         totals, earlier = (totals_of(counts) for counts in (self.classes, self.before))
-        for (survey, best), count in sorted(self.classes.items(), key=lambda item: (item[0][0], -item[1])):
-            share = count / totals[survey]
+        kinds = {kind for kind in self.classes | self.before if totals[kind[0]]}
+        for survey, best in sorted(kinds, key=lambda kind: (kind[0], -self.classes[kind], kind[1])):
+            count = self.classes[survey, best]
             was = self.before[survey, best] / earlier[survey] if earlier[survey] else None
-            yield {"survey": survey, "name": CLASS_NAMES[best], "count": count, "share": share, "was": was}
+            yield {
+                "survey": survey, "name": CLASS_NAMES[best], "count": count, "share": count / totals[survey], "was": was
+            }  # fmt: skip
+
+    def drift(self) -> dict[str, float]:
+        """By survey, which share of the answers lies in other classes than the night before; only where there was one.
+
+        Half of the sum of the differences of shares: 0 for the same mix, 1 for two that have no class in common.
+        """
+        moved: Counter[str] = Counter()
+        for row in self.mix():
+            if row["was"] is not None:
+                moved[row["survey"]] += abs(row["share"] - row["was"]) / 2
+        return dict(moved)
 
     def html(self, title: str, style: str) -> str:
         """The page."""
         return TEMPLATES.get_template("night.html").render(night=self, title=title, style=Markup(style))  # noqa: S704 - our own sheet
+
+
+class Counted:
+    """What is counted of the answers to a night's alerts, whenever they came, and of those to the night before.
+
+    Args:
+        tonight: which offsets of the input are the night's.
+        before: which are of the night before.
+    """
+
+    def __init__(self, tonight: Iterable[Span], before: Iterable[Span]) -> None:
+        self._tonight = {span.place: span for span in tonight}
+        self._before = {span.place: span for span in before}
+        self.classes: Counter[tuple[str, int]] = Counter()
+        self.before: Counter[tuple[str, int]] = Counter()
+        self.latencies = Latencies()
+        self.objects = Distinct()
+        self.anomalies = 0
+        self.strangest: dict[str, Row] = {}
+
+    def take(self, row: Row) -> None:
+        """Count an answer; one to another night's alert is passed over."""
+        kind = row["survey"], row["best"]
+        if not holds(self._tonight, row):
+            self.before[kind] += holds(self._before, row)
+            return
+        self.classes[kind] += 1
+        self.latencies.add(max(0, row["published_ms"] - row["read_ms"]) / 1000)
+        self.objects.add(row["survey"], row["object"])
+        if row["anomaly"]:
+            self.anomalies += 1
+            name = f"{row['survey']}/{row['object']}"
+            if name not in self.strangest or self.strangest[name]["score"] < row["score"]:
+                self.strangest[name] = row
+                if len(self.strangest) > 4 * STRANGEST:
+                    self.strangest = dict(top(self.strangest))
+
+
+def holds(some: Mapping[tuple[str, int], Span], row: Row) -> bool:
+    """Whether an answer is to an alert of some spans."""
+    span = some.get((row["source_topic"], row["source_partition"]))
+    return span is not None and span.start <= row["source_offset"] < span.end
 
 
 def night_of(
@@ -86,37 +143,38 @@ def night_of(
         advanced: told how many were read.
     """
     admin = connect_kafka(settings)
-    wanted = Wanted(settings.kafka.topics, begin_ms, end_ms)
-    recount = reconcile(admin, settings, wanted, expect=expect, advanced=advanced).summary()
-    places = spans.partitions(admin, [settings.outputs.classifications])
-    first, middle, last = (spans.at_time(admin, places, ms) for ms in (begin_ms - DAY_MS, begin_ms, end_ms + MARGIN_MS))
-    before: Counter[tuple[str, int]] = Counter()
-    classes: Counter[tuple[str, int]] = Counter()
-    late: list[int] = []
-    strangest: dict[str, Row] = {}
-    seen: set[tuple[str, str]] = set()
-    flagged = 0
-    for row in read(settings, [Span(*p, first[p], last[p]) for p in places], expect, advanced):
-        if row["offset"] < middle[row["topic"], row["partition"]]:
-            before[row["survey"], row["best"]] += 1
-            continue
-        classes[row["survey"], row["best"]] += 1
-        late.append(row["published_ms"] - row["read_ms"])
-        seen.add((row["survey"], row["object"]))
-        if row["anomaly"]:
-            flagged += 1
-            name = f"{row['survey']}/{row['object']}"
-            if name not in strangest or strangest[name]["score"] < row["score"]:
-                strangest[name] = row
-                if len(strangest) > 4 * STRANGEST:
-                    strangest = dict(top(strangest))
-    chosen = dict(top(strangest))
-    drawn, trouble = draw(curves, list(chosen))
-    strange = [Strange(answer(row | {"id": 0}), drawn.get(name)) for name, row in chosen.items()]
-    percentiles = (
-        dict(zip(("50 %", "95 %", "99 %"), np.percentile(late, (50, 95, 99)) / 1000, strict=True)) if late else {}
+    found = reconcile(
+        admin, settings, Wanted(settings.kafka.topics, begin_ms, end_ms), expect=expect, advanced=advanced
     )
-    return Night(begin_ms, end_ms, recount, classes, before, percentiles, len(seen), flagged, strange, trouble)
+    tonight = [ledger.span for ledger in found.ledgers.values()]
+    earlier = spans.at_time(admin, [span.place for span in tonight], begin_ms - DAY_MS)
+    counted = Counted(tonight, [span._replace(start=earlier[span.place], end=span.start) for span in tonight])
+    recount = found.summary()
+    places = spans.partitions(admin, [settings.outputs.classifications])
+    first, middle = (spans.at_time(admin, places, ms) for ms in (begin_ms - DAY_MS - MARGIN_MS, begin_ms - MARGIN_MS))
+    last = spans.newest(admin, places)
+    for row in read(settings, [Span(*p, first[p], middle[p]) for p in places], expect, advanced):
+        counted.take(row)
+    wanted = recount["totals"]["published"]
+    if wanted:  # read on until all are there: after an outage they come long after the night
+        for row in read(settings, [Span(*p, middle[p], last[p]) for p in places], expect, advanced):
+            counted.take(row)
+            if counted.classes.total() >= wanted:
+                break
+    chosen = dict(top(counted.strangest))
+    drawn, trouble = draw(curves, list(chosen))
+    return Night(
+        begin_ms,
+        end_ms,
+        recount,
+        counted.classes,
+        counted.before,
+        {name: counted.latencies.quantile_s(share) for name, share in SHARES.items()} if counted.classes else {},
+        counted.objects.count(),
+        counted.anomalies,
+        [Strange(answer(row | {"id": 0}), drawn.get(name)) for name, row in chosen.items()],
+        trouble,
+    )
 
 
 def read(settings: Settings, some: list[Span], expect: Told, advanced: Told) -> Iterator[Row]:

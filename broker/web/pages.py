@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,13 +17,13 @@ from starlette.types import Receive, Scope, Send
 
 from broker.text import calendar, printable
 from broker.web import api, queries
-from broker.web.asking import asked
-from broker.web.guard import client_of
+from broker.web.asking import KeyCursor, asked
+from broker.web.guard import PROGRAMS, client_of
 from broker.web.links import links_of
 from broker.web.live import SHOWN
 from broker.web.queries import PAGE, Filters
 from broker.web.steps import known, steps, versions
-from broker.web.views import address, answer, flagged, summary
+from broker.web.views import address, answer, as_file, flagged, summary
 from model.taxonomy import CLASSES
 
 router = APIRouter(include_in_schema=False)
@@ -43,6 +44,7 @@ def made() -> Environment:
     found = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     found.filters |= {
         "address": lambda row: address(row.survey, row.object_id),
+        "as_file": lambda row, form: as_file(address(row.survey, row.object_id), form),
         "calendar": calendar,
         "shown": printable,
     }
@@ -106,6 +108,12 @@ async def events(request: Request) -> Response:
     return Listening(told(), lambda: parts.listeners.leave(client))
 
 
+@router.get("/object")
+def object_named(request: Request, survey: str, id: str) -> Response:  # noqa: A002 - the asker's word
+    """One object whose id no path can hold."""
+    return object_page(request, survey, id)
+
+
 @router.get("/objects/{survey}/{name:path}")
 def object_page(request: Request, survey: str, name: str) -> Response:
     """One object, all that was said of it and why."""
@@ -130,20 +138,22 @@ def search(
     ra: Annotated[str, Query(max_length=30)] = "",
     dec: Annotated[str, Query(max_length=30)] = "",
     radius: Annotated[str, Query(max_length=30)] = "",
+    cursor: KeyCursor = None,
 ) -> Response:
     """By id or by place."""
     given = {"text": text, "ra": ra, "dec": dec, "radius": radius}
+    shown = partial(page, request, "search.html", asked=given)
     if not text and not ra:
-        return page(request, "search.html", objects=None, wrong="", asked=given)
+        return shown(objects=None, cursor=None, wrong="")
     try:
         with request.app.state.parts.index.reading() as index:
             if text:
-                rows = queries.named(index, text.strip())
+                found = queries.named(index, text.strip(), cursor)
             else:
-                rows = queries.within(index, *place_of(ra, dec), radius_of(radius))
+                found = queries.within(index, *place_of(ra, dec), radius_of(radius), cursor)
     except ValueError as error:
-        return page(request, "search.html", 422, objects=None, wrong=str(error), asked=given)
-    return page(request, "search.html", objects=[summary(row) for row in rows], wrong="", asked=given)
+        return shown(status=422, objects=None, cursor=None, wrong=str(error))
+    return shown(objects=[summary(row) for row in found.rows], cursor=found.cursor, wrong="")
 
 
 @router.get("/lists/anomalies")
@@ -173,9 +183,11 @@ def newest(
 
 
 @router.get("/lists/risers")
-def risers(request: Request) -> Response:
+def risers(request: Request, cursor: KeyCursor = None) -> Response:
     """Which of the objects seen last brighten fastest."""
-    return page(request, "risers.html", **request.app.state.parts.risers.found()._asdict())
+    found = request.app.state.parts.risers.found()
+    part = asked(lambda: found.page(cursor, PAGE))
+    return page(request, "risers.html", risers=part.rows, trouble=found.trouble, cursor=part.cursor)
 
 
 @router.get("/docs")
@@ -216,6 +228,6 @@ def add_errors(app: FastAPI) -> None:
         return told(request, 422, f"{'.'.join(map(str, first['loc'][1:]))}: {first['msg']}")
 
     def told(request: Request, status: int, why: str) -> Response:
-        if request.url.path.startswith(("/api/", "/alerts")):
+        if request.url.path.startswith(PROGRAMS):
             return JSONResponse({"detail": why}, status)
         return page(request, "error.html", status, why=why, code=status)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 NSIDE = 1024
 LARGEST_CONE_DEG = 2.0  # some 4,000 pixels
+FARTHEST_CORNER_DEG = 0.07  # of a pixel from its centre: it is less than 0.06 anywhere
 
 
 def pixels(places_deg: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -27,6 +28,14 @@ def cone(ra_deg: float, dec_deg: float, radius_deg: float) -> NDArray[np.int64]:
         raise ValueError(f"a radius of {radius_deg:g} deg; above 0 and at most {LARGEST_CONE_DEG:g} deg is searched")
     found: NDArray[np.int64] = query_circle(NSIDE, ra_deg, dec_deg, radius_deg, inclusive=True, degrees=True)
     return found
+
+
+def within_pixels(ra_deg: float, dec_deg: float, radius_deg: float) -> NDArray[np.int64]:
+    """Every pixel [k] that lies within a circle as a whole."""
+    if radius_deg <= FARTHEST_CORNER_DEG:
+        return np.empty(0, np.int64)
+    centres: NDArray[np.int64] = query_circle(NSIDE, ra_deg, dec_deg, radius_deg - FARTHEST_CORNER_DEG, degrees=True)
+    return centres
 
 
 def separations_deg(places_deg: NDArray[np.float64], ra_deg: float, dec_deg: float) -> NDArray[np.float64]:

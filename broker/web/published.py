@@ -36,7 +36,7 @@ FIELDS: Fields = {
 }  # fmt: skip
 CLASSES = np.array(CLASS_IDS)
 MOST_REASONS, NONE = 3, "[]"  # of a flag
-DAY_MS = 86_400_000
+DAY_MS, NOON_MS = 86_400_000, 43_200_000
 LATEST_MS = 253_402_300_800_000  # the year 10000
 
 
@@ -95,7 +95,9 @@ class Shown(NamedTuple):
     best: NDArray[np.int64]  # [k], PLAsTiCC class numbers
     anomaly: NDArray[np.bool_]  # [k]
     late_s: NDArray[np.float64]  # [k], from read to published
-    nights: Counter[str]
+    published_s: NDArray[np.int64]  # [k], when [s since 1970]
+    nights: Counter[str]  # answers of each night
+    flagged: Counter[str]  # those with the anomaly flag
 
 
 def shown(columns: Columns) -> Shown:
@@ -106,14 +108,24 @@ def shown(columns: Columns) -> Shown:
     tests = [np.isfinite(chances).all(axis=1), *map(np.isfinite, numbers), *((t >= 0) & (t < LATEST_MS) for t in times)]
     which = np.flatnonzero(np.logical_and.reduce(tests))
     published = values["publishTimestamp"][which]
-    days, counts = np.unique(published // DAY_MS, return_counts=True)
+    flags = values["anomaly"][which] > 0
     return Shown(
         which,
         [text(values["survey"][i]) for i in which.tolist()],
         CLASSES[chances[which].argmax(axis=1)] if len(which) else np.empty(0, np.int64),
-        values["anomaly"][which] > 0,
+        flags,
         np.maximum(0, published - values["ingestTimestamp"][which]) / 1000,
-        Counter({night_of(int(day) * DAY_MS): int(count) for day, count in zip(days, counts, strict=True)}),
+        published // 1000,
+        nights_of(published),
+        nights_of(published[flags]),
+    )
+
+
+def nights_of(published_ms: NDArray[np.int64]) -> Counter[str]:
+    """How many of some times [k] lie in each night."""
+    nights, counts = np.unique((published_ms - NOON_MS) // DAY_MS, return_counts=True)
+    return Counter(
+        {night_date(night * DAY_MS + NOON_MS): n for night, n in zip(nights.tolist(), counts.tolist(), strict=True)}
     )
 
 
@@ -154,6 +166,6 @@ def known(number: float) -> float | None:
     return float(number) if np.isfinite(number) else None
 
 
-def night_of(ms: int) -> str:
-    """The UTC date of a time [ms since 1970]: counts of a night are counts of that day."""
-    return datetime.fromtimestamp(ms / 1000, UTC).date().isoformat()
+def night_date(ms: int) -> str:
+    """The date of the night that a time [ms since 1970] lies in: a night goes from noon to noon UTC, as in commands."""
+    return datetime.fromtimestamp((ms - NOON_MS) / 1000, UTC).date().isoformat()

@@ -1,11 +1,13 @@
-"""The pulse: what came in each second of the last hour, by class and survey, and how late it was.
+"""The pulse: what was published in each second of the last hour, by class and survey, and how late it was.
 
-Every classification is counted, also where the index keeps only some of them. A minute is a row of an array, so an hour
-takes the same memory whatever comes.
+Every classification is counted, also where the index keeps only some of them. It counts in the second when it was
+published, not when it was read: what a page that starts, or was cut off, reads of long ago is none of the last hour's.
+A second has a few counters, so an hour takes the same memory whatever comes.
 """
 
 import threading
-from collections import Counter, deque
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from time import time
 
@@ -14,13 +16,13 @@ from numpy.typing import NDArray
 
 LATENCIES_S = np.geomspace(0.005, 120.0, 48)  # edges of the histogram
 REMEMBERED_S = 3600
+STILL_COMING_S = 2  # what was published in the last seconds may not have been read yet: rates are of those before
 
 
 @dataclass(slots=True)
 class Second:
-    """What came in one second."""
+    """What was published in one second."""
 
-    at: int  # [s since 1970]
     alerts: int = 0
     anomalies: int = 0
     classes: Counter[tuple[str, int]] = field(default_factory=Counter)  # survey and class
@@ -31,31 +33,42 @@ class Pulse:
     """The last hour, a second each; safe to ask from another thread."""
 
     def __init__(self) -> None:
-        self._seconds: deque[Second] = deque(maxlen=REMEMBERED_S)
+        self._seconds: dict[int, Second] = {}  # by time [s since 1970]
         self._lock = threading.Lock()
-        self.total = 0
+        self.total = 0  # whenever it was published
 
     def beat(
-        self, surveys: list[str], best: NDArray[np.int64], anomalies: int, latencies_s: NDArray[np.float64]
+        self,
+        surveys: Sequence[str],
+        best: NDArray[np.int64],
+        anomaly: NDArray[np.bool_],
+        latencies_s: NDArray[np.float64],
+        published_s: NDArray[np.int64],
     ) -> None:
-        """Take in what has just come: n classifications, with survey, best class and latency [n] each."""
+        """Take in what has been read: n classifications, with survey, best class, flag, latency and time [n] each.
+
+        A time [s since 1970] that is still to come, of a clock that is ahead, counts as now.
+        """
         now = int(time())
-        bins = np.bincount(np.searchsorted(LATENCIES_S, latencies_s), minlength=len(LATENCIES_S) + 1)
+        at = np.minimum(published_s, now)
+        bins = np.searchsorted(LATENCIES_S, latencies_s)
         with self._lock:
-            if not self._seconds or self._seconds[-1].at != now:
-                self._seconds.append(Second(now))
-            second = self._seconds[-1]
-            second.alerts += len(surveys)
-            second.anomalies += anomalies
-            second.classes.update(zip(surveys, best.tolist(), strict=True))
-            second.latencies += bins
             self.total += len(surveys)
+            for when in np.unique(at[at > now - REMEMBERED_S]).tolist():
+                which = np.flatnonzero(at == when)
+                second = self._seconds.setdefault(when, Second())
+                second.alerts += len(which)
+                second.anomalies += int(anomaly[which].sum())
+                second.classes.update((surveys[i], int(best[i])) for i in which.tolist())
+                second.latencies += np.bincount(bins[which], minlength=len(LATENCIES_S) + 1)
+            for when in [when for when in self._seconds if when <= now - REMEMBERED_S]:
+                del self._seconds[when]
 
     def last(self, seconds: int) -> "Beats":
-        """The sum of the last seconds, the present one left out."""
-        now = int(time())
+        """The sum of some seconds, the latest that are whole."""
+        until = int(time()) - STILL_COMING_S
         with self._lock:
-            some = [second for second in self._seconds if now - seconds <= second.at < now]
+            some = [second for at, second in self._seconds.items() if until - seconds <= at < until]
         classes: Counter[tuple[str, int]] = Counter()
         for second in some:
             classes.update(second.classes)
@@ -63,16 +76,15 @@ class Pulse:
         return Beats(seconds, sum(s.alerts for s in some), sum(s.anomalies for s in some), classes, latencies)
 
     def rates(self, seconds: int) -> list[int]:
-        """Alerts in each of the last seconds, oldest first."""
+        """Alerts in each of the last seconds, oldest first; the last of them are still coming."""
         now = int(time())
         with self._lock:
-            by_second = {second.at: second.alerts for second in self._seconds if second.at >= now - seconds}
-        return [by_second.get(at, 0) for at in range(now - seconds, now)]
+            return [self._seconds[at].alerts if at in self._seconds else 0 for at in range(now - seconds, now)]
 
 
 @dataclass(frozen=True, slots=True)
 class Beats:
-    """What came in some seconds."""
+    """What was published in some seconds."""
 
     seconds: int
     alerts: int

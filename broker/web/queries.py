@@ -4,24 +4,15 @@ A page of a list ends with a cursor, the place after which the next one begins; 
 """
 
 import sqlite3
-from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
-
+from broker.web.cones import around, rows_of
+from broker.web.cursors import Page, after, page, whole
 from broker.web.index import Row
-from broker.web.places import cone, separations_deg
 
 PAGE, LONGEST_PAGE = 50, 500
 MOST_ANSWERS = 2_000  # of one object
 OBJECT = "survey, object, ra, dec, first_mjd, mjd, alerts, observations, best, probability, score, anomaly, answer"
-
-
-class Page(NamedTuple):
-    """A part of a list, and where the next one begins: None at the end."""
-
-    rows: list[Row]
-    cursor: str | None
 
 
 class Filters(NamedTuple):
@@ -39,46 +30,53 @@ def object_of(index: sqlite3.Connection, survey: str, name: str) -> Row | None:
     return found
 
 
-def named(index: sqlite3.Connection, text: str, limit: int = PAGE) -> list[Row]:
-    """Objects of any survey whose id is a text, or survey/id; then those whose ids begin with it."""
+def named(index: sqlite3.Connection, text: str, cursor: str | None = None, limit: int = PAGE) -> Page:
+    """Objects of any survey whose id is a text, or survey/id; then those whose ids begin with it.
+
+    Raises ValueError for a cursor that is none, as the others here.
+    """
+    last = after(cursor, str, str)
     survey, slash, name = text.partition("/")
     if slash and (found := object_of(index, survey, name)):
-        return [found]
-    query = f"SELECT {OBJECT} FROM objects WHERE object >= ? AND object < ? ORDER BY object, survey LIMIT ?"  # noqa: S608
-    rows: list[Row] = index.execute(query, (text, text + "\U0010ffff", limit)).fetchall()
-    return rows
+        return Page([found], None)
+    behind = "AND (object, survey) > (?, ?)" if last else ""
+    query = f"SELECT {OBJECT} FROM objects WHERE object >= ? AND object < ? {behind} ORDER BY object, survey LIMIT ?"  # noqa: S608
+    rows = index.execute(query, (text, text + "\U0010ffff", *(last or ()), limit + 1)).fetchall()
+    return page(rows, limit, "object", "survey")
 
 
-def of_id(index: sqlite3.Connection, text: str, limit: int = PAGE) -> list[Row]:
+def of_id(index: sqlite3.Connection, text: str, cursor: str | None = None, limit: int = PAGE) -> Page:
     """Objects of any survey whose id is a text, or the one that survey/id names."""
+    last = after(cursor, str, str)
     survey, slash, name = text.partition("/")
     if slash and (found := object_of(index, survey, name)):
-        return [found]
-    query = f"SELECT {OBJECT} FROM objects WHERE object = ? ORDER BY survey LIMIT ?"  # noqa: S608
-    rows: list[Row] = index.execute(query, (text, limit)).fetchall()
-    return rows
+        return Page([found], None)
+    behind = "AND survey > ?" if last else ""
+    query = f"SELECT {OBJECT} FROM objects WHERE object = ? {behind} ORDER BY survey LIMIT ?"  # noqa: S608
+    rows = index.execute(query, (text, *(last or ())[1:], limit + 1)).fetchall()
+    return page(rows, limit, "object", "survey")
 
 
-def of_alert(index: sqlite3.Connection, number: int, limit: int = PAGE) -> list[Row]:
-    """Objects that an alert of a number belongs to, one of each survey at most."""
-    query = "SELECT DISTINCT survey, object FROM answers WHERE alert = ? LIMIT ?"
-    found = [object_of(index, row["survey"], row["object"]) for row in index.execute(query, (number, limit))]
-    return [row for row in found if row is not None]
+def of_alert(index: sqlite3.Connection, number: int, cursor: str | None = None, limit: int = PAGE) -> Page:
+    """Objects that an alert of a number belongs to, mostly one of each survey at most."""
+    last = after(cursor, str, str)
+    behind = "AND (object, survey) > (?, ?)" if last else ""
+    query = f"SELECT DISTINCT survey, object FROM answers WHERE alert = ? {behind} ORDER BY object, survey LIMIT ?"  # noqa: S608
+    found = page(index.execute(query, (number, *(last or ()), limit + 1)).fetchall(), limit, "object", "survey")
+    return found._replace(rows=rows_of(index, OBJECT, found.rows))
 
 
-def within(index: sqlite3.Connection, ra_deg: float, dec_deg: float, radius_deg: float, limit: int = PAGE) -> list[Row]:
-    """Objects within a cone, the nearest first, each with `separation_deg`. Raises ValueError for too large a cone."""
-    pixels = cone(ra_deg, dec_deg, radius_deg).tolist()
-    rows: list[Row] = []
-    for some in (pixels[i : i + 500] for i in range(0, len(pixels), 500)):
-        marks = ",".join("?" * len(some))
-        rows += index.execute(f"SELECT {OBJECT} FROM objects WHERE pixel IN ({marks})", some)  # noqa: S608
-    if not rows:
-        return []
-    places = np.array([(row["ra"], row["dec"]) for row in rows])
-    apart = separations_deg(places, ra_deg, dec_deg)
-    nearest = [int(i) for i in np.argsort(apart, kind="stable") if apart[i] <= radius_deg]
-    return [rows[i] | {"separation_deg": float(apart[i])} for i in nearest[:limit]]
+def within(
+    index: sqlite3.Connection,
+    ra_deg: float,
+    dec_deg: float,
+    radius_deg: float,
+    cursor: str | None = None,
+    limit: int = PAGE,
+) -> Page:
+    """Objects within a cone, the nearest first, each with `separation_deg`. Raises ValueError as `around` does."""
+    found = around(index, ra_deg, dec_deg, radius_deg, cursor, limit)
+    return found._replace(rows=rows_of(index, OBJECT, found.rows))
 
 
 def newest(index: sqlite3.Connection, wanted: Filters, cursor: str | None, limit: int) -> Page:
@@ -132,7 +130,7 @@ def alert_of(index: sqlite3.Connection, number: int) -> Row | None:
     return found
 
 
-def nights(index: sqlite3.Connection, last: int = 14) -> list[Row]:
+def nights(index: sqlite3.Connection, last: int = 28) -> list[Row]:
     """Messages of each night and topic, the newest night first."""
     rows: list[Row] = index.execute("SELECT * FROM nights ORDER BY night DESC, topic LIMIT ?", (last,)).fetchall()
     return rows
@@ -148,19 +146,21 @@ def models(index: sqlite3.Connection, last: int = 1_000) -> list[Row]:
     return rows
 
 
+def answering(index: sqlite3.Connection, last: int = 2_000) -> dict[str, list[Row]]:
+    """Which artefacts answered each partition of the input, as topic[0], last: one of each survey."""
+    rows = index.execute(
+        "SELECT source_topic, source_partition, model, version, priors FROM answers WHERE id IN ("
+        " SELECT max(id) FROM (SELECT id, source_topic, source_partition, survey FROM answers ORDER BY id DESC LIMIT ?)"
+        " GROUP BY source_topic, source_partition, survey) ORDER BY survey",
+        (last,),
+    )
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(f"{row['source_topic']}[{row['source_partition']}]", []).append(row)
+    return found
+
+
 def conditions_of(wanted: Filters) -> tuple[list[str], list[object]]:
     """Filters in SQL."""
     some = {"survey = ?": wanted.survey, "best = ?": wanted.best, "probability >= ?": wanted.probability or None}
     return [c for c, v in some.items() if v is not None], [v for v in some.values() if v is not None]
-
-
-def page(rows: Sequence[Row], limit: int, key: str) -> Page:
-    """A page of rows, of which one more than it holds was asked for."""
-    return Page(list(rows[:limit]), str(rows[limit - 1][key]) if len(rows) > limit else None)
-
-
-def whole(cursor: str) -> int:
-    """The number that a cursor is. Raises ValueError."""
-    if not cursor.isdecimal() or len(cursor) > 18:
-        raise ValueError(f"{cursor[:40]!r} is no cursor of this list")
-    return int(cursor)

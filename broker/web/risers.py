@@ -6,13 +6,14 @@ from typing import NamedTuple
 
 from broker.errors import TransientError
 from broker.web import queries
+from broker.web.cursors import Page, after, page
 from broker.web.index import Index
 from broker.web.lightcurve import LightCurves, rise_sigma
 from broker.web.queries import Filters
 from broker.web.shapes import Summary
 from broker.web.views import summary
 
-LOOKED_AT, SHOWN = 300, 30
+LOOKED_AT = 300
 POINTS = 200  # the newest of each object
 EVERY_S = 10.0  # asked more often, the last answer is given again
 
@@ -22,6 +23,21 @@ class Rising(NamedTuple):
 
     risers: list[tuple[Summary, float]]
     trouble: str
+
+    def page(self, cursor: str | None, limit: int) -> Page:
+        """A part of them, each with `summary` and `sigma_a_day`. Raises ValueError for a cursor that is none."""
+        last = after(cursor, float, str, str)
+        rows = [
+            {"summary": one, "sigma_a_day": speed, "survey": one.survey, "object": one.object_id}
+            for one, speed in self.risers
+            if last is None or order(one, speed) > (-last[0], last[1], last[2])
+        ]
+        return page(rows, limit, "sigma_a_day", "survey", "object")
+
+
+def order(one: Summary, speed: float) -> tuple[float, str, str]:
+    """The fastest first; of those that are as fast, by their names."""
+    return -speed, one.survey, one.object_id
 
 
 class Risers:
@@ -50,5 +66,5 @@ class Risers:
             curves = self._curves.of(names, POINTS) if names else []
         except TransientError as error:
             return Rising([], str(error))
-        speeds = sorted(((rise_sigma(c), i) for i, c in enumerate(curves)), reverse=True)[:SHOWN]
-        return Rising([(summary(rows[i]), speed) for speed, i in speeds if speed > 0], "")
+        rising = [(summary(row), speed) for row, c in zip(rows, curves, strict=True) if (speed := rise_sigma(c)) > 0]
+        return Rising(sorted(rising, key=lambda one: order(*one)), "")

@@ -138,6 +138,7 @@ class RisersFound(BaseModel):
 
     risers: list[Riser]
     trouble: Annotated[str, Field(description="Why there are none; empty where nothing is wrong.")] = ""
+    cursor: str | None = None
 
 
 class SkyPoint(BaseModel):
@@ -149,11 +150,21 @@ class SkyPoint(BaseModel):
     psfFluxErr: float  # noqa: N815
 
 
+class SkyLimit(BaseModel):
+    """A limit as SkyPortal reads it."""
+
+    jd: float
+    band: str
+    psfFlux: Annotated[None, Field(description="There is none.")] = None  # noqa: N815
+    psfFluxErr: Annotated[float, Field(description="A fifth of the depth [nJy].")]  # noqa: N815
+    diffmaglim: Annotated[float, Field(description="5 sigma [mag AB].")]
+
+
 class SkyCandidate(BaseModel):
     """The observation that an alert is about, and where its object is."""
 
-    ra: Degrees
-    dec: Degrees
+    ra: Annotated[float, Field(description="ICRS [deg].")]
+    dec: Annotated[float, Field(description="ICRS [deg].")]
     candid: int
     jd: float
     band: str | None = None
@@ -170,7 +181,9 @@ class SkyAlert(BaseModel):
     candidate: SkyCandidate
     prv_candidates: Annotated[list[SkyPoint], Field(description="Detections, the alert's own among them.")]
     fp_hists: Annotated[list[SkyPoint], Field(description="Other points: forced photometry.")]
-    prv_nondetections: Annotated[list[SkyPoint], Field(description="Empty: limits are forced points here.")]
+    prv_nondetections: Annotated[
+        list[SkyLimit], Field(description="Limits; none of Rubin and of native alerts, which do not tell them.")
+    ]
     classifications: list[Named]
     classifierName: str  # noqa: N815
     classifierVersion: str  # noqa: N815

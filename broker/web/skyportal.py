@@ -1,22 +1,26 @@
 """Alerts in the form that SkyPortal's generic broker provider asks for: GET /alerts and /alerts/{id}.
 
 The fields are those of the packets that are passed on (broker/outputs/passed_on.py): prv_candidates are the detections,
-fp_hists the other points, limits are forced points here. Fluxes are true nJy, zero point 31.4, of every survey.
+fp_hists forced photometry; prv_nondetections are the limits of surveys that tell them. Fluxes are true nJy, zero point
+31.4, of every survey.
 An object is one record, that of its latest alert, with its light curve as far as it is known.
 """
 
+from math import log10
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi import APIRouter, HTTPException, Query, Request, Response
 from numpy.typing import NDArray
 
 from broker.errors import TransientError
+from broker.surveys.limits import DEPTH_SIGMA, limits
 from broker.web import queries
 from broker.web.asking import Whole, asked
 from broker.web.index import Row
+from broker.web.lightcurve import ZERO_POINT_NJY
 from broker.web.queries import LONGEST_PAGE, PAGE, Filters
-from broker.web.shapes import Named, SkyAlert, SkyCandidate, SkyPoint
+from broker.web.shapes import Named, SkyAlert, SkyCandidate, SkyLimit, SkyPoint
 from broker.web.views import class_named
 from model.observation import BANDS
 from model.taxonomy import CLASS_IDS
@@ -32,40 +36,56 @@ UNITS = {"deg": 1.0, "arcmin": 1 / 60, "arcsec": 1 / 3600}  # [deg]
 @router.get("/alerts")
 def alerts(
     request: Request,
+    response: Response,
     objectId: Annotated[str | None, Query(max_length=300)] = None,  # noqa: N803 - SkyPortal's name
     candid: Annotated[Whole | None, Query(description="Number of an alert.")] = None,
     ra: Annotated[float | None, Query(ge=0, le=360, description="[deg]")] = None,
     dec: Annotated[float | None, Query(ge=-90, le=90, description="[deg]")] = None,
     radius: Annotated[float, Query(gt=0, le=7200, description="In radius_units, at most 2 deg.")] = 10.0,
     radius_units: Literal["deg", "arcmin", "arcsec"] = "arcsec",
+    cursor: Annotated[str | None, Query(max_length=10_000, description="Of the answer before, in its Link.")] = None,
     limit: Annotated[int, Query(ge=1, le=LONGEST_PAGE)] = PAGE,
 ) -> list[SkyAlert]:
-    """The latest alerts of objects: of an id, of an alert's number, of a cone, or the newest of all."""
+    """The latest alerts of objects: of an id, of an alert's number, of a cone, or the newest of all.
+
+    Where there are more, the answer has the header Link with rel="next". Objects of unknown place are left out.
+    """
     with request.app.state.parts.index.reading() as index:
         if objectId is not None:
-            rows = queries.of_id(index, objectId, limit)
+            found = asked(lambda: queries.of_id(index, objectId, cursor, limit))
         elif candid is not None:
-            rows = queries.of_alert(index, candid, limit)
+            found = asked(lambda: queries.of_alert(index, candid, cursor, limit))
         elif ra is not None and dec is not None:
-            rows = asked(lambda: queries.within(index, ra, dec, radius * UNITS[radius_units], limit))
+            found = asked(lambda: queries.within(index, ra, dec, radius * UNITS[radius_units], cursor, limit))
         elif ra is not None or dec is not None:
             raise HTTPException(422, "a cone has ra and dec")
         else:
-            rows = queries.newest(index, Filters(), None, limit).rows
+            found = asked(lambda: queries.newest(index, Filters(), cursor, limit))
+        rows = [row for row in found.rows if placed(row)]
         last = [queries.alert_of(index, row["answer"]) for row in rows]
+    if found.cursor is not None:
+        there = request.url.include_query_params(cursor=found.cursor)
+        response.headers["Link"] = f'<{there.path}?{there.query}>; rel="next"'
     return described(request, rows, last, POINTS_IN_A_LIST)
+
+
+def placed(row: Row) -> bool:
+    """Whether the place of an object on the sky is known."""
+    return row["ra"] is not None and row["dec"] is not None
 
 
 @router.get("/alerts/{name:path}")
 def alert(request: Request, name: str) -> SkyAlert:
     """The latest alert of one object with its light curve: by the object's id, survey/id, or an alert's number."""
     with request.app.state.parts.index.reading() as index:
-        rows = queries.of_id(index, name, 1)
+        rows = queries.of_id(index, name, limit=1).rows
         if not rows and name.isascii() and name.isdecimal() and int(name) < 2**63:
-            rows = queries.of_alert(index, int(name), 1)
+            rows = queries.of_alert(index, int(name), limit=1).rows
         last = [queries.alert_of(index, row["answer"]) for row in rows]
     if not rows:
         raise HTTPException(404, f"nothing was said of {name} as far as this index reaches")
+    if not placed(rows[0]):
+        raise HTTPException(404, f"no alert of {name} tells its place on the sky, and nobody could point at it")
     return described(request, rows, last, None)[0]
 
 
@@ -83,7 +103,7 @@ def described(request: Request, rows: list[Row], last: list[Row | None], most: i
 def record(row: Row, said: Row, curve: NDArray[np.void]) -> SkyAlert:
     """An object, its latest answer and its light curve [T] as one record."""
     points = [point(one) for one in curve]
-    seen = curve["detected"].astype(bool)
+    seen, limit = curve["detected"].astype(bool), limits(row["survey"], curve)
     own = own_point(curve, said["mjd"])
     values: dict[str, Any] = points[own].model_dump() if own is not None else {"jd": said["mjd"] + JD_OF_MJD}
     return SkyAlert(
@@ -91,9 +111,9 @@ def record(row: Row, said: Row, curve: NDArray[np.void]) -> SkyAlert:
         candid=said["alert"],
         survey=SURVEYS.get(row["survey"], row["survey"]),
         candidate=SkyCandidate(ra=row["ra"], dec=row["dec"], candid=said["alert"], **values),
-        prv_candidates=[p for p, detected in zip(points, seen, strict=True) if detected],
-        fp_hists=[p for p, detected in zip(points, seen, strict=True) if not detected],
-        prv_nondetections=[],
+        prv_candidates=[points[i] for i in np.flatnonzero(seen)],
+        fp_hists=[points[i] for i in np.flatnonzero(~seen & ~limit)],
+        prv_nondetections=[nondetection(one) for one in curve[limit]],
         classifications=chances(said),
         classifierName=said["model"],
         classifierVersion=said["version"],
@@ -113,6 +133,17 @@ def point(row: np.void) -> SkyPoint:
         band=BANDS[row["band"]],
         psfFlux=float(row["flux_njy"]),
         psfFluxErr=float(row["flux_err_njy"]),
+    )
+
+
+def nondetection(row: np.void) -> SkyLimit:
+    """A limit: no flux, its error, and how deep it is."""
+    depth_njy = DEPTH_SIGMA * float(row["flux_err_njy"])
+    return SkyLimit(
+        jd=float(row["mjd_tai"]) + JD_OF_MJD,
+        band=BANDS[row["band"]],
+        psfFluxErr=float(row["flux_err_njy"]),
+        diffmaglim=round(ZERO_POINT_NJY - 2.5 * log10(depth_njy), 4),
     )
 
 

@@ -2,7 +2,7 @@
 
 from json import loads
 from math import log10
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,8 @@ from broker.web.lightcurve import ZERO_POINT_NJY, magnitudes
 from broker.web.shapes import Answer, Flagged, Named, Observed, Reason, Summary
 from model.observation import BANDS
 from model.taxonomy import CLASS_IDS, CLASS_NAMES
+
+DOTS = (".", "..")
 
 
 def summary(row: Row) -> Summary:
@@ -71,8 +73,18 @@ def flagged(row: Row) -> Flagged:
 
 
 def address(survey: str, name: str) -> str:
-    """Where the page of an object is."""
+    """Where the page of an object is; behind /api, the object for programs.
+
+    A browser takes . and .. in a path for a way, however they are written, and a survey ends where its slash is.
+    """
+    if name in DOTS or survey in ("", *DOTS) or "/" in survey:
+        return f"/object?{urlencode({'survey': survey, 'id': name})}"
     return f"/objects/{quote(survey, safe='')}/{quote(name, safe='')}"
+
+
+def as_file(there: str, form: str) -> str:
+    """Where the light curve of an object is as a file, by the object's address."""
+    return f"/api{there}{'&' if '?' in there else '?'}form={form}"
 
 
 def class_named(number: int, probability: float) -> Named:

@@ -65,8 +65,40 @@ def test_an_objects_page_draws_its_bands_and_its_probabilities(night, watched):
         expect(page.locator(f"#band-{band}")).not_to_be_checked()
         assert page.evaluate(filled) != drawn
         page.keyboard.press(band)
+    watched.assert_clean()
+
+
+def test_magnitude_and_days_change_what_is_drawn_and_what_its_axes_say(night, watched):
+    found = busiest(night)
+    path = f"/objects/{found['survey']}/{found['object_id']}"
+    curve = api(night, "/api" + path)["light_curve"]
+    page = watched.goto(path)
+    page.locator("#scores canvas").wait_for()
+    labels = "() => [plots[0].axes[1].label, plots.at(-1).axes[0].label]"
+    points = "() => plots[0].data.map((some) => Array.from(some))"
+    assert page.evaluate(labels) == ["difference flux, nJy", "MJD, TAI"]
+    times, fluxes = page.evaluate(points)
+    assert sorted(zip(times, fluxes, strict=True)) == sorted((o["mjd"], o["flux"]) for o in curve)
+
     page.locator("input[value=magnitude]").check()
+    assert page.evaluate(labels) == ["AB magnitude of |flux|", "MJD, TAI"]
+    bright = [(o["mjd"], o["magnitude"]) for o in curve if o["magnitude"] is not None]
+    times, magnitudes = page.evaluate(points)
+    assert sorted(zip(times, magnitudes, strict=True)) == sorted(bright)
+    low, high = page.evaluate("() => [0, 1].map((part) => plots[0].posToVal(part * plots[0].over.clientHeight, 'y'))")
+    assert low < high  # a smaller magnitude stands higher
+    if len(bright) < len(curve):
+        expect(page.locator("#faint")).to_have_text(f"{len(curve) - len(bright)} points below 3 σ have no magnitude")
+
     page.locator("input[value=days]").check()
+    seen = [o["mjd"] for o in curve if o["detected"]]
+    first = seen[0] if seen else curve[0]["mjd"]
+    assert page.evaluate(labels)[1] == f"days since the first {'detection' if seen else 'point'}"
+    days, _ = page.evaluate(points)
+    assert days == pytest.approx(sorted(mjd - first for mjd, _ in bright))
+    page.locator("input[value=flux]").check()
+    page.locator("input[value=mjd]").check()
+    assert page.evaluate(labels) == ["difference flux, nJy", "MJD, TAI"]
     watched.assert_clean()
 
 
@@ -134,6 +166,11 @@ def test_the_report_of_a_night_is_one_file_that_reconciles(night, chromium, tmp_
     violations = Axe().run(page).response["violations"]
     assert [v["id"] for v in violations if v["impact"] in ("serious", "critical")] == []
     watched.assert_clean()
+    printed = page.pdf(format="A4", outline=True, tagged=True)  # its outline has the headings as plain text
+    assert printed.startswith(b"%PDF-")
+    assert len(printed) > 10_000
+    for heading in [page.locator("h1").inner_text(), *headings]:
+        assert b"(" + heading.encode() + b")" in printed, heading
     page.close()
 
 

@@ -16,7 +16,7 @@ from tests.support.page_process import page_process
 from tests.support.servers import Topics
 from tests.support.service import Service, eventually
 
-HOSTILE = ("<script>alert(1)</script>", "[/x]", "a/b c%2F?#é")
+HOSTILE = ("<script>alert(1)</script>", "[/x]", "a/b c%2F?#é", "..")
 ALERTS = 3_000
 
 

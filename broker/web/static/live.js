@@ -1,5 +1,6 @@
 // The live page listens to /events and writes what it hears: numbers and texts, never markup.
 "use strict";
+const AGAIN_MS = 10000;
 const at = (id) => document.getElementById(id);
 const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const number = (n) => n.toLocaleString("en");
@@ -35,18 +36,15 @@ function workers(some) {
   crew = JSON.stringify(some);
   const items = some.map((w) => {
     const item = made("li");
-    item.append(made("b", w.name), ` ${w.partitions} partitions, ${w.host}`);
+    const models = w.models.join("; ") || "no answer of late from its partitions";
+    item.append(made("b", w.name), ` ${w.partitions} partitions, ${w.host}`, made("br"), made("span", models, "aside"));
     return item;
   });
   at("workers").replaceChildren(...(items.length ? items : [made("li", "no worker is in the group", "none")]));
 }
 
 function models(some) {
-  at("models").replaceChildren(...some.map((m) => {
-    const item = made("li");
-    item.append(made("b", m.model), ` ${m.version}, ${m.priors} priors`);
-    return item;
-  }));
+  at("models").replaceChildren(...some.map((m) => made("li", m)));
 }
 
 function nights(some) {
@@ -66,10 +64,10 @@ function anomaly(a) {
   name.append(link);
   const chance = made("td");
   const meter = made("meter");
-  Object.assign(meter, { min: 0, max: 1, value: a.probability, ariaLabel: `probability of ${a.nearest}` });
+  Object.assign(meter, { min: 0, max: 1, value: a.probability, ariaLabel: `probability of ${a.best}` });
   chance.append(meter, " ", made("span", a.probability.toFixed(2), "p"));
   const numbers = [a.points, a.score.toFixed(2), a.highest.toFixed(2), a.alerts];
-  row.append(made("td", a.at), name, made("td", a.nearest), chance, ...numbers.map((n) => made("td", n, "n")));
+  row.append(made("td", a.at), name, made("td", a.nearest), made("td", a.best), chance, ...numbers.map((n) => made("td", n, "n")));
   return row;
 }
 
@@ -97,6 +95,8 @@ addEventListener("resize", () => spark.setSize({ width: chart.clientWidth - 12, 
 function show(news) {
   at("rate").textContent = number(news.rate);
   at("lag").textContent = number(news.lag);
+  at("waited").textContent = news.waited;
+  at("waited").classList.toggle("late", news.waits_long);
   at("p50").textContent = seconds(news.p50);
   at("p99").textContent = seconds(news.p99);
   at("p99").classList.toggle("late", news.p99 !== null && news.p99 > news.late);
@@ -113,6 +113,15 @@ function show(news) {
   spark.setData([news.rates.map((_, i) => now - news.rates.length + i), news.rates]);
 }
 
-const events = new EventSource("/events");
-events.onmessage = (event) => show(JSON.parse(event.data));
-events.onerror = () => { at("trouble").textContent = "The page's server does not answer; it is asked again."; at("trouble").hidden = false; };
+// A browser asks again by itself where a connection breaks, but not after an answer such as 503: then it is done here.
+function listen() {
+  const events = new EventSource("/events");
+  events.onmessage = (event) => show(JSON.parse(event.data));
+  events.onerror = () => {
+    const refused = events.readyState === EventSource.CLOSED;
+    at("trouble").textContent = `The page's server ${refused ? "takes no listener now" : "does not answer"}; it is asked again.`;
+    at("trouble").hidden = false;
+    if (refused) setTimeout(listen, AGAIN_MS);
+  };
+}
+listen();

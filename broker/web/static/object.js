@@ -11,6 +11,21 @@ const sync = uPlot.sync("time");
 let object;
 let chosen = null; // the answer whose changes are shown
 
+// What an address of the page's server answers; an Error says why there is no answer.
+async function answered(path) {
+  let answer;
+  try {
+    answer = await fetch(path);
+  } catch {
+    throw new Error("the page's server does not answer");
+  }
+  const text = await answer.text();
+  if (answer.ok) return JSON.parse(text);
+  let why = text.trim();
+  try { why = JSON.parse(text).detail ?? why; } catch { /* no JSON: a proxy's, or a line of text */ }
+  throw new Error(`${why.slice(0, 300)} (${answer.status})`);
+}
+
 function made(tag, text) {
   const element = document.createElement(tag);
   if (text !== undefined) element.textContent = text;
@@ -19,7 +34,8 @@ function made(tag, text) {
 
 const unit = () => document.querySelector("input[name=unit]:checked").value;
 const time = () => document.querySelector("input[name=time]:checked").value;
-const first = () => (object.light_curve.find((o) => o.detected) ?? object.light_curve[0] ?? object.answers[0]).mjd;
+const detection = () => object.light_curve.find((o) => o.detected);
+const first = () => (detection() ?? object.light_curve[0] ?? object.answers[0]).mjd;
 const x = (mjd) => (time() === "days" ? mjd - first() : mjd);
 
 function axis(label, size) {
@@ -33,7 +49,7 @@ function options(target, height, label, series, extra = {}) {
     scales: { x: { time: false, range: span() }, ...extra.scales },
     cursor: { sync: { key: sync.key }, drag: { x: true, y: false } },
     legend: { show: false },
-    axes: [axis(extra.last ? (time() === "days" ? "days since the first detection" : "MJD, TAI") : undefined, 28), axis(label, 76)],
+    axes: [axis(extra.last ? (time() === "days" ? `days since the first ${detection() ? "detection" : "point"}` : "MJD, TAI") : undefined, 28), axis(label, 76)],
     series: [{}, ...series], hooks: { draw: [...(extra.draw ?? []), mark] },
   };
 }
@@ -234,9 +250,11 @@ function asking(said) {
   button.className = "reasons";
   button.addEventListener("click", async () => {
     place.replaceChildren(made("p", "The model is asked; it takes some seconds …"));
-    const answer = await fetch(`/api/why/${said.number}`);
-    const found = await answer.json();
-    place.replaceChildren(...(answer.ok ? reasons(found, said) : [made("p", found.detail), button]));
+    try {
+      place.replaceChildren(...reasons(await answered(`/api/why/${said.number}`), said));
+    } catch (error) {
+      place.replaceChildren(made("p", error.message), button);
+    }
   });
   place.append(button);
   return place;
@@ -319,13 +337,14 @@ addEventListener("keydown", (event) => {
   if (event.target.matches("input[type=search], input:not([type]), select") || event.ctrlKey || event.metaKey || event.altKey) return;
   if (BANDS.includes(event.key)) at(`band-${event.key}`)?.click();
   const list = JSON.parse(sessionStorage.getItem("list") ?? "[]");
+  const here = list.indexOf(location.pathname + location.search);
   const step = { j: 1, k: -1 }[event.key];
-  const next = list[list.indexOf(location.pathname) + step];
-  if (step && next && list.includes(location.pathname)) location.href = next;
+  if (step && here >= 0 && list[here + step]) location.href = list[here + step];
 });
 
-fetch(at("tools").dataset.source).then((answer) => answer.json()).then((found) => {
+function show(found) {
   object = found;
+  at("wrong").hidden = true;
   bandTools();
   draw();
   document.querySelectorAll("input[type=radio]").forEach((input) => input.addEventListener("change", draw));
@@ -333,4 +352,19 @@ fetch(at("tools").dataset.source).then((answer) => answer.json()).then((found) =
   document.querySelectorAll(".step").forEach((b) => b.addEventListener("click", () => why(+b.dataset.number)));
   at("png").addEventListener("click", picture);
   addEventListener("resize", draw);
-});
+}
+
+async function load() {
+  let found;
+  try {
+    found = await answered(at("tools").dataset.source);
+  } catch (error) {
+    at("wrong-text").textContent = `The charts are not there: ${error.message}.`;
+    at("wrong").hidden = false;
+    return;
+  }
+  show(found);
+}
+
+at("again").addEventListener("click", load);
+load();

@@ -29,7 +29,7 @@ def test_what_came_back_is_counted_and_compared_with_the_truth():
         tally.sent_at["plasticc", alert_id] = now - 0.1 * alert_id
         tally.add("classifications", classification(alert_id, name, right))
     tally.add("dead_letters", {})
-    tally.add("anomalies", classification(2, "a", 90, score=7.0))
+    tally.add("anomalies", classification(2, "a", 90, score=7.0) | {"nearestClass": 42})
     tally.add("anomalies", classification(3, "a", 42, score=5.0))
     found = asdict(tally.summary(4, 2.0))
     assert {k: found[k] for k in ("alerts", "published", "dead_letters", "objects", "alerts_per_s", "accuracy")} == {
@@ -37,7 +37,7 @@ def test_what_came_back_is_counted_and_compared_with_the_truth():
     }  # fmt: skip
     assert 200 <= found["latency_ms"]["p50"] < 1_000
     ((label, text),) = strangest_rows(tally)
-    assert (label, text.plain) == ("anomaly 1", "object plasticc/a: score 7.0, nearest SN Ia")
+    assert (label, text.plain) == ("anomaly 1", "object plasticc/a: score 7.0, nearest SN II")
 
 
 def test_each_survey_is_counted_and_scored_by_itself():

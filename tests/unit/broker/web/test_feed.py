@@ -4,7 +4,7 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 
 from broker.config import Settings
-from broker.web import feed
+from broker.web import feed, queries
 from broker.web.feed import Feed
 from broker.web.index import Index
 from broker.web.pulse import Pulse
@@ -62,6 +62,16 @@ def test_what_is_read_is_written_and_counted(followed):
     ]  # fmt: skip
     assert index.places() == {("misweeper.classifications", 1): 43}
     assert (pulse.total, [row["anomaly"] for row in rows(index)]) == (3, [0, 1, 0])
+
+
+def test_a_night_is_counted_by_topic_the_anomalies_too(followed):
+    made, index, _ = followed
+    made._take([Message(classification(anomaly=i == 1), i) for i in range(3)])
+    with index.reading() as reading:
+        assert queries.nights(reading) == [
+            {"night": "2026-11-17", "topic": "misweeper.anomalies", "messages": 1},
+            {"night": "2026-11-17", "topic": "misweeper.classifications", "messages": 3},
+        ]
 
 
 def test_strangers_are_left_out_and_passed_by(followed):

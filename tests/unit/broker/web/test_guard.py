@@ -72,6 +72,25 @@ def test_behind_a_password_or_a_proxy_any_name_will_do():
     assert client(password="a:b", hosts=frozenset({"localhost"})).get("/search", auth=("a", "b")).status_code == 200
 
 
-def test_guesses_of_a_password_are_bounded():
+def test_guesses_of_a_password_are_bounded_and_then_not_even_the_right_one_is_looked_at(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(guard, "monotonic", lambda: now[0])
     made = client(password="ada:secret", searches_a_minute=3)
-    assert [made.get("/search", auth=("ada", str(i))).status_code for i in range(4)] == [401, 401, 401, 429]
+    assert [made.get("/", auth=("ada", str(i))).status_code for i in range(4)] == [401, 401, 401, 429]
+    late = made.get("/", auth=("ada", "secret"))
+    assert (late.status_code, late.headers["retry-after"]) == (429, "10")
+    now[0] += 20
+    assert made.get("/", auth=("ada", "secret")).status_code == 404  # let in: there is no such page
+
+
+def test_the_right_password_is_no_guess():
+    made = client(password="ada:secret", searches_a_minute=3)
+    assert {made.get("/", auth=("ada", "secret")).status_code for _ in range(9)} == {404}
+    assert [made.get("/").status_code for _ in range(9)] == [401] * 9  # nor is none
+
+
+def test_what_is_refused_is_json_for_programs():
+    made = client(searches_a_minute=1)
+    assert made.get("/api/search").status_code == 404
+    answer = made.get("/api/search")
+    assert (answer.status_code, answer.json()) == (429, {"detail": "too many searches; wait a little"})

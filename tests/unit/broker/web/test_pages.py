@@ -67,7 +67,7 @@ def test_a_file_that_is_taken_along_has_a_harmless_name(page):
     name = '../"x\rSet-Cookie: a=b' + "y" * 9_000
     written(page.index, said(name))
     page.remember(f"plasticc/{name}", (1.0, 5.0, 1.0, 1, True))
-    answer = page.client.get(f"/api/objects/plasticc/{quote(name, safe='')}/lightcurve.csv")
+    answer = page.client.get(f"/api/objects/plasticc/{quote(name, safe='')}?form=csv")
     assert answer.status_code == 200
     assert "set-cookie" not in answer.headers
     given = answer.headers["content-disposition"]

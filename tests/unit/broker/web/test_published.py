@@ -4,8 +4,9 @@ import math
 import numpy as np
 import pytest
 
+from broker.commands.moments import night
 from broker.packets.framings import encode
-from broker.web.published import Classifications, Place, night_of, probabilities, rows, shown
+from broker.web.published import Classifications, Place, night_date, nights_of, probabilities, rows, shown
 from model.taxonomy import CLASS_IDS
 
 PLACE = Place("c", 1, 7, "alerts", 2, 9)
@@ -83,8 +84,12 @@ def test_classes_stand_at_their_places_in_any_order_and_strangers_nowhere():
     assert np.count_nonzero(found) == 2
 
 
-def test_a_night_is_a_day_of_utc():
-    assert night_of(1_795_000_000_000) == "2026-11-18"
+@pytest.mark.parametrize("hours", [0, 6, 11.99, 12, 18, 23.99])
+def test_a_night_is_that_of_the_report_from_noon_to_noon(hours):
+    ms = 1_795_000_000_000 // 86_400_000 * 86_400_000 + int(hours * 3_600_000)
+    begin_ms, end_ms = night(night_date(ms))
+    assert begin_ms <= ms < end_ms
+    assert nights_of(np.array([ms])) == {night_date(ms): 1}
 
 
 @pytest.mark.parametrize(
@@ -118,5 +123,6 @@ def test_what_is_counted_is_of_all_that_can_be_shown():
     assert found.best.tolist() == [64] * 3
     assert found.anomaly.tolist() == [False, True, False]
     assert found.late_s[0] == pytest.approx(0.015)
-    assert found.nights == {"2026-11-18": 1, "2026-11-19": 1, "2026-11-20": 1}
+    assert found.nights == {"2026-11-17": 1, "2026-11-18": 1, "2026-11-19": 1}
+    assert found.flagged == {"2026-11-18": 1}
     assert shown(Classifications().read([])).surveys == []

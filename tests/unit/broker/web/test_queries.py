@@ -1,9 +1,7 @@
-import numpy as np
 import pytest
 
 from broker.web import queries
 from broker.web.index import Index
-from broker.web.places import pixels
 from broker.web.queries import Filters
 from tests.support.said import said, written
 
@@ -15,32 +13,39 @@ def index(tmp_path):
     made.close()
 
 
-def at(ra, dec):
-    return {"ra": ra, "dec": dec, "pixel": int(pixels(np.array([[ra, dec]]))[0])}
+def through(pages):
+    """What all the pages of a list hold, and how many pages there were."""
+    rows, cursor = [], None
+    for number in range(1, 100):
+        page = pages(cursor)
+        rows += page.rows
+        if (cursor := page.cursor) is None:
+            return rows, number
+    raise AssertionError("no end")
 
 
 def test_an_id_is_found_in_any_survey_and_by_its_beginning(index):
     names = ["615", "6151", "ZTF18abc", "61"]
     written(index, *(said(name, i, survey="ztf" if name[0] == "Z" else "plasticc") for i, name in enumerate(names)))
     with index.reading() as reading:
-        assert [row["object"] for row in queries.named(reading, "615")] == ["615", "6151"]
-        assert [row["object"] for row in queries.named(reading, "ztf/ZTF18abc")] == ["ZTF18abc"]
-        assert queries.named(reading, "%") == []
+        assert [row["object"] for row in queries.named(reading, "615").rows] == ["615", "6151"]
+        assert [row["object"] for row in queries.named(reading, "ztf/ZTF18abc").rows] == ["ZTF18abc"]
+        assert queries.named(reading, "%").rows == []
 
 
-def test_a_cone_holds_what_is_near_the_nearest_first_also_across_zero_hours(index):
-    written(
-        index, said("a", 0, **at(359.9995, 10.0)), said("b", 1, **at(0.0001, 10.0)), said("far", 2, **at(0.5, 10.0))
-    )
+def test_what_is_found_by_its_id_or_by_an_alert_comes_in_pages(index):
+    names = [(survey, f"6{i}") for i in range(10) for survey in ("rubin", "ztf")]
+    written(index, *(said(name, i, survey=survey, alert=7) for i, (survey, name) in enumerate(names)))
     with index.reading() as reading:
-        found = queries.within(reading, 0.0, 10.0, 0.01)
-    assert [row["object"] for row in found] == ["b", "a"]
-    assert found[1]["separation_deg"] == pytest.approx(0.0005 * np.cos(np.radians(10)), rel=1e-6)
-
-
-def test_a_cone_that_is_too_large_is_refused(index):
-    with index.reading() as reading, pytest.raises(ValueError, match="at most 2 deg"):
-        queries.within(reading, 0.0, 0.0, 3.0)
+        for pages in (
+            lambda cursor: queries.named(reading, "6", cursor, 3),
+            lambda cursor: queries.of_alert(reading, 7, cursor, 3),
+        ):
+            rows, number = through(pages)
+            assert [(row["survey"], row["object"]) for row in rows] == names
+            assert number == 7
+        rows, number = through(lambda cursor: queries.of_id(reading, "63", cursor, 1))
+        assert ([row["survey"] for row in rows], number) == (["rubin", "ztf"], 2)
 
 
 def test_pages_hold_everything_once_though_rows_are_added_between_them(index):
@@ -104,11 +109,6 @@ def test_objects_with_an_anomaly_are_read_from_an_index_in_order(index):
     told = [step["detail"] for step in plan]
     assert "objects_by_flag" in told[0], told
     assert not any("TEMP B-TREE" in step for step in told), told
-
-
-def test_a_cursor_is_a_number_of_ours():
-    with pytest.raises(ValueError, match="is no cursor"):
-        queries.whole("1; DROP TABLE answers")
 
 
 @pytest.mark.parametrize("wanted", [Filters(), Filters(probability=0.9), Filters(best=90), Filters("ztf", 90, 0.5)])

@@ -22,6 +22,14 @@ def test_the_fastest_come_first_and_what_falls_is_none(page):
     assert "fast" in page.client.get("/lists/risers").text
 
 
+def test_the_list_comes_in_pages(page):
+    first = page.client.get("/api/risers?limit=1").json()
+    rest = page.client.get("/api/risers", params={"cursor": first["cursor"]}).json()
+    assert [r["summary"]["object_id"] for r in (*first["risers"], *rest["risers"])] == ["fast", "slow"]
+    assert rest["cursor"] is None
+    assert page.client.get("/api/risers?cursor=7").status_code == 422
+
+
 def test_light_curves_are_looked_at_now_and_then_however_often_somebody_asks(page, monkeypatch):
     now = [1_000.0]
     monkeypatch.setattr(risers, "monotonic", lambda: now[0])

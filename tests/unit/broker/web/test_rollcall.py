@@ -2,11 +2,11 @@ import sys
 
 import pytest
 
-from broker.web.crew import Crew, Worker
+from broker.web.crew import Crew, Waiting, Worker
 from broker.web.rollcall import RollCall
 from tests.support.service import eventually
 
-TWO = Crew(1.0, (Worker("a", "h", 2), Worker("b", "h", 3)), 7, "", {"t[0]": 7})
+TWO = Crew(1.0, (Worker("a", "h", ("t[0]", "t[1]")), Worker("b", "h")), 7, "", {"t[0]": 7}, Waiting(3.5, at_least=True))
 
 
 @pytest.fixture

@@ -13,7 +13,11 @@ def page(tmp_path):
     with site(tmp_path) as made:
         place = {"ra": 10.0, "dec": -5.0, "pixel": int(pixels(np.array([[10.0, -5.0]]))[0])}
         written(
-            made.index, said("17", 0, survey="rubin", **place), said("17", 1, survey="rubin", **place), said("18", 2)
+            made.index,
+            said("17", 0, survey="rubin", **place),
+            said("17", 1, survey="rubin", **place),
+            said("nowhere", 2),
+            said("18", 3, survey="ztf", ra=200.0, dec=5.0),
         )
         made.remember(
             "rubin/17", (59_999.0, 5.0, 1.0, 0, False), (60_000.0, 50.0, 2.0, 1, True), (60_001.0, 70.0, 2.5, 2, True)
@@ -57,8 +61,51 @@ def test_alerts_are_listed_by_what_skyportal_asks(page, asked, expected):
 
 def test_an_object_without_a_light_curve_has_its_place_and_time(page):
     found = page.client.get("/alerts/18").json()
-    assert found["candidate"]["jd"] == 60_002.0 + JD_OF_MJD
+    assert found["candidate"]["jd"] == 60_003.0 + JD_OF_MJD
     assert (found["candidate"]["psfFlux"], found["prv_candidates"]) == (None, [])
+
+
+def test_limits_are_no_forced_photometry_and_say_how_deep_they_are(page):
+    page.remember("ztf/18", (60_000.0, 0.0, 3631.0 / 5, 2, False), (60_001.0, 1.0, 1.0, 1, False))
+    found = page.client.get("/alerts/18").json()
+    assert found["prv_nondetections"] == [
+        {
+            "jd": 60_000.0 + JD_OF_MJD,
+            "band": "r",
+            "psfFlux": None,
+            "psfFluxErr": pytest.approx(726.2),
+            "diffmaglim": pytest.approx(22.5, abs=1e-3),
+        }
+    ]
+    assert [p["psfFlux"] for p in found["fp_hists"]] == [1.0]
+    page.remember("rubin/17", (60_000.0, 0.0, 3631.0 / 5, 2, False))
+    assert page.client.get("/alerts/17").json()["prv_nondetections"] == []  # Rubin's alerts tell no limits
+
+
+def test_no_alert_is_without_a_place(page):
+    answer = page.client.get("/alerts/nowhere")
+    assert (answer.status_code, "place" in answer.json()["detail"]) == (404, True)
+    assert page.client.get("/alerts?objectId=nowhere").json() == []
+
+
+@pytest.mark.parametrize(
+    ("path", "names"),
+    [
+        ("/alerts?limit=1", ["18", "nowhere", "17"]),
+        ("/alerts?objectId=17&limit=1", ["17"]),
+        ("/alerts?ra=105&dec=0&radius=2&radius_units=deg&limit=2", ["c0", "c1", "c2", "c3", "c4"]),
+    ],
+)
+def test_a_list_goes_on_where_its_link_says(page, path, names):
+    for i in range(5 if "ra=" in path else 0):
+        place = np.array([[105.0 + i / 10, 0.0]])
+        written(page.index, said(f"c{i}", 9, ra=105.0 + i / 10, dec=0.0, pixel=int(pixels(place)[0])))
+    found = []
+    while path:
+        answer = page.client.get(path)
+        found += [a["objectId"] for a in answer.json()]
+        path = answer.links["next"]["url"] if "next" in answer.links else ""
+    assert found == [name for name in names if name != "nowhere"]
 
 
 @pytest.mark.parametrize(
@@ -71,6 +118,9 @@ def test_an_object_without_a_light_curve_has_its_place_and_time(page):
         ("/alerts?ra=1&dec=1&radius=3&radius_units=deg", 422),
         ("/alerts?ra=nan&dec=1", 422),
         ("/alerts?radius_units=mile", 422),
+        ("/alerts?cursor=x", 422),
+        ("/alerts?objectId=17&cursor=7", 422),
+        ("/alerts?ra=1&dec=1&cursor=7", 422),
     ],
 )
 def test_what_is_not_there_or_makes_no_sense_is_said_in_json(page, path, status):
