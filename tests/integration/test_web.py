@@ -247,10 +247,15 @@ def test_axe_finds_nothing_serious(chromium, night, path, scheme):
 def test_a_worker_that_is_killed_is_gone_from_the_page_within_ten_seconds_and_back(night, watched):
     page = watched.goto("/")
     expect(page.locator("#workers li:not(.none)")).to_have_count(1)
+    expect(page.locator("#workers li")).to_contain_text("priors")  # of the model that answers its partitions
     night.workers[-1].process.kill()
     expect(page.locator("#workers li.none")).to_be_visible(timeout=10_000)
+    more = [r | {"alertId": r["alertId"] + 10**9, "mjd": r["mjd"] + 0.003} for r in night.records[:50]]
+    night.send((r["objectId"], encode(r, "observation")) for r in more)
+    expect(page.locator("#waited")).to_contain_text(re.compile(r"\d s at (most|least)"), timeout=30_000)
     night.worker().await_ready()
     expect(page.locator("#workers li:not(.none)")).to_have_count(1, timeout=10_000)
+    expect(page.locator("#waited")).to_have_text("nothing waits", timeout=60_000)
 
 
 def test_a_first_paint_is_small(night):
