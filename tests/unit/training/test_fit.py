@@ -224,7 +224,7 @@ def test_the_card_tells_of_folds_seeds_and_unseen_classes(shipped: Path) -> None
     assert tables.markdown(tables.comparison(shipped)) in card
     assert "| 1 | " in card
     assert " | 7 | 2 |" in card
-    assert "| 95 SLSN-I | 4 of 54 | 0.90 | 0.50 | 0.25 | 0.90 |" in card
+    assert "| 95 SLSN-I | 4 of 54 | 0.90 | 0.60 | 0.50 | 0.25 | 0.30 | 0.90 |" in card
 
 
 def test_the_card_says_what_is_flagged_where_there_is_one_threshold_and_where_there_are_more(folder: Path) -> None:
