@@ -79,15 +79,16 @@ class Classifiers:
     def classify(self, runs: Runs) -> tuple[Verdicts, NDArray[np.uint8]]:
         """Verdicts [R] and padded states [B, w]."""
         nobody, _ = self.parts.models[0].classifier.classify(some_runs(runs, NONE, width(self.parts.models[0]))[0])
-        said = Verdicts(*(np.zeros((len(runs.readouts), *one.shape[1:]), one.dtype) for one in nobody))
+        empty = {name: getattr(nobody, name) for name in Verdicts._fields}
+        said = {name: np.zeros((len(runs.readouts), *one.shape[1:]), one.dtype) for name, one in empty.items()}
         bodies = runs.states.copy()
         for number, model, which in self.parts.split(owner_of(runs)):
             own, _, readouts = some_runs(runs, which, width(model))
             verdicts, ended = model.classifier.classify(own)
-            for whole, part in zip(said, verdicts, strict=True):
-                whole[readouts] = part
+            for name, whole in said.items():
+                whole[readouts] = getattr(verdicts, name)
             bodies[which, : ended.shape[1]], bodies[which, -1] = ended, number
-        return said, bodies
+        return Verdicts(**said), bodies
 
     def inputs_of(self, runs: Runs) -> NDArray[np.float32]:
         """The networks' inputs [M, F]."""
