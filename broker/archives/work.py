@@ -17,7 +17,7 @@ class Work:
     artefact: str | None = None  # a folder; None: the one that misweeper ships
     digest: str | None = None  # that it must have
     device: Literal["auto", "cuda", "cpu"] = "auto"
-    priors: Literal["balanced", "natural"] = "balanced"
+    priors: Literal["balanced", "natural"] = "natural"
     threads: int = 1
     every: bool = False  # a row after each observation
 

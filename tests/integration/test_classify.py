@@ -47,7 +47,7 @@ def archive(tmp_path_factory):
 @pytest.fixture(scope="module")
 def here(archive):
     """What one process says."""
-    classifier = Classifier(load(DEFAULT), device="cpu", threads=1)
+    classifier = Classifier(load(DEFAULT), device="cpu", threads=1, priors="natural")
     return classified(pd.read_parquet(archive), classifier, every=True)
 
 

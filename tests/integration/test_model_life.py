@@ -55,7 +55,7 @@ def expected(records, made):
     names, owner = alerts.grouped()
     order, sizes = np.argsort(owner, kind="stable"), np.bincount(owner)
     ends = np.cumsum(sizes)
-    classifier = Classifier(made, device="cpu")
+    classifier = Classifier(made, device="cpu", priors="natural")
     states = np.tile(classifier.start_state, (len(names), 1))
     contexts = alerts.contexts[order[ends - sizes]]
     verdicts, _ = classifier.classify(Runs(states, alerts.own[order], ends, contexts, np.arange(len(order))))

@@ -56,11 +56,11 @@ def test_a_kafka_and_a_redis_that_are_killed_are_told_of_within_ten_seconds_and_
         expect(trouble).to_contain_text("redis", timeout=TOLD_MS)
         expect(trouble).to_be_visible()
         shown = object_.goto("/objects/ztf/one")
-        expect(shown.locator(".trouble")).to_contain_text("The light curve is not there")
+        expect(shown.locator(".trouble:visible")).to_contain_text("The light curve is not there")
         expect(shown.locator("#chances canvas")).to_be_visible()  # what was said is in the index
         valkey.start()
         expect(trouble).to_be_hidden(timeout=BACK_MS)
         shown.reload()
         expect(shown.locator("#chances canvas")).to_be_visible()
-        expect(shown.locator(".trouble")).to_have_count(0)
+        expect(shown.locator(".trouble:visible")).to_have_count(0)
         assert live.strangers + object_.strangers == []
