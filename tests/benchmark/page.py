@@ -28,8 +28,8 @@ import psutil
 from broker.web.index import Batch, Index
 from broker.web.places import pixels
 from model.taxonomy import CLASS_IDS
-from tests.benchmark import latency
 from tests.benchmark.flood import flood
+from tests.benchmark.latency import Sender
 from tests.benchmark.machine import machine
 from tests.benchmark.progress import say
 from tests.benchmark.serving import Serving, serving
@@ -221,7 +221,8 @@ def publish(service: Serving, rate: int, seconds: int, objects: int, page: Follo
     values = packets(FAMILY, names, day, service.sent + 1)
     before, began = spent(service, page), time.monotonic()
     service.sent += count
-    latency.paced(service, values, [key(FAMILY, name) for name in names], rate, [0.0] * count)
+    keys = [key(FAMILY, name) for name in names]
+    Sender(service.producer(linger_ms=0)).send(list(zip(values, keys, strict=True)), rate)
     service.samples(LOOK_S)
     if page:
         eventually(lambda: page.read() >= service.sent, READ_S)
