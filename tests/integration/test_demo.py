@@ -42,6 +42,23 @@ def processes_of(folder):
     return found
 
 
+def ended(folder, out, *options, **more):
+    """What a demo has summed up, and printed, that ran to its end with all alerts published."""
+    done = subprocess.run(
+        [*COMMAND, *options, "--json", str(out)],
+        cwd=ROOT,
+        env=environment(folder, **more),
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=280,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    summary = json.loads(out.read_text())
+    assert (summary["published"], summary["dead_letters"], summary["clean"]) == (200, 0, True)
+    return summary, done.stdout
+
+
 def test_a_folder_with_commas_and_accents_leaves_no_data_behind_and_the_shells_servers_are_not_used(tmp_path):
     folder = tmp_path / "é, x"
     folder.mkdir()
@@ -54,41 +71,18 @@ def test_a_folder_with_commas_and_accents_leaves_no_data_behind_and_the_shells_s
         "MISWEEPER_PORT": "tcp://10.0.0.1:9464",
         "LC_ALL": "C",
     }
-    out = tmp_path / "summary.json"
-    done = subprocess.run(
-        [*COMMAND, "--json", str(out)],
-        cwd=ROOT,
-        env=environment(folder, **elsewhere),
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=280,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    summary = json.loads(out.read_text())
-    assert (summary["published"], summary["dead_letters"], summary["clean"]) == (200, 0, True)
+    summary, stdout = ended(folder, tmp_path / "summary.json", **elsewhere)
     assert set(summary["surveys"]) == {"plasticc", "ztf"}
     assert sum(its["published"] for its in summary["surveys"].values()) == 200
-    assert "every offset has one fate" in done.stdout
+    assert "every offset has one fate" in stdout
     assert list(folder.iterdir()) == []
     eventually(lambda: not processes_of(folder))
 
 
 def test_the_packets_of_every_survey_are_answered_in_one_service(tmp_path):
-    folder, out = tmp_path / "tmp", tmp_path / "summary.json"
+    folder = tmp_path / "tmp"
     folder.mkdir()
-    done = subprocess.run(
-        [*COMMAND, "--survey", "all", "--json", str(out)],
-        cwd=ROOT,
-        env=environment(folder),
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=280,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    summary = json.loads(out.read_text())
-    assert (summary["published"], summary["dead_letters"], summary["clean"]) == (200, 0, True)
+    summary, _ = ended(folder, tmp_path / "summary.json", "--survey", "all")
     counted = {name: its["published"] for name, its in summary["surveys"].items()}
     assert set(counted) == {"plasticc", "rubin", "ztf", "elasticc"}
     assert (sum(counted.values()), min(counted.values()) > 0) == (200, True)

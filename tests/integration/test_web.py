@@ -13,32 +13,12 @@ from confluent_kafka import Producer
 from playwright.sync_api import expect
 
 from broker.packets.framings import encode
-from tests.support.browser import Watched, browser
-from tests.support.night import ALERTS, HOSTILE, api, busiest, night_of
+from tests.support.browser import Watched
+from tests.support.night import ALERTS, HOSTILE, api, busiest
 from tests.support.page_process import page_process
 from tests.support.service import eventually
 
 PAGES = ("/", "/lists/newest", "/lists/anomalies", "/lists/risers", "/search?ra=10&dec=10", "/docs", "object")
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with browser() as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def night(kafka, redis_url, tmp_path_factory):
-    with night_of(kafka, redis_url, tmp_path_factory.mktemp("web")) as made:
-        yield made
-
-
-@pytest.fixture
-def watched(chromium, night):
-    page = chromium.new_page(viewport={"width": 1280, "height": 900})
-    made = Watched(page, night.home)
-    yield made
-    page.close()
 
 
 def test_the_live_page_counts_up_without_being_loaded_again(night, watched):

@@ -4,29 +4,8 @@ import pytest
 from playwright.sync_api import expect
 
 from broker.packets.framings import encode
-from tests.support.browser import Watched, browser
-from tests.support.night import api, busiest, night_of
+from tests.support.night import api, busiest
 from tests.support.service import eventually
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with browser() as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def night(kafka, redis_url, tmp_path_factory):
-    with night_of(kafka, redis_url, tmp_path_factory.mktemp("web")) as made:
-        yield made
-
-
-@pytest.fixture
-def watched(chromium, night):
-    page = chromium.new_page(viewport={"width": 1280, "height": 900})
-    made = Watched(page, night.home)
-    yield made
-    page.close()
 
 
 def links(page):

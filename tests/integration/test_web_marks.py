@@ -10,30 +10,10 @@ from playwright.sync_api import expect
 
 from broker.packets.framings import encode
 from broker.replays.ztf import ztf_packets
-from tests.support.browser import Watched, browser
-from tests.support.night import ALERTS, api, busiest, night_of
+from tests.support.browser import Watched
+from tests.support.night import ALERTS, api, busiest
 from tests.support.replayed import curve
 from tests.support.service import eventually
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with browser() as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def night(kafka, redis_url, tmp_path_factory):
-    with night_of(kafka, redis_url, tmp_path_factory.mktemp("web")) as made:
-        yield made
-
-
-@pytest.fixture
-def watched(chromium, night):
-    page = chromium.new_page(viewport={"width": 1280, "height": 900})
-    made = Watched(page, night.home)
-    yield made
-    page.close()
 
 
 def with_few_forced(value):
