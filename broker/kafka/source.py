@@ -101,6 +101,9 @@ class KafkaSource:
             "fetch.min.bytes": 1_000_000,
             "fetch.wait.max.ms": 5,
             "queued.max.messages.kbytes": max(1, max_bytes // 1024),
+            # A partition whose messages fill the queue is fetched again as soon as there is room. By default it is left
+            # alone for a second: a worker of 70 KB packets waited for Kafka for two thirds of its time.
+            "fetch.queue.backoff.ms": 10,
             "enable.partition.eof": False,
             **config,
             "enable.auto.commit": False,

@@ -83,7 +83,7 @@ def bare(kafka: str, messages: int, name: str) -> float:
     """Messages a second of a loop that consumes, produces and commits, timed as the workers are."""
     consumer = Consumer({
         "bootstrap.servers": kafka, "group.id": name, "auto.offset.reset": "earliest", "enable.auto.commit": False,
-        "fetch.min.bytes": 1_000_000, "fetch.wait.max.ms": 10,
+        "fetch.min.bytes": 1_000_000, "fetch.wait.max.ms": 5, "fetch.queue.backoff.ms": 10,
     })  # fmt: skip
     consumer.subscribe(["alerts"])
     producer = Producer({
