@@ -28,7 +28,7 @@ from broker.web.pulse import Pulse
 log = structlog.get_logger(__name__)
 
 READ = 5_000  # messages at once
-WAIT_S = 0.25
+WAIT_S = 0.5
 LOOK_AGAIN_S = 20.0  # for new partitions
 PAUSE_S = 2.0  # after an error
 KEPT_A_SECOND = 2_000  # answers that the index keeps of a flood, beside all anomalies
@@ -83,7 +83,9 @@ class Feed:
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",
                 "isolation.level": "read_committed",
-                "fetch.wait.max.ms": 100,
+                "fetch.min.bytes": 1_000_000,  # a few answers of Kafka a second, not one to each transaction
+                "fetch.wait.max.ms": 250,
+                "fetch.queue.backoff.ms": 10,  # of a flood
                 "error_cb": troubles,
             }
         )

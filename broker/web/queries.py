@@ -139,7 +139,8 @@ def nights(index: sqlite3.Connection, last: int = 28) -> list[Row]:
 def models(index: sqlite3.Connection, last: int = 1_000) -> list[Row]:
     """Which artefacts the latest answers came from."""
     rows: list[Row] = index.execute(
-        "SELECT model, version, priors, count(*) AS answers FROM (SELECT * FROM answers ORDER BY id DESC LIMIT ?)"
+        "SELECT model, version, priors, count(*) AS answers"
+        " FROM (SELECT model, version, priors FROM answers ORDER BY id DESC LIMIT ?)"
         " GROUP BY model, version, priors ORDER BY answers DESC",
         (last,),
     ).fetchall()

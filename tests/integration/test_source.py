@@ -79,6 +79,18 @@ def values(batches):
     return [value for batch in batches for value in batch.values]
 
 
+def test_a_partition_whose_messages_fill_the_clients_queue_is_fetched_again_as_soon_as_there_is_room(
+    make, kafka, topics
+):
+    send(kafka, topics[0], [bytes([n]) * 200_000 for n in range(100)])
+    source = make(max_bytes=400_000)  # the queue is full ten times and more: by default each costs a second
+    first = until(lambda got: got[source], source)[source]
+    began = time.monotonic()
+    rest = until(lambda got: sum(map(len, got[source])) == 100 - sum(map(len, first)), source)[source]
+    assert [value[0] for value in values(first + rest)] == list(range(100))
+    assert time.monotonic() - began < 8
+
+
 def batches_of(source, count):
     return until(lambda got: sum(map(len, got[source])) >= count, source)[source]
 
