@@ -26,18 +26,18 @@ from broker.kafka.batch import Batch, Membership, Place
 from broker.kafka.beginnings import ANSWER_S, Beginnings, committed
 from broker.kafka.cutoff import CutOff
 from broker.kafka.doubts import Doubts
+from broker.kafka.fetching import fetching
 from broker.kafka.times import SETTLE_S
 from broker.kafka.transactions import bounded
 from broker.kafka.troubles import Troubles
 from broker.kafka.unread import Unread
-from broker.patterns import check_pattern, never_input
+from broker.patterns import check_pattern
 
 log = structlog.get_logger(__name__)
 
 MOST_BYTES = 64 * 1024 * 1024
 IN_FLIGHT = 2  # batches that a worker can have written to the store and not committed
 CHUNK = 256  # messages taken from the client at once; what is too much of them waits for the next batch
-STATISTICS_MS = 2_000  # between two looks at where partitions end
 NOT_THERE_YET = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC}  # noqa: SLF001 - librdkafka's names
 
 
@@ -90,28 +90,8 @@ class KafkaSource:
         self._troubles = Troubles()
         self.unread = unread or Unread()
         self._wanted = [check_pattern(topic) for topic in topics]
-        self._config = {
-            "partition.assignment.strategy": "cooperative-sticky",
-            "auto.offset.reset": "error",  # then it is ours to decide
-            "isolation.level": "read_committed",
-            "topic.metadata.refresh.interval.ms": 5_000,  # new topics and partitions are seen within seconds
-            "topic.blacklist": never_input(outputs),
-            # Kafka answers a fetch every few milliseconds with all that has come, not once for each message, which
-            # takes half as much CPU again at 1,000/s and makes no answer earlier.
-            "fetch.min.bytes": 1_000_000,
-            "fetch.wait.max.ms": 5,
-            "queued.max.messages.kbytes": max(1, max_bytes // 1024),
-            # A partition whose messages fill the queue is fetched again as soon as there is room. By default it is left
-            # alone for a second: a worker of 70 KB packets waited for Kafka for two thirds of its time.
-            "fetch.queue.backoff.ms": 10,
-            "enable.partition.eof": False,
-            **config,
-            "enable.auto.commit": False,
-            "enable.auto.offset.store": False,
-            "error_cb": self._troubles,
-            "statistics.interval.ms": STATISTICS_MS,
-            "stats_cb": self.unread.told,
-        }
+        told = {"error_cb": self._troubles, "stats_cb": self.unread.told}
+        self._config = fetching(config, outputs, max_bytes) | told
         self._cut_off = CutOff()
         self._consumer = Consumer(self._config)
         self._beginnings = Beginnings(self._consumer, start, out_of_range, on_out_of_range, on_added)

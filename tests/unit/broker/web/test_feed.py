@@ -93,7 +93,7 @@ def test_strangers_are_left_out_and_passed_by(followed):
 def test_of_a_flood_all_are_counted_and_every_anomaly_and_some_others_are_kept(followed, monkeypatch):
     made, index, pulse = followed
     monkeypatch.setattr(feed, "READ", 400)
-    monkeypatch.setattr(feed, "KEPT_A_SECOND", 160)  # 40 of a read
+    monkeypatch.setattr(feed, "KEPT_A_SECOND", 80)  # 40 of a read
     made._take([Message(classification(anomaly=i % 100 == 3), i) for i in range(400)])
     kept = [r["offset"] for r in rows(index)]
     assert {3, 103, 203, 303} <= set(kept)
