@@ -26,7 +26,7 @@ from broker.config import Settings
 from broker.embedded import EmbeddedKafka, EmbeddedValkey
 from broker.models.promoted import ALL, Named, promote
 from tests.benchmark.serving import SILENT_S, Serving
-from tests.soak.samples import Sample, faults, held, predicted, stretches
+from tests.soak.samples import Sample, by_tenth, faults, held, predicted, stretches
 from tests.soak.stream import Stream
 from tests.support.artefacts import like_shipped
 
@@ -161,6 +161,7 @@ def main(
         "alerts_per_s": round(service.sent / seconds),
         "reloads": soak.reloads,
         "rebalances": 2 * soak.visits,
+        "rss_mib_by_tenth": by_tenth(soak.samples),
         "rss_mib_warm": mib(warm),
         "rss_mib_last": mib(last),
         "descriptors_warm": warm[len(warm) // 2].descriptors,

@@ -57,6 +57,13 @@ def faults(samples: Sequence[Sample], predicted_bytes: float) -> Iterator[str]:
         yield f"Redis holds {redis_bytes / 2**20:,.0f} MiB where {predicted_bytes / 2**20:,.0f} were predicted"
 
 
+def by_tenth(samples: Sequence[Sample]) -> dict[str, list[int]]:
+    """What each worker held [MiB] after each tenth of the run, by what was committed: whether it still grows."""
+    alerts = samples[-1].committed
+    ends = [next(s for s in samples if 10 * s.committed >= n * alerts) for n in range(1, 11)]
+    return {worker: [s.rss_bytes[worker] >> 20 for s in ends] for worker in samples[0].rss_bytes}
+
+
 def predicted(objects: int, alerts: int, models: int) -> float:
     """What Redis holds of so many alerts of objects, each of which every model has a state of [bytes]."""
     return alerts * OBSERVATION_BYTES + objects * (models * STATE_BYTES + OBJECT_BYTES)

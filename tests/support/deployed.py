@@ -11,6 +11,8 @@ from unittest.mock import patch
 
 import typer
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from broker.commands.main import app
 from broker.config import Settings
@@ -63,3 +65,14 @@ def parsed(arguments: Sequence[str]) -> typer.Context:
         command = command.commands[names[-1]]
     context: typer.Context = command.make_context(" ".join(names), rest)
     return context
+
+
+def entries(lock: str) -> dict[str, tuple[str, frozenset[str]]]:
+    """Each pin of a lock with its version and its digests; a name that is pinned by markers stands there with each."""
+    found = {}
+    for entry in re.split(r"^(?=[a-z0-9])", (DEPLOY / lock).read_text(), flags=re.MULTILINE)[1:]:
+        requirement = Requirement(entry.partition(" \\")[0])
+        (version,) = requirement.specifier
+        digests = frozenset(re.findall(r"--hash=sha256:([0-9a-f]{64})", entry))
+        found[f"{canonicalize_name(requirement.name)}=={version.version}"] = (version.version, digests)
+    return found

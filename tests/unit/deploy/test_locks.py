@@ -1,27 +1,15 @@
 """The locks agree: with pyproject.toml, with each other, and with those that install from them."""
 
-import json
 import re
 import tomllib
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.support.deployed import DEPLOY, ROOT, ran, tool
+from tests.support.deployed import DEPLOY, ROOT, entries
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 MAKEFILE = (ROOT / "Makefile").read_text()
-
-
-def entries(lock: str) -> dict[str, tuple[str, frozenset[str]]]:
-    """Each pin of a lock with its version and its digests; a name that is pinned by markers stands there with each."""
-    found = {}
-    for entry in re.split(r"^(?=[a-z0-9])", (DEPLOY / lock).read_text(), flags=re.MULTILINE)[1:]:
-        requirement = Requirement(entry.partition(" \\")[0])
-        (version,) = requirement.specifier
-        digests = frozenset(re.findall(r"--hash=sha256:([0-9a-f]{64})", entry))
-        found[f"{canonicalize_name(requirement.name)}=={version.version}"] = (version.version, digests)
-    return found
 
 
 def names(lock: str) -> set[str]:
@@ -68,18 +56,3 @@ def test_make_lock_renews_every_lock():
     assert "-o $(LOCK)" in MAKEFILE
     for lock in DEPLOY.glob("*.lock"):
         assert lock.name == "requirements.lock" or f"-o deploy/{lock.name}" in MAKEFILE
-
-
-def test_the_bill_of_materials_names_all_that_is_served_with_its_digests(tmp_path):
-    ran("make", "-o", ".venv/.ready", f"BIN={tool('')}", f"DIST={tmp_path}", "sbom")
-    bill = json.loads((tmp_path / "misweeper.cdx.json").read_text())
-    digests = {
-        f"{part['name']}=={part['version']}": (
-            part["version"],
-            frozenset(h["content"] for r in part["externalReferences"] for h in r.get("hashes", [])),
-        )
-        for part in bill["components"]
-    }
-    assert digests == entries("service.lock")
-    assert bill["metadata"]["component"]["name"] == "misweeper"
-    assert bill["metadata"]["component"]["version"] == PROJECT["project"]["version"]

@@ -1,9 +1,5 @@
 """An archive's rows are answered as the service answers them when they come as alerts."""
 
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -20,7 +16,6 @@ from model.artefact import DEFAULT, load
 from model.classifier import Classifier
 from tests.support.alerts import alerts_of, batch_of
 
-ROOT = Path(__file__).parents[4]
 NUMBERS = [*PROBABILITIES, "p99", "anomaly_score"]
 ROUNDING = 1e-5  # what one pass over a curve and steps with stored states may differ by
 OBJECTS = 40
@@ -141,12 +136,3 @@ def test_a_value_that_cannot_be_is_refused_by_its_objects_name(some, classifier,
 def test_a_missing_column_is_named(some, classifier):
     with pytest.raises(StartupError, match="the table has no column 'flux_err'"):
         classified(some.drop(columns="flux_err"), classifier)
-
-
-def test_it_knows_no_kafka_and_no_redis():
-    code = (
-        "import sys, broker.archives.classified, broker.archives.work, broker.archives.parts; "
-        "print({'confluent_kafka', 'redis', 'hiredis'} & set(sys.modules))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True)
-    assert done.stdout.strip() == "set()"

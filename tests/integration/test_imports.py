@@ -1,10 +1,10 @@
-"""What needs no torch does not import it: torch takes seconds, and hundreds of megabytes."""
+"""What needs no torch does not import it: torch takes seconds, and hundreds of megabytes. Nor archives Kafka."""
 
 import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parents[4]
+ROOT = Path(__file__).parents[2]
 HELP = """
 import sys
 import typer
@@ -51,3 +51,11 @@ def test_no_file_of_the_commands_imports_torch():
     """So `check` has said all of Redis and Kafka before the artefact, which takes it; `run` and `demo`'s service do."""
     files = sorted(path.stem for path in (ROOT / "broker" / "commands").glob("[a-z]*.py"))
     assert {line for line in lines(MODULES, *files) if not line.endswith("False")} == set()
+
+
+def test_archives_import_neither_kafkas_client_nor_rediss():
+    code = (
+        "import sys, broker.archives.classified, broker.archives.work, broker.archives.parts; "
+        "print({'confluent_kafka', 'redis', 'hiredis'} & set(sys.modules))"
+    )
+    assert lines(code) == ["set()"]
