@@ -52,7 +52,9 @@ class Serving:
         self.sent = 0
         self.workers: list[Worker] = []
         create_topics(AdminClient({"bootstrap.servers": kafka}), Settings.load(), PARTITIONS, 1)
-        self._group = Consumer({"bootstrap.servers": kafka, "group.id": "misweeper"})
+        # At read_committed Kafka would not say where the group stands while a transaction is open.
+        asks = {"bootstrap.servers": kafka, "group.id": "misweeper", "isolation.level": "read_uncommitted"}
+        self._group = Consumer(asks)
 
     def start(self, count: int) -> None:
         """Start workers; they are not ready yet."""
