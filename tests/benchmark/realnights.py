@@ -15,7 +15,7 @@ from tests.benchmark.serving import Serving, serving
 from tests.benchmark.sizes import Sizes
 from tests.support.service import eventually
 
-NIGHTS = {"rubin": (RubinNights, 1), "ztf": (ZtfNights, 4)}  # for each of `real` objects so many: ZTF's are smaller
+NIGHTS = {"rubin": (RubinNights, 1), "ztf": (ZtfNights, 2)}  # for each of `real` objects so many: ZTF's are smaller
 RUBIN_IDS = '[{"topics": "alerts", "ids": "rubin"}]'
 AT_ONCE = 64  # packets in memory
 COUNTED_S = 30.0  # after a commit, until it is counted too
