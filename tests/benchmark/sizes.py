@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Sizes:
-    """By default what the figures are published with: a quarter of an hour on two cores."""
+    """By default what the figures are published with: half an hour on two cores."""
 
     rounds: int = 20  # of each figure without Kafka
     batch: int = 1024
@@ -17,7 +17,7 @@ class Sizes:
     stored: int = 20_000  # objects, end to end
     points: int = 100  # observations of each
     backlog: int = 10  # alerts of each object
-    real: int = 800  # objects of real packets
+    real: int = 500  # objects of real packets
     nights: int = 8  # packets of each
     repeats: int = 3  # end to end, of a burst, of a latency
     rates: tuple[int, ...] = (8, 100, 1_000, 5_000)  # alerts/s
