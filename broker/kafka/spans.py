@@ -20,6 +20,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-d
 
 from broker.errors import NotYetError, StartupError
 from broker.kafka.batch import Place
+from broker.kafka.fetching import FETCH_AGAIN
 from broker.kafka.message import Message, received
 from broker.patterns import matching
 
@@ -170,6 +171,7 @@ def read(
     consumer = Consumer(
         {
             "fetch.wait.max.ms": 10,
+            **FETCH_AGAIN,
             **config,
             "auto.offset.reset": "earliest",
             "isolation.level": "read_committed",

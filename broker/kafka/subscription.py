@@ -13,6 +13,7 @@ import fastavro
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
 from broker.kafka.batch import Place
+from broker.kafka.fetching import FETCH_AGAIN
 from broker.kafka.troubles import Troubles
 from schemas import catalogue
 
@@ -59,6 +60,7 @@ class Subscription:
         self._troubles = Troubles()
         self._consumer = Consumer(
             {
+                **FETCH_AGAIN,
                 **config,
                 "group.id": f"misweeper-subscription-{uuid.uuid4()}",
                 "auto.offset.reset": start,

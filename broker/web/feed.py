@@ -18,6 +18,7 @@ from broker.config import Settings
 from broker.connections import connect_kafka
 from broker.errors import StartupError
 from broker.kafka import spans
+from broker.kafka.fetching import FETCH_AGAIN
 from broker.kafka.subscription import NOT_OURS, source
 from broker.kafka.times import CUT_OFF_S
 from broker.kafka.troubles import Troubles
@@ -85,7 +86,7 @@ class Feed:
                 "isolation.level": "read_committed",
                 "fetch.min.bytes": 1_000_000,  # a few answers of Kafka a second, not one to each transaction
                 "fetch.wait.max.ms": 250,
-                "fetch.queue.backoff.ms": 10,  # of a flood
+                **FETCH_AGAIN,
                 "error_cb": troubles,
             }
         )
