@@ -24,6 +24,7 @@ from broker.web.lightcurve import LightCurves
 from broker.web.pages import TEMPLATES
 from broker.web.published import Classifications, Place, rows, shown
 from broker.web.shapes import Answer
+from broker.web.tables import COLUMNS
 from broker.web.tallies import Distinct, Latencies
 from broker.web.views import answer
 from model.taxonomy import CLASS_NAMES
@@ -191,7 +192,8 @@ def read(settings: Settings, some: list[Span], expect: Told, advanced: Told) -> 
                 continue
         columns = reader.read(values)
         which = shown(columns).which
-        yield from rows(columns, which.tolist(), [places[i] for i in columns.which[which].tolist()])
+        for row in rows(columns, which.tolist(), [places[i] for i in columns.which[which].tolist()]):
+            yield dict(zip(COLUMNS, row, strict=True))
 
 
 def top(strangest: dict[str, Row]) -> list[tuple[str, Row]]:

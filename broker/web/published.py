@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from json import dumps
-from typing import NamedTuple
+from math import isfinite
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +13,8 @@ from numpy.typing import NDArray
 from broker.packets.readback import ReadBack
 from broker.surveys.columns import Columns
 from broker.surveys.fields import Field, Fields, Kind, Table
-from broker.web.index import Row
 from broker.web.places import pixels
+from broker.web.tables import COLUMNS
 from model.taxonomy import CLASS_IDS, CLASS_NAMES
 
 TEXTS = ("survey", "objectId", "priors", "classifierName", "classifierVersion")
@@ -77,9 +78,7 @@ def probabilities(columns: Columns) -> NDArray[np.float32]:
 def reasons(columns: Columns) -> list[str]:
     """Why each of n messages is flagged, as JSON: names of statistics, and how far each is [deviations]."""
     table = columns.tables["furthest"]
-    names = [text(name) for name in table.values["statistic"].tolist()]
-    far = [known(value) for value in table.values["deviations"].tolist()]
-    pairs = list(zip(names, far, strict=True))
+    pairs = list(zip(texts(table.values["statistic"]), known(table.values["deviations"]), strict=True))
     starts = np.concatenate([[0], table.ends[:-1]]).tolist() if len(table.ends) else []
     return [
         dumps([pair for pair in pairs[a:b] if pair[1] is not None]) if b > a else NONE
@@ -111,7 +110,7 @@ def shown(columns: Columns) -> Shown:
     flags = values["anomaly"][which] > 0
     return Shown(
         which,
-        [text(values["survey"][i]) for i in which.tolist()],
+        texts(values["survey"][which]),
         CLASSES[chances[which].argmax(axis=1)] if len(which) else np.empty(0, np.int64),
         flags,
         np.maximum(0, published - values["ingestTimestamp"][which]) / 1000,
@@ -129,41 +128,43 @@ def nights_of(published_ms: NDArray[np.int64]) -> Counter[str]:
     )
 
 
-def rows(columns: Columns, which: Sequence[int], places: Sequence[Place]) -> list[Row]:
-    """Rows of the index for some of n classifications [k], each with its place [k]."""
-    values, chances, why = columns.values, probabilities(columns), reasons(columns)
-    best = chances.argmax(axis=1) if len(chances) else np.empty(0, np.int64)
+def rows(columns: Columns, which: Sequence[int], places: Sequence[Place]) -> list[tuple[Any, ...]]:
+    """Some of n classifications [k], each with its place [k], as the index is told: COLUMNS each."""
+    chosen = np.asarray(which, np.int64)
+    values = {name: column[chosen] for name, column in columns.values.items()}
+    chances = probabilities(columns)[chosen]
+    best = chances.argmax(axis=1)
+    why = reasons(columns)
     where = np.stack([values["ra"], values["dec"]], axis=1)
-    pixel = pixels(where)
-    return [
-        {
-            "survey": text(values["survey"][i]), "object": text(values["objectId"][i]),
-            "alert": int(values["alertId"][i]), "mjd": float(values["mjd"][i]),
-            "observations": int(values["observations"][i]),
-            "best": CLASS_IDS[best[i]], "probability": float(chances[i, best[i]]),
-            "probabilities": chances[i].tobytes(), "p99": float(values["p99"][i]),
-            "score": float(values["anomalyScore"][i]), "threshold": known(values["anomalyThreshold"][i]),
-            "anomaly": int(values["anomaly"][i] > 0),
-            "nearest": CLASS_NAMES.get(int(values["nearestClass"][i])), "reasons": why[i],
-            "photoz": known(values["photoz"][i]), "quality": text(values["quality"][i]),
-            "priors": text(values["priors"][i]), "model": text(values["classifierName"][i]),
-            "version": text(values["classifierVersion"][i]),
-            "read_ms": int(values["ingestTimestamp"][i]), "published_ms": int(values["publishTimestamp"][i]),
-            "ra": known(where[i, 0]), "dec": known(where[i, 1]), "pixel": int(pixel[i]) if pixel[i] >= 0 else None,
-            **place._asdict(),
-        }
-        for i, place in zip(which, places, strict=True)
-    ]  # fmt: skip
+    said = {
+        "survey": texts(values["survey"]), "object": texts(values["objectId"]),
+        "alert": values["alertId"].tolist(), "mjd": values["mjd"].tolist(),
+        "observations": values["observations"].tolist(),
+        "best": CLASSES[best].tolist(), "probability": chances[np.arange(len(best)), best].tolist(),
+        "probabilities": [row.tobytes() for row in chances], "p99": values["p99"].tolist(),
+        "score": values["anomalyScore"].tolist(), "threshold": known(values["anomalyThreshold"]),
+        "anomaly": (values["anomaly"] > 0).astype(int).tolist(),
+        "nearest": [CLASS_NAMES.get(number) for number in values["nearestClass"].tolist()],
+        "reasons": [why[i] for i in which],
+        "photoz": known(values["photoz"]), "quality": texts(values["quality"]),
+        "priors": texts(values["priors"]), "model": texts(values["classifierName"]),
+        "version": texts(values["classifierVersion"]),
+        "read_ms": values["ingestTimestamp"].tolist(), "published_ms": values["publishTimestamp"].tolist(),
+        "ra": known(values["ra"]), "dec": known(values["dec"]),
+        "pixel": [number if number >= 0 else None for number in pixels(where).tolist()],
+        **{name: [getattr(place, name) for place in places] for name in Place._fields},
+    }  # fmt: skip
+    return list(zip(*(said[name] for name in COLUMNS), strict=True))
 
 
-def text(value: bytes) -> str:
-    """A text, whatever its bytes are."""
-    return value.decode(errors="replace")
+def texts(values: NDArray[np.object_]) -> list[str]:
+    """Texts [k], whatever their bytes are."""
+    return [value.decode(errors="replace") for value in values.tolist()]
 
 
-def known(number: float) -> float | None:
-    """A number, or None for NaN and infinity."""
-    return float(number) if np.isfinite(number) else None
+def known(numbers: NDArray[np.float64]) -> list[float | None]:
+    """Numbers [k], None for NaN and infinity."""
+    return [number if isfinite(number) else None for number in numbers.tolist()]
 
 
 def night_date(ms: int) -> str:

@@ -80,15 +80,27 @@ def within(
 
 
 def newest(index: sqlite3.Connection, wanted: Filters, cursor: str | None, limit: int) -> Page:
-    """Objects by their latest answer, the newest first. Which they are is read from an index alone."""
-    conditions, values = conditions_of(wanted)
-    if cursor:
-        conditions.append("answer < ?")
-        values.append(whole(cursor))
-    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-    some = f"SELECT survey, object FROM objects {where} ORDER BY answer DESC LIMIT ?"  # noqa: S608
-    query = f"SELECT {OBJECT} FROM objects WHERE (survey, object) IN ({some}) ORDER BY answer DESC"  # noqa: S608
+    """Objects by their latest answer, the newest first. Which answers are wanted is read from an index alone."""
+    query, values = newest_of(wanted, whole(cursor) if cursor else None)
     return page(index.execute(query, (*values, limit + 1)).fetchall(), limit, "answer")
+
+
+def newest_of(wanted: Filters, before: int | None) -> tuple[str, list[object]]:
+    """What is asked for them, before an answer, and its values but how many."""
+    some = {
+        "answers.survey = ?": wanted.survey,
+        "answers.best = ?": wanted.best,
+        "answers.probability >= ?": wanted.probability or None,
+        "answers.id < ?": before,
+    }
+    conditions = ["objects.answer = answers.id", *(c for c, v in some.items() if v is not None)]
+    order = "answers_by_time" if wanted.best is None else "answers_by_class"
+    columns = ", ".join(f"objects.{name}" for name in OBJECT.split(", "))
+    query = (
+        f"SELECT {columns} FROM answers INDEXED BY {order} CROSS JOIN objects USING (object, survey)"  # noqa: S608
+        f" WHERE {' AND '.join(conditions)} ORDER BY answers.id DESC LIMIT ?"
+    )
+    return query, [v for v in some.values() if v is not None]
 
 
 def anomalies(index: sqlite3.Connection, since_ms: int, cursor: str | None, limit: int) -> Page:
@@ -116,12 +128,15 @@ def anomalous(index: sqlite3.Connection, since_ms: int, cursor: str | None, limi
 
 
 def answers(index: sqlite3.Connection, survey: str, name: str, limit: int = MOST_ANSWERS) -> list[Row]:
-    """What was said of an object, oldest first; of very many the newest."""
+    """What was said of an object, oldest first; of very many those that came last."""
     rows: list[Row] = index.execute(
-        "SELECT * FROM answers WHERE survey = ? AND object = ? ORDER BY mjd DESC, id DESC LIMIT ?",
+        "WITH RECURSIVE some (number) AS ("
+        " SELECT answer FROM objects WHERE survey = ? AND object = ?"
+        " UNION ALL SELECT before FROM some JOIN answers ON id = number LIMIT ?"
+        ") SELECT answers.* FROM some JOIN answers ON id = number ORDER BY mjd, id",
         (survey, name, limit),
     ).fetchall()
-    return rows[::-1]
+    return rows
 
 
 def alert_of(index: sqlite3.Connection, number: int) -> Row | None:
@@ -159,9 +174,3 @@ def answering(index: sqlite3.Connection, last: int = 2_000) -> dict[str, list[Ro
     for row in rows:
         found.setdefault(f"{row['source_topic']}[{row['source_partition']}]", []).append(row)
     return found
-
-
-def conditions_of(wanted: Filters) -> tuple[list[str], list[object]]:
-    """Filters in SQL."""
-    some = {"survey = ?": wanted.survey, "best = ?": wanted.best, "probability >= ?": wanted.probability or None}
-    return [c for c, v in some.items() if v is not None], [v for v in some.values() if v is not None]

@@ -38,7 +38,7 @@ from tests.benchmark.steady import PREFIX
 from tests.benchmark.visits import Visitor, family_s, first_paint_kb, listening, visited
 from tests.benchmark.way import Way
 from tests.support.page_process import PageProcess, page_process
-from tests.support.said import said
+from tests.support.said import as_told, said
 from tests.support.service import eventually
 
 FAMILY = "p"
@@ -134,10 +134,10 @@ def fill(path: Path, objects: int) -> float:
             said(f"{FAMILY}{i}", i, best=b, ra=ra, dec=dec, pixel=pixel, anomaly=int(i % 100 == 0))
             for i, b, (ra, dec, pixel) in zip(names, best, places, strict=True)
         ]
-        index.write(Batch(told, {}, {}))
+        index.write(Batch(as_told(*told), {}, {}))
     spent = process_time() - began
     for name in range(objects, objects + LOOKED_AT):
-        index.write(Batch([said(f"{FAMILY}{name}", i) for i in range(1, ANSWERS)], {}, {}))
+        index.write(Batch(as_told(*(said(f"{FAMILY}{name}", i) for i in range(1, ANSWERS))), {}, {}))
     index.close()
     return round(1e6 * spent / (objects + LOOKED_AT), 1)
 

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from broker.web.index import Batch, Index
+from broker.web.tables import COLUMNS
 from model.taxonomy import CLASS_IDS
 
 
@@ -70,5 +71,10 @@ def classification(**changes: Any) -> dict[str, Any]:
     return record | changes
 
 
+def as_told(*rows: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """As the index is told."""
+    return [tuple(row[name] for name in COLUMNS) for row in rows]
+
+
 def written(index: Index, *rows: dict[str, Any]) -> None:
-    index.write(Batch(rows, {}, {}))
+    index.write(Batch(as_told(*rows), {}, {}))

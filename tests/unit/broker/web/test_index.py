@@ -3,7 +3,7 @@ import sqlite3
 import pytest
 
 from broker.web.index import OURS, Batch, Index
-from tests.support.said import said, written
+from tests.support.said import as_told, said, written
 
 
 @pytest.fixture
@@ -13,8 +13,8 @@ def path(tmp_path):
 
 def test_what_is_written_is_there_after_a_restart_and_the_feed_goes_on_where_it_was(path):
     index = Index(path)
-    index.write(Batch([said("a")], {("2026-11-25", "c"): 1}, {("c", 0): 7, ("c", 1): 3}))
-    index.write(Batch([said("a", 1)], {("2026-11-25", "c"): 2}, {("c", 0): 8}))
+    index.write(Batch(as_told(said("a")), {("2026-11-25", "c"): 1}, {("c", 0): 7, ("c", 1): 3}))
+    index.write(Batch(as_told(said("a", 1)), {("2026-11-25", "c"): 2}, {("c", 0): 8}))
     index.close()
     again = Index(path)
     assert again.places() == {("c", 0): 8, ("c", 1): 3}
@@ -27,7 +27,7 @@ def test_what_is_written_is_there_after_a_restart_and_the_feed_goes_on_where_it_
 def test_a_batch_that_fails_leaves_nothing(path):
     index = Index(path)
     with pytest.raises(sqlite3.Error):
-        index.write(Batch([said("a"), said("b", mjd=None)], {}, {("c", 0): 7}))
+        index.write(Batch(as_told(said("a"), said("b", mjd=None)), {}, {("c", 0): 7}))
     assert index.places() == {}
     with index.reading() as reading:
         assert reading.execute("SELECT count(*) AS n FROM answers").fetchone() == {"n": 0}

@@ -8,7 +8,7 @@ from broker.web.crew import Crew, Waiting, Worker
 from broker.web.index import Batch
 from broker.web.live import News, account, news
 from broker.web.pulse import Pulse
-from tests.support.said import said, written
+from tests.support.said import as_told, said, written
 from tests.support.webpage import site
 
 
@@ -79,7 +79,7 @@ def test_however_many_listen_the_news_are_made_once_a_while(clock):
 def test_models_and_nights_are_those_of_the_index_as_text(tmp_path):
     with site(tmp_path) as page:
         some = [said("a", version="v1"), said("a", 1, model="<b>\u202e", version="0123456789abcdef")]
-        page.index.write(Batch(some, {("2026-11-25", "c"): 2}, {}))
+        page.index.write(Batch(as_told(*some), {("2026-11-25", "c"): 2}, {}))
         told = account(page.index, Crew())
     assert sorted(told["models"]) == ["<b>\\u202e 0123456789ab, natural priors", "default v1, natural priors"]
     assert told["nights"] == [{"night": "2026-11-25", "topic": "c", "messages": 2}]

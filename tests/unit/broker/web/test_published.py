@@ -7,6 +7,7 @@ import pytest
 from broker.commands.moments import night
 from broker.packets.framings import encode
 from broker.web.published import Classifications, Place, night_date, nights_of, probabilities, rows, shown
+from broker.web.tables import COLUMNS
 from model.taxonomy import CLASS_IDS
 
 PLACE = Place("c", 1, 7, "alerts", 2, 9)
@@ -37,7 +38,7 @@ def classification(version=2, **changes):
 
 def all_rows(columns):
     which = shown(columns).which.tolist()
-    return rows(columns, which, [PLACE] * len(which))
+    return [dict(zip(COLUMNS, row, strict=True)) for row in rows(columns, which, [PLACE] * len(which))]
 
 
 def test_a_classification_becomes_a_row_of_the_index():
