@@ -16,7 +16,7 @@ from broker.web.guard import SEARCHES_A_MINUTE, Guard
 from broker.web.index import Index
 from broker.web.lightcurve import LightCurves
 from broker.web.listeners import Listeners
-from broker.web.live import News, account, news
+from broker.web.live import ANSWERING_S, News, account, artefacts, news
 from broker.web.pulse import Pulse
 from broker.web.reach import Reach
 from broker.web.reasons import Reasons
@@ -39,12 +39,14 @@ class Parts:
     listeners: Listeners = field(default_factory=Listeners)
     reasons: Reasons = field(default_factory=Reasons)
     news: News = field(init=False)
+    artefacts: News = field(init=False)
     reach: Reach = field(init=False)
     risers: Risers = field(init=False)
 
     def __post_init__(self) -> None:
         """What is made of the rest."""
         self.news = News(self._news)
+        self.artefacts = News(lambda: artefacts(self.index), ANSWERING_S)
         self.reach = Reach(self.curves)
         self.risers = Risers(self.index, self.curves)
 
@@ -52,7 +54,7 @@ class Parts:
         crew = self.roll.crew
         troubles = self.feed.trouble or crew.trouble, self.reach.trouble
         told = news(self.pulse, crew, "; ".join(filter(None, troubles)), self.latency_line_s)
-        return told | account(self.index, crew)
+        return told | account(self.index, crew, self.artefacts.latest())
 
 
 def application(

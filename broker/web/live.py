@@ -19,36 +19,46 @@ HOUR_S = 3600
 SPARK_S = 300
 SHOWN = 30  # objects with an anomaly
 EVERY_S = 0.8  # made anew, however many pages listen
+ANSWERING_S = 5.0  # who answers with what, which changes seldom and takes a look at thousands of answers
 
 
 class News:
-    """Made at most about once a second for all who ask; safe to ask from several threads.
+    """Made anew once in a while, however many ask; safe to ask from several threads.
 
     Args:
         make: what is told.
+        every_s: how long it is told before it is made anew.
     """
 
-    def __init__(self, make: Callable[[], dict[str, Any]]) -> None:
+    def __init__(self, make: Callable[[], dict[str, Any]], every_s: float = EVERY_S) -> None:
         self._make = make
+        self._every_s = every_s
         self._lock = threading.Lock()
         self._made: dict[str, Any] = {}
-        self._at = -EVERY_S
+        self._at = -every_s
 
     def latest(self) -> dict[str, Any]:
         """The news, not to be changed."""
         with self._lock:
-            if monotonic() - self._at >= EVERY_S:
+            if monotonic() - self._at >= self._every_s:
                 self._made, self._at = self._make(), monotonic()
             return self._made
 
 
-def account(index: Index, crew: Crew) -> dict[str, Any]:
-    """What the index says: who answers with which model, messages of each night and topic, objects with an anomaly."""
+def artefacts(index: Index) -> dict[str, Any]:
+    """Which artefacts answer, `models`, and which of them each partition of the input, `answering`."""
     with index.reading() as reading:
-        models, nights, answering = queries.models(reading), queries.nights(reading), queries.answering(reading)
+        return {"models": queries.models(reading), "answering": queries.answering(reading)}
+
+
+def account(index: Index, crew: Crew, latest: dict[str, Any]) -> dict[str, Any]:
+    """Who answers with which of the latest artefacts, messages of each night and topic, objects with an anomaly."""
+    answering = latest["answering"]
+    with index.reading() as reading:
+        nights = queries.nights(reading)
         anomalies = queries.anomalous(reading, 0, None, SHOWN).rows
     return {
-        "models": [artefact(one) for one in models],
+        "models": [artefact(one) for one in latest["models"]],
         "workers": [
             {
                 "name": printable(worker.name),

@@ -6,7 +6,7 @@ import pytest
 from broker.web import live, pulse
 from broker.web.crew import Crew, Waiting, Worker
 from broker.web.index import Batch
-from broker.web.live import News, account, news
+from broker.web.live import News, account, artefacts, news
 from broker.web.pulse import Pulse
 from tests.support.said import as_told, said, written
 from tests.support.webpage import site
@@ -49,7 +49,7 @@ def test_what_keeps_the_feed_from_following_is_told_before_what_ails_the_crew_an
 def test_the_objects_with_an_anomaly_are_told_of_once_each_as_text(tmp_path):
     with site(tmp_path) as page:
         written(page.index, *(said("a\u202e", i, anomaly=1, score=4.0 + i % 2) for i in range(4)), said("b", 9))
-        (one,) = account(page.index, Crew())["anomalies"]
+        (one,) = account(page.index, Crew(), artefacts(page.index))["anomalies"]
     assert (one["name"], one["score"], one["highest"], one["alerts"]) == ("plasticc/a\\u202e", 5.0, 5.0, 4)
     assert one["address"] == "/objects/plasticc/a%E2%80%AE"
 
@@ -61,7 +61,10 @@ def test_the_nearest_class_of_an_anomaly_is_the_records_own_and_not_the_most_pro
             said("a", best=90, nearest="TDE", anomaly=1, published_ms=4_000_000_000_000),
             said("b", 1, best=90, anomaly=1, published_ms=4_000_000_000_000),
         )
-        told = {one["name"]: (one["nearest"], one["best"]) for one in account(page.index, Crew())["anomalies"]}
+        told = {
+            one["name"]: (one["nearest"], one["best"])
+            for one in account(page.index, Crew(), artefacts(page.index))["anomalies"]
+        }
         assert told == {"plasticc/a": ("TDE", "SN Ia"), "plasticc/b": ("–", "SN Ia")}
         for path in ("/", "/lists/anomalies"):
             rows = re.findall(r"</th>\s*<td>([^<]+)</td>\s*<td>([^<]+)</td>", page.client.get(path).text)
@@ -76,11 +79,23 @@ def test_however_many_listen_the_news_are_made_once_a_while(clock):
     assert told.latest()["n"] == 2
 
 
+def test_who_answers_is_looked_up_less_often_than_the_news_are_made(clock, tmp_path):
+    with site(tmp_path) as page:
+        parts = page.parts
+        assert parts.news.latest()["models"] == []
+        written(page.index, said("a", version="v1", anomaly=1))
+        clock[0] += 1
+        told = parts.news.latest()
+        assert (told["models"], len(told["anomalies"])) == ([], 1)
+        clock[0] += live.ANSWERING_S
+        assert parts.news.latest()["models"] == ["default v1, natural priors"]
+
+
 def test_models_and_nights_are_those_of_the_index_as_text(tmp_path):
     with site(tmp_path) as page:
         some = [said("a", version="v1"), said("a", 1, model="<b>\u202e", version="0123456789abcdef")]
         page.index.write(Batch(as_told(*some), {("2026-11-25", "c"): 2}, {}))
-        told = account(page.index, Crew())
+        told = account(page.index, Crew(), artefacts(page.index))
     assert sorted(told["models"]) == ["<b>\\u202e 0123456789ab, natural priors", "default v1, natural priors"]
     assert told["nights"] == [{"night": "2026-11-25", "topic": "c", "messages": 2}]
 
@@ -95,7 +110,7 @@ def test_each_worker_has_the_models_of_the_latest_answers_from_its_partitions(tm
             said("y", 2, version="of ztf", survey="ztf", source_partition=1),
             said("z", 3, version="nobody's", source_partition=7),
         )
-        told = account(page.index, crew)["workers"]
+        told = account(page.index, crew, artefacts(page.index))["workers"]
         page.parts.roll._crew = crew
         assert "default new, natural priors; default of ztf, natural priors" in page.client.get("/").text
     assert told == [
