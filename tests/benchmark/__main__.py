@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 
-from tests.benchmark import endtoend, latency, peers, realnights, steady
+from tests.benchmark import devices, endtoend, latency, peers, realnights, steady
 from tests.benchmark.figure import Figure
 from tests.benchmark.machine import machine
 from tests.benchmark.progress import say
@@ -22,6 +22,7 @@ from tests.benchmark.table import show
 
 PARTS: dict[str, Callable[[Sizes], Iterator[Figure]]] = {
     "stages": steady.stages,
+    "devices": devices.devices,
     "lengths": steady.lengths,
     "objects": steady.objects,
     "histories": steady.histories,
