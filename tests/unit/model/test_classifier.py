@@ -7,11 +7,12 @@ import pytest
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from torch.profiler import ProfilerActivity, profile
 
 from model import running, state
 from model.anomaly import TABLE, cell
 from model.artefact import DEFAULT, load
-from model.classifier import FEW, MOST_OBSERVATIONS, Classifier, DeviceError, groups, with_last_detections
+from model.classifier import AT_ONCE, FEW, MOST_OBSERVATIONS, Classifier, DeviceError, groups, with_last_detections
 from model.features import encode
 from model.flag import RELEASE
 from model.runs import Verdicts
@@ -79,7 +80,7 @@ def test_a_verdict_may_be_wanted_anywhere_or_nowhere(classifier, readouts):
     assert some.probabilities.shape == (len(chosen), 14)
     close(some, every.take(chosen))
     for one, other in zip(unpacked(states), unpacked(same), strict=True):
-        assert np.allclose(one, other, rtol=1e-5, atol=ATOL), "a GPU rounds otherwise where more is read out"
+        assert np.allclose(one, other, rtol=1e-5, atol=ATOL, equal_nan=True), "a GPU rounds as it reads out"
 
 
 def test_no_runs_are_no_verdicts(classifier):
@@ -242,6 +243,31 @@ def test_cuda_is_a_gpu_or_an_error_never_a_silent_cpu(artefact):
 
 def test_groups_keep_like_lengths_together_and_memory_bounded():
     lengths = np.array([1, 100, 8, 9, 11, 110, 300, 2])
-    assert [group.tolist() for group in groups(lengths)] == [[0, 7, 2], [3, 4], [1, 5], [6]]
+    assert [group.tolist() for group in groups(lengths, 3)] == [[0, 7, 2], [3, 4], [1, 5], [6]]
+    assert [group.tolist() for group in groups(lengths, 2)] == [[0, 7], [2], [3, 4], [1, 5], [6]]
     many = np.full(1000, 300)
-    assert all(len(group) * 300 <= MOST_OBSERVATIONS for group in groups(many))
+    assert all(len(group) * 300 <= MOST_OBSERVATIONS for group in groups(many, AT_ONCE))
+
+
+@pytest.mark.parametrize("length", [1, 2])
+def test_more_runs_than_a_cpu_takes_at_once_are_each_what_they_are_alone(classifier, length):
+    curves, contexts = [curve(2 * length, seed) for seed in range(2 * AT_ONCE + 1)], context_rows(2 * AT_ONCE + 1)
+    states = np.tile(classifier.start_state, (len(curves), 1))
+    for begun in (0, length):
+        parts = [whole[begun : begun + length] for whole in curves]
+        together, after = classifier.classify(runs_of(classifier.start_state, parts, contexts, states))
+        for i in (0, AT_ONCE - 1, AT_ONCE, 2 * AT_ONCE):
+            one = runs_of(classifier.start_state, parts[i : i + 1], contexts[i : i + 1], states[i : i + 1])
+            close(together.take(np.arange(length * i, length * (i + 1))), classifier.classify(one)[0])
+        states = after
+    for i in (0, AT_ONCE, 2 * AT_ONCE):  # and the states are those of the whole curve
+        whole, _ = classifier.classify(runs_of(classifier.start_state, curves[i : i + 1], contexts[i : i + 1]))
+        close(together.take(np.arange(length * i, length * (i + 1))), whole.take(np.arange(length, 2 * length)))
+
+
+def test_a_full_batch_takes_no_block_of_megabytes_from_pytorch_which_would_be_lost_to_a_heap_for_long(classifier):
+    curves = [curve(1, seed) for seed in range(1_024)]
+    runs = runs_of(classifier.start_state, curves, context_rows(len(curves)))
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as taken:
+        classifier.classify(runs)
+    assert 0 < max(event.self_cpu_memory_usage for event in taken.events()) < 512 * 1024
