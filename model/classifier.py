@@ -32,9 +32,9 @@ from model.taxonomy import CLASSES
 MOST_OBSERVATIONS = 16_384  # padded, in one pass through the network: bounds its memory to some 200 MB
 WINDOW = 256  # observations of a run in one pass: reading out all of them takes the square
 FEW = 8  # observations: runs up to this are taken step by step
-# Runs that a CPU takes a step at once. PyTorch takes its memory by posix_memalign, and glibc seldom finds a freed block
-# fit to be given again so aligned, once something small lies beside it: with 1,024 runs at once, blocks of 2 MB, a
-# worker's heap grew on and on though nothing was lost. A twentieth of a microsecond more a run is what this costs.
+# Runs that a CPU takes a step at once. PyTorch asks for aligned memory, and a block that was freed glibc seldom gives
+# again for that, once something small lies beside it: with blocks of 2 MB, for 1,024 runs at once, a worker's heap
+# grew for hours though nothing was lost. Smaller ones leave little; it costs one to two microseconds a run.
 AT_ONCE = 128
 
 

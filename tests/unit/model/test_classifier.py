@@ -265,7 +265,8 @@ def test_more_runs_than_a_cpu_takes_at_once_are_each_what_they_are_alone(classif
         close(together.take(np.arange(length * i, length * (i + 1))), whole.take(np.arange(length, 2 * length)))
 
 
-def test_a_full_batch_takes_no_block_of_megabytes_from_pytorch_which_would_be_lost_to_a_heap_for_long(classifier):
+def test_a_full_batch_takes_no_block_of_megabytes_from_pytorch_which_would_be_lost_to_a_heap_for_long(artefact):
+    classifier = Classifier(artefact, device="cpu", threads=1)
     curves = [curve(1, seed) for seed in range(1_024)]
     runs = runs_of(classifier.start_state, curves, context_rows(len(curves)))
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as taken:
