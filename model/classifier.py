@@ -107,7 +107,7 @@ class Classifier:
         if len(runs.rows) == len(ends) == len(at):  # as most alerts come: one observation, one verdict
             said, ended = self._one_each(inputs, statistics, states), states
         else:
-            task = Task.of(at, inputs, statistics, starts, ends - starts, states)
+            task = Task(at, inputs, statistics, starts, ends - starts, states, Said.room(len(at), states))
             for group in groups(task.lengths, self._at_once):
                 if task.lengths[group[-1]] <= FEW:
                     self._step(task, group)
@@ -292,19 +292,6 @@ class Task:
     lengths: NDArray[np.int64]  # [B]
     states: Tensor  # [B, state_size]: the network's before the runs, in the end those after
     said: Said  # at what is scored
-
-    @classmethod
-    def of(
-        cls,
-        scored: NDArray[np.int64],
-        inputs: Tensor,
-        statistics: Tensor,
-        starts: NDArray[np.int64],
-        lengths: NDArray[np.int64],
-        states: Tensor,
-    ) -> Self:
-        """With nothing said yet."""
-        return cls(scored, inputs, statistics, starts, lengths, states, Said.room(len(scored), states))
 
 
 def with_last_detections(runs: Runs) -> NDArray[np.bool_]:

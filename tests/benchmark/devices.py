@@ -1,7 +1,6 @@
 """What classifying costs on each device that is here, and how far their answers lie apart; without Kafka and Redis."""
 
-from collections.abc import Callable, Iterator
-from time import perf_counter
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -12,6 +11,7 @@ from model.fingerprint import sample
 from model.runs import Runs, Verdicts
 from tests.benchmark.figure import Figure
 from tests.benchmark.sizes import Sizes
+from tests.benchmark.way import Took
 
 PART = "devices"
 BATCHES = (64, 1_024, 16_384)  # alerts, each the next of an object that is known
@@ -27,29 +27,22 @@ def devices(sizes: Sizes) -> Iterator[Figure]:
     for size in BATCHES:
         runs = next_of(states[:size])
         for name, classifier in classifiers.items():
-            yield costs(f"an alert, {size:,} at once, {name}", lambda c=classifier, r=runs: c.classify(r), size, sizes)
+            yield costs(f"an alert, {size:,} at once, {name}", classifier, runs, sizes)
     for length in LENGTHS:
         runs = whole(classifiers["cpu"].start_state, CURVES, length)
         for name, classifier in classifiers.items():
-            yield costs(
-                f"an observation, curves of {length}, {name}",
-                lambda c=classifier, r=runs: c.classify(r),
-                CURVES * length,
-                sizes,
-            )
+            yield costs(f"an observation, curves of {length}, {name}", classifier, runs, sizes)
         if len(classifiers) > 1:
             yield from apart(length, *(classifier.classify(runs) for classifier in classifiers.values()))
 
 
-def costs(name: str, classify: Callable[[], object], size: int, sizes: Sizes) -> Figure:
-    """Microseconds a verdict or an observation of some work, after it was done once."""
-    classify()
-    values = []
-    for _ in range(sizes.rounds):
-        began = perf_counter()
-        classify()
-        values.append(1e6 * (perf_counter() - began) / size)
-    return Figure.of(PART, name, "us", values)
+def costs(name: str, classifier: Classifier, runs: Runs, sizes: Sizes) -> Figure:
+    """Microseconds an observation of some runs, after they were classified once."""
+    classifier.classify(runs)
+    took = [Took() for _ in range(sizes.rounds)]
+    for one in took:
+        one.timed(PART, len(runs.rows), lambda: classifier.classify(runs))
+    return Figure.of(PART, name, "us", [one.wall_us[PART] for one in took])
 
 
 def apart(length: int, one: tuple[Verdicts, np.ndarray], other: tuple[Verdicts, np.ndarray]) -> Iterator[Figure]:

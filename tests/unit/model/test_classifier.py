@@ -39,12 +39,6 @@ def close(one: Verdicts, other: Verdicts) -> None:
     assert np.array_equal(one.thresholds, other.thresholds)
 
 
-def unpacked(states: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Carry, network's state and flag of states of the artefact that ships."""
-    config = load(DEFAULT).network.config
-    return state.unpack(states, config.layers, config.hidden)
-
-
 @given(st.lists(st.lists(st.integers(1, 2 * FEW + 2), min_size=1, max_size=6), min_size=1, max_size=5))
 @settings(max_examples=30, deadline=None)
 def test_laws_2_and_5_any_split_into_calls_and_any_companions_give_what_the_whole_gives(classifier, splits):
@@ -71,7 +65,7 @@ def test_laws_2_and_5_any_split_into_calls_and_any_companions_give_what_the_whol
 @given(st.sets(st.integers(0, 119)))
 @example({0, 1, 2, 40})  # leaves a flag in doubt
 @settings(max_examples=30, deadline=None)
-def test_a_verdict_may_be_wanted_anywhere_or_nowhere(classifier, readouts):
+def test_a_verdict_may_be_wanted_anywhere_or_nowhere(artefact, classifier, readouts):
     curves = [curve(n, seed=n) for n in (1, 1, 2, 9, 8, 40, 41, 18)]
     runs = runs_of(classifier.start_state, curves, context_rows(len(curves)))
     chosen = np.array(sorted(readouts), dtype=np.int64)
@@ -79,7 +73,10 @@ def test_a_verdict_may_be_wanted_anywhere_or_nowhere(classifier, readouts):
     some, same = classifier.classify(runs._replace(readouts=chosen))
     assert some.probabilities.shape == (len(chosen), 14)
     close(some, every.take(chosen))
-    for one, other in zip(unpacked(states), unpacked(same), strict=True):
+    if classifier.device.type == "cpu":
+        assert np.array_equal(states, same)
+    sizes = artefact.network.config.layers, artefact.network.config.hidden
+    for one, other in zip(state.unpack(states, *sizes), state.unpack(same, *sizes), strict=True):
         assert np.allclose(one, other, rtol=1e-5, atol=ATOL, equal_nan=True), "a GPU rounds as it reads out"
 
 
