@@ -22,6 +22,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Message as KafkaMessage
 
 from broker.errors import TransientError
+from broker.kafka import cutoff
 from broker.kafka.batch import Batch, Membership, Place
 from broker.kafka.beginnings import ANSWER_S, Beginnings, committed
 from broker.kafka.cutoff import CutOff
@@ -92,7 +93,7 @@ class KafkaSource:
         self._wanted = [check_pattern(topic) for topic in topics]
         told = {"error_cb": self._troubles, "stats_cb": self.unread.told}
         self._config = fetching(config, outputs, max_bytes) | told
-        self._cut_off = CutOff()
+        self._cut_off = CutOff(lambda: cutoff.answers(self._config))
         self._consumer = Consumer(self._config)
         self._beginnings = Beginnings(self._consumer, start, out_of_range, on_out_of_range, on_added)
         self._join()

@@ -18,5 +18,5 @@ TRANSACTION_S = 10.0  # how long a killed worker holds its readers up
 GIVE_UP_S = 30.0  # of each phase of a commit; then the source is polled before the next try
 FENCED_AGAIN_S = 60.0  # so soon it is another worker of this name; else a transaction took longer than it may
 MAX_POLL_S = 300.0  # after so long without a poll the group expels a worker
-CUT_OFF_S = 30.0  # without any answer: then a new client tries
+CUT_OFF_S = 15.0  # without an answer, though Kafka answers others: then a new client tries
 LONGEST_CUT_OFF_S = 600.0

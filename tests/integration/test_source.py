@@ -272,7 +272,9 @@ def test_the_outputs_are_never_input(kafka, topics, topic_prefix, make):
     assert {topic for topic, _ in source.held} == {topics[0]}
 
 
-def test_a_client_that_reaches_no_server_is_replaced_and_its_successor_reads_on(monkeypatch):
+@pytest.fixture
+def restarted(monkeypatch):
+    """A Kafka of its own, a source of its topic with one message read, and the source's clients."""
     monkeypatch.setattr(cutoff, "CUT_OFF_S", 2.0)
     with EmbeddedKafka() as server:
         servers = server.bootstrap_servers
@@ -283,13 +285,31 @@ def test_a_client_that_reaches_no_server_is_replaced_and_its_successor_reads_on(
         try:
             send(servers, topic, [b"before"])
             batches_of(source, 1)
-            server.kill()
-            until(lambda _: len(made) > 1, source, seconds=60)
-            server.start()
-            send(servers, topic, [b"after"])
-            assert values(batches_of(source, 2)) == [b"before", b"after"]  # what is not committed is read again
+            yield server, source, topic, made
         finally:
             source.close()
+
+
+def reads_on(server, source, topic):
+    server.start()
+    send(server.bootstrap_servers, topic, [b"after"])
+    return values(batches_of(source, 2)) == [b"before", b"after"]  # what is not committed is read again
+
+
+def test_a_client_that_reaches_no_server_where_others_do_is_replaced_and_its_successor_reads_on(restarted, monkeypatch):
+    server, source, topic, made = restarted
+    monkeypatch.setattr(cutoff, "answers", lambda _: True)
+    server.kill()
+    until(lambda _: len(made) > 1, source, seconds=60)
+    assert reads_on(server, source, topic)
+
+
+def test_no_client_is_replaced_while_kafka_is_away_for_all(restarted):
+    server, source, topic, made = restarted
+    server.kill()
+    for_a_while(8.0, source)
+    assert len(made) == 1
+    assert reads_on(server, source, topic)
 
 
 def test_what_is_unread_is_told_and_the_mark_behind_a_transaction_is_none_of_it(kafka, topics, make, topic_prefix):

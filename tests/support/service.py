@@ -163,11 +163,14 @@ class Service:
                 fates = len(found["classifications"]) + len(found["dead-letters"])
                 if fates >= count and until is None:
                     until = time.monotonic() + linger_s
-                logs = "\n".join(w.log()[-1500:] for w in self.workers)
-                assert time.monotonic() < deadline, f"{fates} of {count} within {seconds} s\n{logs}"
+                assert time.monotonic() < deadline, f"{fates} of {count} within {seconds} s\n{self.logs()}"
         finally:
             subscription.close()
         return found
+
+    def logs(self) -> str:
+        """The ends of all workers' logs, for whoever reads why a test failed."""
+        return "\n".join(worker.log()[-8_000:] for worker in self.workers)
 
     def close(self) -> None:
         for worker in self.workers:

@@ -24,6 +24,16 @@ def test_the_first_error_is_told_and_not_what_follows_from_it():
     assert troubles.told(TIMED_OUT) == troubles.told("did not return") == RESOLVE.str()
 
 
+def test_an_error_of_long_ago_is_told_beside_what_is_wrong_now(monkeypatch):
+    now = 0.0
+    monkeypatch.setattr("broker.kafka.troubles.monotonic", lambda: now)
+    troubles = Troubles()
+    troubles(RESOLVE)
+    now = 20.0
+    assert troubles.told(TIMED_OUT) == "Local: Timed out; at first: Failed to resolve 'kafka:9092'"
+    assert troubles.told("did not return") == "did not return; at first: Failed to resolve 'kafka:9092'"
+
+
 def test_what_kafka_itself_answers_is_told_as_it_is():
     troubles = Troubles()
     troubles(RESOLVE)
