@@ -6,9 +6,8 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException
 
+from broker.kafka.beginnings import ANSWER_S
 from broker.kafka.times import CUT_OFF_S, LONGEST_CUT_OFF_S
-
-ANSWER_S = 1.0  # how long Kafka may take to answer a new client
 
 # No server answers, as far as the client can tell.
 UNREACHED = {KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._ALL_BROKERS_DOWN}  # noqa: SLF001 - librdkafka's names
