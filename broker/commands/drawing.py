@@ -1,6 +1,7 @@
 """An object's light curve in a terminal: a letter a detection, a point elsewhere, and what its classes are."""
 
 from collections.abc import Iterator
+from itertools import groupby
 from zlib import crc32
 
 import numpy as np
@@ -72,9 +73,9 @@ def plot(curve: NDArray[np.void], columns: int) -> Iterator[Text]:
     for row in range(ROWS - 1, -1, -1):
         value = low + (high - low) * row / (ROWS - 1)
         line = Text(f"{value:>10.4g} │" if row in (0, ROWS - 1, zero) else " " * 11 + "│")
-        for column in range(columns):
-            sign, style = grid.get((row, column), ("┄" if row == zero else " ", "dim"))
-            line.append(sign, style)
+        empty = "┄" if row == zero else " ", "dim"
+        for (sign, style), run in groupby(grid.get((row, column), empty) for column in range(columns)):
+            line.append(sign * len(list(run)), style)
         yield line
     yield Text(" " * 11 + "└" + "─" * columns)
     left, right = f"MJD {times.min():.1f}", f"{times.max():.1f}"

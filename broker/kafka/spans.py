@@ -116,12 +116,22 @@ def committed(config: dict[str, Any], places: Collection[Place]) -> dict[Place, 
     """
     if not places:
         return {}
-    consumer = Consumer({"log_level": 0, **config, "isolation.level": "read_committed"})
+    consumer = asker(config)
     try:
-        with answering():
-            found = positions(consumer, [TopicPartition(*place) for place in places])
+        return standing(consumer, places)
     finally:
         consumer.close()
+
+
+def asker(config: dict[str, Any]) -> Consumer:
+    """A consumer that never joins its group, for whoever asks again and again where that stands."""
+    return Consumer({"log_level": 0, **config, "isolation.level": "read_committed"})
+
+
+def standing(consumer: Consumer, places: Collection[Place]) -> dict[Place, int]:
+    """As `committed`, asked by such a consumer."""
+    with answering():
+        found = positions(consumer, [TopicPartition(*place) for place in places])
     return {(p.topic, p.partition): p.offset for p in found if p.offset >= 0}
 
 

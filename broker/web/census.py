@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 
-from confluent_kafka import KafkaException
+from confluent_kafka import Consumer, KafkaException
 from confluent_kafka.admin import AdminClient
 
 from broker.config import Settings
@@ -29,21 +29,21 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the page, which ends this one
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     settings = Settings.load()
-    admin: AdminClient | None = None
+    clients: tuple[AdminClient, Consumer] | None = None  # kept: two new ones take more than what they are asked
     waits = Waits()
     while True:
         try:
-            admin = admin or connect_kafka(settings)
-            crew = counted(admin, settings, waits)
+            clients = clients or (connect_kafka(settings), spans.asker(settings.kafka.consumer()))
+            crew = counted(*clients, settings, waits)
         except (KafkaException, StartupError) as error:
             why = error.args[0]
-            admin, crew = None, Crew(trouble=f"Kafka: {why.str()}" if isinstance(error, KafkaException) else str(why))
+            clients, crew = None, Crew(trouble=f"Kafka: {why.str()}" if isinstance(error, KafkaException) else str(why))
         sys.stdout.write(crew.line() + "\n")
         sys.stdout.flush()
         time.sleep(EVERY_S)
 
 
-def counted(admin: AdminClient, settings: Settings, waits: Waits) -> Crew:
+def counted(admin: AdminClient, asker: Consumer, settings: Settings, waits: Waits) -> Crew:
     """Who is there, and what waits. Raises KafkaException; may end the process."""
     group = settings.kafka.group_id
     told = admin.describe_consumer_groups([group], request_timeout=ANSWER_S)[group].result()
@@ -56,7 +56,7 @@ def counted(admin: AdminClient, settings: Settings, waits: Waits) -> Crew:
         for member in told.members
     )
     places = spans.partitions(admin, settings.kafka.topics, settings.outputs.topics)
-    ends, done = spans.newest(admin, places), spans.committed(settings.kafka.consumer(), places)
+    ends, done = spans.newest(admin, places), spans.standing(asker, places)
     oldest = spans.oldest(admin, [place for place in places if place not in done])
     stands = {f"{t}[{p}]": done.get((t, p), oldest.get((t, p), 0)) for t, p in places}
     reach = {f"{t}[{p}]": ends[t, p] for t, p in places}

@@ -32,6 +32,7 @@ READ = 5_000  # messages at once
 WAIT_S = 0.5
 LOOK_AGAIN_S = 20.0  # for new partitions
 PAUSE_S = 2.0  # after an error
+REST_S, FEW = 0.5, READ // 4  # after a read of few messages: what a batch costs beside them is spent half as often
 KEPT_A_SECOND = 2_000  # answers that the index keeps of a flood, beside all anomalies
 
 
@@ -103,6 +104,8 @@ class Feed:
                     troubles.over()
                     heard = monotonic()
                     self._take(messages)
+                    if len(messages) < FEW:
+                        self._stop.wait(REST_S)
                 elif troubles and monotonic() - heard > CUT_OFF_S:  # it may never connect again: another one may
                     raise StartupError(self.trouble)
         finally:

@@ -2,7 +2,8 @@
 
 Every classification is counted, also where the index keeps only some of them. It counts in the second when it was
 published, not when it was read: what a page that starts, or was cut off, reads of long ago is none of the last hour's.
-A second has a few counters, so an hour takes the same memory whatever comes.
+A second has a few counters, so an hour takes the same memory whatever comes. So has a minute, the sum of its seconds:
+the page asks each second for the last hour, and 3,600 seconds took longer to add than all else that it says.
 """
 
 import threading
@@ -16,24 +17,34 @@ from numpy.typing import NDArray
 
 LATENCIES_S = np.geomspace(0.005, 120.0, 48)  # edges of the histogram
 REMEMBERED_S = 3600
+MINUTE_S = 60
 STILL_COMING_S = 2  # what was published in the last seconds may not have been read yet: rates are of those before
 
 
 @dataclass(slots=True)
-class Second:
-    """What was published in one second."""
+class Counts:
+    """What was published in one second, or in some."""
 
     alerts: int = 0
     anomalies: int = 0
     classes: Counter[tuple[str, int]] = field(default_factory=Counter)  # survey and class
     latencies: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(LATENCIES_S) + 1, np.int64))
 
+    def add(self, other: "Counts") -> None:
+        """Count what another has counted."""
+        self.alerts += other.alerts
+        self.anomalies += other.anomalies
+        self.classes.update(other.classes)
+        self.latencies += other.latencies
+
 
 class Pulse:
     """The last hour, a second each; safe to ask from another thread."""
 
     def __init__(self) -> None:
-        self._seconds: dict[int, Second] = {}  # by time [s since 1970]
+        self._seconds: dict[int, Counts] = {}  # by time [s since 1970]
+        self._minutes: dict[int, Counts] = {}  # by the time when they begin [s since 1970]
+        self._since = 0  # the first second that is remembered [s since 1970]
         self._lock = threading.Lock()
         self.total = 0  # whenever it was published
 
@@ -56,24 +67,31 @@ class Pulse:
             self.total += len(surveys)
             for when in np.unique(at[at > now - REMEMBERED_S]).tolist():
                 which = np.flatnonzero(at == when)
-                second = self._seconds.setdefault(when, Second())
-                second.alerts += len(which)
-                second.anomalies += int(anomaly[which].sum())
-                second.classes.update((surveys[i], int(best[i])) for i in which.tolist())
-                second.latencies += np.bincount(bins[which], minlength=len(LATENCIES_S) + 1)
-            for when in [when for when in self._seconds if when <= now - REMEMBERED_S]:
-                del self._seconds[when]
+                counted = Counts(
+                    len(which),
+                    int(anomaly[which].sum()),
+                    Counter((surveys[i], int(best[i])) for i in which.tolist()),
+                    np.bincount(bins[which], minlength=len(LATENCIES_S) + 1),
+                )
+                self._seconds.setdefault(when, Counts()).add(counted)
+                self._minutes.setdefault(when - when % MINUTE_S, Counts()).add(counted)
+            self._since = now - REMEMBERED_S + 1
+            for kept, length in ((self._seconds, 1), (self._minutes, MINUTE_S)):
+                for when in [when for when in kept if when + length <= self._since]:
+                    del kept[when]
 
     def last(self, seconds: int) -> "Beats":
         """The sum of some seconds, the latest that are whole."""
         until = int(time()) - STILL_COMING_S
+        found = Counts()
         with self._lock:
-            some = [second for at, second in self._seconds.items() if until - seconds <= at < until]
-        classes: Counter[tuple[str, int]] = Counter()
-        for second in some:
-            classes.update(second.classes)
-        latencies = sum((second.latencies for second in some), np.zeros(len(LATENCIES_S) + 1, np.int64))
-        return Beats(seconds, sum(s.alerts for s in some), sum(s.anomalies for s in some), classes, latencies)
+            at = max(until - seconds, self._since)
+            while at < until:
+                whole = at % MINUTE_S == 0 and at + MINUTE_S <= until
+                if counted := (self._minutes if whole else self._seconds).get(at):
+                    found.add(counted)
+                at += MINUTE_S if whole else 1
+        return Beats(seconds, found.alerts, found.anomalies, found.classes, found.latencies)
 
     def rates(self, seconds: int) -> list[int]:
         """Alerts in each of the last seconds, oldest first; the last of them are still coming."""

@@ -125,8 +125,9 @@ def rubin_record(
     }
 
 
-def real_packets(survey: str) -> list[Packet]:
-    """All of a survey; a container of several gives several."""
+@cache
+def real_packets(survey: str) -> tuple[Packet, ...]:
+    """All of a survey, read once: not to be changed. A container of several gives several."""
     found = []
     for path in packets(survey):
         value = path.read_bytes()
@@ -139,7 +140,7 @@ def real_packets(survey: str) -> list[Packet]:
         schema = reader.writer_schema
         for i, record in enumerate(reader):
             found.append(Packet(f"{path.stem}[{i}]", schema, body_of(schema, record), record))
-    return found
+    return tuple(found)
 
 
 def adapt(survey: str, schema: Any, bodies: Sequence[bytes], sent_ms: int = 0) -> Adapted:

@@ -65,3 +65,17 @@ def test_a_clock_that_is_ahead_counts_as_now(clock):
     beat(made, 3, ago_s=-500)
     clock[0] += 1 + pulse.STILL_COMING_S
     assert made.last(5).alerts == 3
+
+
+def test_any_seconds_are_the_sum_of_theirs_wherever_minutes_begin_and_whenever_they_were_read(clock):
+    clock[0] = 1_000_000.0
+    made, counts = Pulse(), {}
+    for ago_s in [*range(200, 0, -1), 170, 121, 3]:
+        beat(made, ago_s, 0.02, ago_s)
+        counts[1_000_000 - ago_s] = counts.get(1_000_000 - ago_s, 0) + ago_s
+    for clock[0] in range(1_000_000, 1_000_062):
+        for seconds in (1, 5, 59, 60, 61, 119, 180, 300):
+            until = int(clock[0]) - pulse.STILL_COMING_S
+            wanted = sum(count for at, count in counts.items() if until - seconds <= at < until)
+            last = made.last(seconds)
+            assert (last.alerts, last.classes["ztf", 90], last.latencies.sum()) == (wanted,) * 3

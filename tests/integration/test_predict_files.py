@@ -21,7 +21,7 @@ from training import cli
 from training.files import DataError
 from training.predict import COLUMNS
 
-EXAMPLE = Path(__file__).parents[3] / "broker" / "examples" / "plasticc_heldout.parquet"
+EXAMPLE = Path(__file__).parents[2] / "broker" / "examples" / "plasticc_heldout.parquet"
 OBJECTS = 6
 Tables = tuple[pd.DataFrame, pd.DataFrame]
 
