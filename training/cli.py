@@ -28,14 +28,13 @@ from training.fit import finish, fit_fold, split_name
 from training.holdout import holdout as heldout
 from training.holdout import write
 from training.judge import judge, of_objects
-from training.options import ArtefactFolder, Data, Fold, Threads, test_set, training_set
+from training.options import ArtefactFolder, Data, Fold, Threads, known_view, test_set, training_set
 from training.predict import predict as classify
 from training.recipe import SHIPPED, RecipeError
 from training.recipe import load as load_recipe
 from training.skies import read_skies
-from training.views import VIEWS, viewed
+from training.views import VIEW_SEED, viewed
 
-VIEW_SEED = 0  # of the view that the test part is shown by
 EXTRA = ("lightgbm", "matplotlib")  # of the extra `train`, for the commands `anchor` and `plots` alone
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 app.command()(comparing.folds)
@@ -196,8 +195,7 @@ def evaluate(
 
 def seen_by(view: str, artefact: Path, json_file: Path | None, data: Path | None) -> None:
     """The figures of an artefact on its test part as a survey's packets would show it, and its flags by age."""
-    if view not in VIEWS:
-        raise DataError(f"there is no view {view}; choose {', '.join(VIEWS)}")
+    known_view(view)
     loaded = load(artefact)
     if json_file is not None and str(json_file) != "-":
         tried(json_file, artefact / MANIFEST, artefact / WEIGHTS)

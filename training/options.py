@@ -9,6 +9,7 @@ from training import fetch as source
 from training import splits
 from training.dataset import UNKNOWN, Objects, read
 from training.files import DataError
+from training.views import VIEWS
 
 Data = Annotated[Path | None, typer.Option(help="Folder with PLAsTiCC's files; by default where `fetch` puts them.")]
 Fold = Annotated[int, typer.Option(min=0, max=splits.FOLDS - 1, help="Which fifth of the objects is only tested on.")]
@@ -30,6 +31,13 @@ def test_set(data: Path | None) -> Objects | None:
     if not (folder / source.SHIFT_CURVES).is_file():
         return None
     return labelled(folder / source.SHIFT_CURVES, folder / source.SHIFT_METADATA, "true_target")
+
+
+def known_view(name: str) -> str:
+    """The same name. Raises DataError where no view has it."""
+    if name not in VIEWS:
+        raise DataError(f"there is no view {name}; choose {', '.join(VIEWS)}")
+    return name
 
 
 def labelled(curves: Path, metadata: Path, label: str) -> Objects:

@@ -79,6 +79,7 @@ def ztf_matched(curve: NDArray[np.void], context: np.void, rng: np.random.Genera
     return as_ztf(curve, context, rng)
 
 
+VIEW_SEED = 0  # of the views that test parts are shown by
 MATCHED = "-matched"  # how the name ends of a view with a cross-match
 VIEWS: dict[str, View] = {
     "plasticc": plasticc,

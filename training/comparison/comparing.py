@@ -12,7 +12,7 @@ from training import splits, tables
 from training.card import standing
 from training.card import write as write_card
 from training.comparison import results
-from training.comparison.folds import gather
+from training.comparison.folds import gather, pooled
 from training.comparison.leaveout import LEFT_OUT, shortened
 from training.comparison.leaveout import leave_out as without
 from training.console import bar, console, epochs, print_figures, print_table
@@ -20,7 +20,7 @@ from training.evaluate import figures as figures_of
 from training.evaluate import rounded, set_threads
 from training.files import replacing, tried
 from training.fit import split_name
-from training.options import ArtefactFolder, Data, Fold, Threads, training_set
+from training.options import ArtefactFolder, Data, Fold, Threads, known_view, training_set
 from training.recipe import SHIPPED, Recipe
 from training.skies import read_skies
 from training.views import MATCHED, VIEWS, viewed
@@ -30,11 +30,21 @@ def folds(
     recipe: Annotated[str, typer.Option(help="Name of the recipe that was fitted on every fold.")] = SHIPPED,
     artefact: ArtefactFolder = DEFAULT,
     runs: Annotated[Path, typer.Option(help="Folder in which `fit` ran.")] = Path("runs"),
+    view: Annotated[
+        str | None,
+        typer.Option("--view", help="Print the figures of all folds' test objects together, seen so; keep nothing."),
+    ] = None,
+    data: Data = None,
 ) -> None:
     """Gather the figures of all five folds of a recipe beside an artefact, for `evaluate --folds 5`.
 
     Example: misweeper-train folds --recipe views --runs runs
+
+    Example: misweeper-train folds --recipe views --runs runs --view rubin
     """
+    if view:
+        print_figures(pooled(runs, recipe, training_set(data), known_view(view)))
+        return
     gather(runs, recipe, artefact)
     print_table(tables.comparison(artefact), "Beside others")
 

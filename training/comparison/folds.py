@@ -1,11 +1,18 @@
 """The recipe over all folds: what each artefact found on its own test part, beside the artefact that is shipped."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from model.artefact import MANIFEST
+import numpy as np
+
+from model.artefact import MANIFEST, load
 from training.comparison import results
-from training.splits import FOLDS
+from training.dataset import Objects
+from training.evaluate import figures, predict
+from training.splits import FOLDS, SEED, fold
+from training.views import VIEW_SEED, viewed
 
 
 class FoldsError(ValueError):
@@ -18,12 +25,8 @@ def gather(runs: Path, recipe: str, folder: Path) -> None:
     Raises:
         FoldsError: a fold has not been fitted, or by another recipe or on other data than the rest.
     """
-    kept = {}
-    for k in range(FOLDS):
-        path = runs / f"{recipe}-fold{k}" / "artefact" / MANIFEST
-        if not path.is_file():
-            raise FoldsError(f"{path} is not there; run `misweeper-train fit --recipe {recipe} --fold {k}`")
-        kept[str(k)] = json.loads(path.read_text(encoding="utf-8"))
+    manifests = [(path / MANIFEST).read_text(encoding="utf-8") for path in artefacts(runs, recipe)]
+    kept = {str(k): json.loads(manifest) for k, manifest in enumerate(manifests)}
     records = {k: manifest["record"] for k, manifest in kept.items()}
     if any((r["recipe"], r["data"]) != (records["0"]["recipe"], records["0"]["data"]) for r in records.values()):
         raise FoldsError(f"the folds of {recipe} in {runs} are of different recipes or data; fit them again")
@@ -40,3 +43,33 @@ def gather(runs: Path, recipe: str, folder: Path) -> None:
         for k, record in records.items()
     }
     results.write(folder, results.FOLDS, folds)
+
+
+def pooled(runs: Path, recipe: str, objects: Objects, view: str) -> dict[str, Any]:
+    """The figures of all objects [N] as a view shows them, each answered by the fold's network that never saw it.
+
+    A calibration error is never below what chance makes of so few objects as one fold tests, some .03; of all of them
+    together it is a third of that.
+
+    Raises:
+        FoldsError: a fold has not been fitted.
+    """
+    folders = artefacts(runs, recipe)
+    tested = [objects.take(fold(objects.ids, objects.labels, SEED, k).test) for k in range(FOLDS)]
+    parts = [viewed(part, view, VIEW_SEED) for part in tested]
+    answers = [predict(load(folder), part) for folder, part in zip(folders, parts, strict=True)]
+    balanced, natural = (np.concatenate([answer[which] for answer in answers]) for which in (0, 1))
+    labels, contexts = (np.concatenate([getattr(part, name) for part in parts]) for name in ("labels", "contexts"))
+    together = replace(objects, labels=labels, contexts=contexts)
+    return figures(balanced, natural, together, f"PLAsTiCC training set, the test parts of {FOLDS} folds, view {view}")
+
+
+def artefacts(runs: Path, recipe: str) -> list[Path]:
+    """The folder of each fold's artefact, by fold. Raises FoldsError."""
+    folders = [runs / f"{recipe}-fold{k}" / "artefact" for k in range(FOLDS)]
+    for k, folder in enumerate(folders):
+        if not (folder / MANIFEST).is_file():
+            raise FoldsError(
+                f"{folder / MANIFEST} is not there; run `misweeper-train fit --recipe {recipe} --fold {k}`"
+            )
+    return folders

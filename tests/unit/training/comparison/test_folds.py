@@ -1,11 +1,20 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from model.artefact import MANIFEST
+from model.artefact import MANIFEST, Artefact, save
+from tests.support.artefacts import untrained
+from tests.support.plasticc import objects
+from training import splits
+from training.comparison import folds
 from training.comparison.folds import FoldsError, gather
 from training.comparison.results import FOLDS as FILE
+from training.dataset import Objects
+from training.evaluate import figures, predict
 from training.splits import FOLDS
 
 
@@ -42,3 +51,24 @@ def test_folds_of_different_recipes_are_not_mixed(tmp_path: Path) -> None:
         fitted(tmp_path, k, setting=k // 4)
     with pytest.raises(FoldsError, match="different recipes"):
         gather(tmp_path, "small", tmp_path / "out")
+
+
+def test_all_folds_test_objects_are_answered_together_each_once_by_the_network_that_never_saw_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everything, asked = objects(), []
+    for k in range(FOLDS):
+        save(tmp_path / f"small-fold{k}" / "artefact", replace(untrained(), name=f"small-fold{k}"))
+
+    def predicted(artefact: Artefact, part: Objects) -> tuple[NDArray[np.float32], ...]:
+        asked.append((artefact.name, part.ids.tolist()))
+        return predict(artefact, part)
+
+    monkeypatch.setattr(folds, "predict", predicted)
+    found = folds.pooled(tmp_path, "small", everything, "plasticc")
+    assert found["objects"] == len(everything) == sum(len(ids) for _, ids in asked)
+    for k, (name, ids) in enumerate(asked):
+        assert name == f"small-fold{k}"
+        assert ids == everything.ids[splits.fold(everything.ids, everything.labels, splits.SEED, k).test].tolist()
+    own = figures(*predict(untrained(), everything)[:2], everything, "")
+    assert found["wll"] == pytest.approx(own["wll"], rel=1e-5)  # the five are one network
