@@ -115,7 +115,7 @@ def entries_are_damaged(day: Day) -> None:
         name = key[key.index(b"{") + 1 : key.rindex(b"}")]
         found = insist(lambda key=key: day.redis.lindex(key, -1))
         other = insist(lambda: day.redis.lindex(rng.choice(keys), 0)) or b""
-        if found is None:
+        if not found:  # nothing is there, or what an earlier fault has put there
             continue
         bad = rng.choice([rng.randbytes(41), rng.randbytes(rng.randrange(80)), b"text", found[:-1], flipped(found, rng),
                           not_finite(found, name), other if rng.choice(keys) != key else b""])  # fmt: skip
