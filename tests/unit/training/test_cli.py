@@ -1,27 +1,26 @@
 import json
 import shutil
 import sys
-import tomllib
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 import training
 from model.artefact import load, save
 from tests.support.artefacts import untrained
 from tests.support.plasticc import tables as tables_of
 from tests.support.plasticc import write
-from tests.support.skies import write_sky
+from tests.support.training_runs import fitted as fitted_in
+from tests.support.training_runs import invoke, tiny_recipes, training_data
 from training import cli, comparison, recipe, tables
-from training.comparison import anchor, paper
-from training.fetch import TRAIN_CURVES, TRAIN_METADATA
+from training.comparison import anchor
+from training.fetch import TRAIN_CURVES
 
 
 @pytest.fixture
 def run():
-    return lambda *arguments: CliRunner().invoke(cli.app, [str(a) for a in arguments], catch_exceptions=False)
+    return invoke
 
 
 @pytest.fixture
@@ -42,30 +41,13 @@ def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 
 @pytest.fixture
 def plasticc(tmp_path: Path) -> Path:
-    """A folder with a tiny training set of two classes in Kaggle's form."""
-    curves, metadata = tables_of(ids=tuple(range(1, 61)), each=6)
-    metadata["target"] = [90, 42] * 30
-    folder = tmp_path / "data"
-    folder.mkdir()
-    curves.to_csv(folder / TRAIN_CURVES, index=False)
-    metadata.to_csv(folder / TRAIN_METADATA, index=False)
-    return folder
+    return training_data(tmp_path / "data")
 
 
 @pytest.fixture
 def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Recipes that take no time, under the names of the real ones."""
-    own = tmp_path / "recipes"
-    own.mkdir()
-    (own / "tiny.toml").write_text(
-        "[network]\nhidden = 8\nlayers = 1\nhead = 8\nembedding = 4\n[optimiser]\nepochs = 2\n[redshift]\nversions = 1"
-    )
-    for name in paper.NAMES:
-        real = tomllib.loads((Path(recipe.__file__).parent / "recipes" / f"{name}.toml").read_text())
-        small = {"epochs": 2, "hidden": 4, "head": [6], "head_dropout": [0.1]}
-        lines = (f"{key} = {json.dumps(value)}" for key, value in (real | small).items())
-        (own / f"{name}.toml").write_text("\n".join(lines))
-    monkeypatch.setattr(recipe, "RECIPES", own)
+    monkeypatch.setattr(recipe, "RECIPES", tiny_recipes(tmp_path / "recipes"))
 
 
 COMMANDS = (
@@ -90,11 +72,9 @@ def test_help_teaches_by_example(run, command: str) -> None:
 
 
 @pytest.fixture
-def fitted(run, plasticc: Path, tmp_path: Path, tiny: None) -> Path:
+def fitted(plasticc: Path, tmp_path: Path, tiny: None) -> Path:
     """The directory of an artefact of fold 1."""
-    done = run("fit", "--recipe", "tiny", "--fold", 1, "--data", plasticc, "--runs", tmp_path / "runs")
-    assert done.exit_code == 0, done.output
-    return tmp_path / "runs" / "tiny-fold1" / "artefact"
+    return fitted_in(plasticc, tmp_path / "runs")
 
 
 def test_fit_then_evaluate(run, plasticc: Path, tmp_path: Path, fitted: Path) -> None:
@@ -176,17 +156,6 @@ def test_five_folds_are_gathered_and_told_under_the_same_keys(
     shown = run("folds", "--recipe", "tiny", "--runs", tmp_path / "runs", "--data", plasticc, "--view", "detections")
     assert "60 held-out objects, by time" in shown.output
     assert "there is no view x; choose plasticc" in refused("folds", "--recipe", "tiny", "--view", "x")
-
-
-def test_plots(run, plasticc: Path, tmp_path: Path, fitted: Path) -> None:
-    drawn = run("plots", "--out", tmp_path / "p", "--data", plasticc, "--runs", tmp_path / "runs", "--artefact", fitted)
-    assert drawn.exit_code == 0, drawn.output
-    assert (tmp_path / "p" / "training_curves.png").read_bytes().startswith(b"\x89PNG")
-    (tmp_path / "sky").mkdir()
-    write_sky(tmp_path / "sky", "ztf_snia", [90] * 3)
-    common = ["--out", tmp_path / "p", "--data", plasticc, "--artefact", fitted]
-    assert run("plots", "views", *common, "--sky", tmp_path / "sky").exit_code == 0
-    assert (tmp_path / "p" / "views.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_predict(run, tmp_path: Path) -> None:
