@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import islice
+from itertools import islice, product
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from tests.support.service import Service, eventually
 
 HOSTILE = ("<script>alert(1)</script>", "[/x]", "a/b c%2F?#é", "..")
 ALERTS = 3_000
+STRANGE, EACH = 5, 20  # objects among them like nothing known, and their alerts
 
 
 @contextmanager
@@ -31,7 +32,8 @@ def night_of(kafka: str, redis_url: str, folder: Path) -> Iterator[Service]:
         service.worker().await_ready()
         with page_process(service.variables(), service.folder / "web.log") as page:
             service.home = page.home
-            service.records = list(islice(read_alerts(HELDOUT), ALERTS))
+            known = list(islice(read_alerts(HELDOUT), ALERTS - STRANGE * EACH))
+            service.records = [*known, *strange(known)]
             hostile = [service.records[i] | {"objectId": name, "alertId": 10**6 + i} for i, name in enumerate(HOSTILE)]
             service.send((r["objectId"], encode(r, "observation")) for r in [*service.records, *hostile])
             eventually(lambda: len(page.api("/api/objects?limit=500")["objects"]) > 10, 120)
@@ -42,6 +44,15 @@ def night_of(kafka: str, redis_url: str, folder: Path) -> Iterator[Service]:
         service.close()
         Topics(kafka, prefix).delete()
         patch.undo()
+
+
+def strange(known: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Alerts that any model flags: a bright source at a redshift of 2.5 whose flux changes its sign again and again."""
+    told = {"detected": True, "fluxErr": 300.0, "hostgalPhotoz": 2.5, "hostgalPhotozErr": 0.02}
+    for i, place in product(range(EACH), range(STRANGE)):
+        flux = 30_000.0 * (1 + place) * (-1) ** (i // 4)
+        named = {"objectId": f"strange {place}", "alertId": 2 * 10**6 + STRANGE * i + place}
+        yield known[-1] | told | named | {"flux": flux, "mjd": known[0]["mjd"] + i, "band": "gri"[i % 3]}
 
 
 def api(night: Any, path: str) -> Any:
