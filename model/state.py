@@ -55,7 +55,8 @@ def unpack(packed: Bytes, layers: int, hidden: int) -> tuple[NDArray[np.float64]
         carry[:, WIDE:] = np.ascontiguousarray(packed[:, 8 * WIDE : BEGIN]).view("<f4")
     network = np.empty((len(packed), 2 * (layers + 1) * hidden + 1), np.float32)
     read(np.require(packed, requirements=["C", "W"]), network, layers * hidden, hidden)
-    network[:, -1] = carry[:, COUNT : COUNT + N_BANDS].sum(axis=1)
+    with np.errstate(over="ignore"):  # counts of any bytes
+        network[:, -1] = carry[:, COUNT : COUNT + N_BANDS].sum(axis=1)
     return carry, network, packed[:, -1] > 0
 
 
