@@ -1,5 +1,6 @@
-"""`misweeper-train plots` draws a run, and the views beside labelled skies."""
+"""Commands of `misweeper-train` that draw a run, or ask the networks of all folds: some seconds each."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -20,3 +21,13 @@ def test_plots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_sky(tmp_path / "sky", "ztf_snia", [90] * 3)
     assert invoke("plots", "views", *common, "--sky", tmp_path / "sky").exit_code == 0
     assert (tmp_path / "p" / "views.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_objects_of_all_folds_are_judged_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recipe, "RECIPES", tiny_recipes(tmp_path / "recipes"))
+    data, runs = training_data(tmp_path / "data"), tmp_path / "runs"
+    one = fitted(data, runs)
+    for k in (0, 2, 3, 4):
+        shutil.copytree(one, runs / f"tiny-fold{k}" / "artefact")
+    shown = invoke("folds", "--recipe", "tiny", "--runs", runs, "--data", data, "--view", "detections")
+    assert "60 held-out objects, by time" in shown.output
