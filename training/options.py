@@ -33,11 +33,10 @@ def test_set(data: Path | None) -> Objects | None:
     return labelled(folder / source.SHIFT_CURVES, folder / source.SHIFT_METADATA, "true_target")
 
 
-def known_view(name: str) -> str:
-    """The same name. Raises DataError where no view has it."""
+def known_view(name: str) -> None:
+    """Raises DataError where no view has this name; asked before anything is read."""
     if name not in VIEWS:
         raise DataError(f"there is no view {name}; choose {', '.join(VIEWS)}")
-    return name
 
 
 def labelled(curves: Path, metadata: Path, label: str) -> Objects:

@@ -43,7 +43,8 @@ def folds(
     Example: misweeper-train folds --recipe views --runs runs --view rubin
     """
     if view:
-        print_figures(pooled(runs, recipe, training_set(data), known_view(view)))
+        known_view(view)
+        print_figures(pooled(runs, recipe, training_set(data), view))
         return
     gather(runs, recipe, artefact)
     print_table(tables.comparison(artefact), "Beside others")

@@ -25,11 +25,8 @@ def gather(runs: Path, recipe: str, folder: Path) -> None:
     Raises:
         FoldsError: a fold has not been fitted, or by another recipe or on other data than the rest.
     """
-    manifests = [(path / MANIFEST).read_text(encoding="utf-8") for path in artefacts(runs, recipe)]
-    kept = {str(k): json.loads(manifest) for k, manifest in enumerate(manifests)}
+    kept = {str(k): manifest for k, manifest in enumerate(manifests(runs, recipe).values())}
     records = {k: manifest["record"] for k, manifest in kept.items()}
-    if any((r["recipe"], r["data"]) != (records["0"]["recipe"], records["0"]["data"]) for r in records.values()):
-        raise FoldsError(f"the folds of {recipe} in {runs} are of different recipes or data; fit them again")
     folds = {
         k: {
             "metrics": record["metrics"],
@@ -52,9 +49,9 @@ def pooled(runs: Path, recipe: str, objects: Objects, view: str) -> dict[str, An
     together it is a third of that.
 
     Raises:
-        FoldsError: a fold has not been fitted.
+        FoldsError: a fold has not been fitted, or by another recipe or on other data than the rest.
     """
-    folders = artefacts(runs, recipe)
+    folders = manifests(runs, recipe)
     tested = [objects.take(fold(objects.ids, objects.labels, SEED, k).test) for k in range(FOLDS)]
     parts = [viewed(part, view, VIEW_SEED) for part in tested]
     answers = [predict(load(folder), part) for folder, part in zip(folders, parts, strict=True)]
@@ -64,12 +61,20 @@ def pooled(runs: Path, recipe: str, objects: Objects, view: str) -> dict[str, An
     return figures(balanced, natural, together, f"PLAsTiCC training set, the test parts of {FOLDS} folds, view {view}")
 
 
-def artefacts(runs: Path, recipe: str) -> list[Path]:
-    """The folder of each fold's artefact, by fold. Raises FoldsError."""
-    folders = [runs / f"{recipe}-fold{k}" / "artefact" for k in range(FOLDS)]
-    for k, folder in enumerate(folders):
-        if not (folder / MANIFEST).is_file():
-            raise FoldsError(
-                f"{folder / MANIFEST} is not there; run `misweeper-train fit --recipe {recipe} --fold {k}`"
-            )
-    return folders
+def manifests(runs: Path, recipe: str) -> dict[Path, dict[str, Any]]:
+    """What each fold's artefact says, by its folder, in the order of the folds.
+
+    Raises:
+        FoldsError: a fold has not been fitted, or by another recipe or on other data than the rest.
+    """
+    found: dict[Path, dict[str, Any]] = {}
+    for k in range(FOLDS):
+        folder = runs / f"{recipe}-fold{k}" / "artefact"
+        path = folder / MANIFEST
+        if not path.is_file():
+            raise FoldsError(f"{path} is not there; run `misweeper-train fit --recipe {recipe} --fold {k}`")
+        found[folder] = json.loads(path.read_text(encoding="utf-8"))
+    first, *others = (manifest["record"] for manifest in found.values())
+    if any((r["recipe"], r["data"]) != (first["recipe"], first["data"]) for r in others):
+        raise FoldsError(f"the folds of {recipe} in {runs} are of different recipes or data; fit them again")
+    return found

@@ -151,7 +151,7 @@ def test_five_folds_are_gathered_and_told_under_the_same_keys(run, refused, tmp_
     assert figures["objects"] == 60
     assert {"split", "wll", "accuracy", "accuracy_natural", "macro_recall", "macro_f1", "ece"} <= set(figures)
     assert figures["errors"]["wll"]["full"] == 0
-    assert "there is no view x; choose plasticc" in refused("folds", "--recipe", "tiny", "--view", "x")
+    assert "there is no view x; choose plasticc" in refused("folds", "--data", tmp_path / "nowhere", "--view", "x")
 
 
 def test_predict(run, tmp_path: Path) -> None:

@@ -51,6 +51,8 @@ def test_folds_of_different_recipes_are_not_mixed(tmp_path: Path) -> None:
         fitted(tmp_path, k, setting=k // 4)
     with pytest.raises(FoldsError, match="different recipes"):
         gather(tmp_path, "small", tmp_path / "out")
+    with pytest.raises(FoldsError, match="different recipes"):
+        folds.pooled(tmp_path, "small", objects(), "plasticc")
 
 
 def test_all_folds_test_objects_are_answered_together_each_once_by_the_network_that_never_saw_it(
@@ -58,7 +60,10 @@ def test_all_folds_test_objects_are_answered_together_each_once_by_the_network_t
 ) -> None:
     everything, asked = objects(), []
     for k in range(FOLDS):
-        save(tmp_path / f"small-fold{k}" / "artefact", replace(untrained(), name=f"small-fold{k}"))
+        save(
+            tmp_path / f"small-fold{k}" / "artefact",
+            replace(untrained(), name=f"small-fold{k}", record={"recipe": "none", "data": "none"}),
+        )
 
     def predicted(artefact: Artefact, part: Objects) -> tuple[NDArray[np.float32], ...]:
         asked.append((artefact.name, part.ids.tolist()))
