@@ -5,7 +5,7 @@ as always: see `beginnings`.
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from time import monotonic, sleep, time_ns
+from time import time_ns
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
@@ -14,6 +14,7 @@ from confluent_kafka.admin import AdminClient
 from broker.errors import StartupError
 from broker.kafka import spans
 from broker.kafka.batch import Place
+from broker.kafka.moves import ANSWER_S, settled
 from broker.text import calendar, printable
 
 # What Kafka says to one who is no member of a group that has members.
@@ -52,21 +53,23 @@ def commit_first(config: Mapping[str, Any], offsets: Mapping[Place, int]) -> Non
     """Commit the offsets of a group that has no member. Raises StartupError."""
     group = printable(config["group.id"])
     consumer = Consumer({"log_level": 0, **config, "enable.auto.commit": False})
-    deadline = monotonic() + spans.ANSWER_S
     wanted = [TopicPartition(*place, offset) for place, offset in offsets.items()]
+
+    def ask(_: float) -> None:
+        answers = consumer.commit(offsets=wanted, asynchronous=False)
+        if error := next((one.error for one in answers or () if one.error), None):
+            raise KafkaException(error)
+
     try:
-        while True:
-            try:
-                answers = consumer.commit(offsets=wanted, asynchronous=False)
-                error = next((one.error for one in answers or () if one.error), None)
-            except KafkaException as refused:
-                error = refused.args[0]
-            if error is None:
-                return
-            if error.code() in ALIVE:
-                raise StartupError(f"the group {group} has workers; stop them, a group without any begins at a time")
-            if error.code() not in spans.COORDINATOR_MOVES or monotonic() > deadline:
-                raise StartupError(f"the group {group} cannot begin ({error.str()}); look at the rights of this user")
-            sleep(0.1)
+        settled(ask, ANSWER_S)
+    except KafkaException as refused:
+        error = refused.args[0]
+        if error.code() in ALIVE:
+            raise StartupError(
+                f"the group {group} has workers; stop them, a group without any begins at a time"
+            ) from refused
+        raise StartupError(
+            f"the group {group} cannot begin ({error.str()}); look at the rights of this user"
+        ) from refused
     finally:
         consumer.close()

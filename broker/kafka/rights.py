@@ -7,7 +7,6 @@ the setting that does not fit; NotYetError where a topic is not there; Transient
 import secrets
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
-from time import monotonic, sleep
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AclOperation, AdminClient, ConfigResource  # type: ignore[attr-defined]
@@ -16,10 +15,10 @@ from broker.config import Settings
 from broker.errors import NotYetError, StartupError, TransientError
 from broker.kafka import spans
 from broker.kafka.beginnings import going_on
+from broker.kafka.moves import ANSWER_S, settled
 from broker.kafka.sink import KafkaSink
 from broker.kafka.topics import LARGEST_LETTER, LARGEST_PACKET, missing_topics
 
-ANSWER_S = 15.0  # one question to Kafka
 SMALLEST_RECORDS = 1_000_000  # bytes that librdkafka sends a topic at once: a topic that takes less refuses a busy hour
 OF_THE_TOPIC = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.TOPIC_AUTHORIZATION_FAILED}
 REFUSED = {
@@ -69,20 +68,16 @@ def commit_nothing(consumer: Consumer) -> None:
     coordinator goes away meanwhile (librdkafka 2.16), as with its list of offsets. Raises KafkaException.
     """
     nowhere = TopicPartition(f"misweeper-no-such-topic-{secrets.token_hex(8)}", 0, 0)
-    deadline = monotonic() + ANSWER_S
-    while True:
-        try:
-            consumer.committed([nowhere], ANSWER_S)  # once the group has a coordinator
-            consumer.commit(offsets=[nowhere], asynchronous=False)
-        except KafkaException as error:
-            code = error.args[0].code()
-            if code in OF_THE_TOPIC:  # so the group is no trouble
-                return
-            if code not in spans.COORDINATOR_MOVES or monotonic() > deadline:
-                raise
-            sleep(0.1)
-        else:
-            return
+
+    def ask(within_s: float) -> None:
+        consumer.committed([nowhere], within_s)  # once the group has a coordinator
+        consumer.commit(offsets=[nowhere], asynchronous=False)
+
+    try:
+        settled(ask, ANSWER_S)
+    except KafkaException as error:
+        if error.args[0].code() not in OF_THE_TOPIC:  # those are no trouble of the group
+            raise
 
 
 def require_places(admin: AdminClient, settings: Settings) -> None:

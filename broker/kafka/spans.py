@@ -5,7 +5,7 @@ Nothing is committed and no partition is taken from anyone, so all of this may b
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
-from time import monotonic, sleep
+from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from confluent_kafka import (
@@ -22,19 +22,14 @@ from broker.errors import NotYetError, StartupError
 from broker.kafka.batch import Place
 from broker.kafka.fetching import FETCH_AGAIN
 from broker.kafka.message import Message, received
+from broker.kafka.moves import ANSWER_S, settled
 from broker.patterns import matching
 
 if TYPE_CHECKING:
     from confluent_kafka import Message as KafkaMessage
 
-ANSWER_S = 15.0  # one question to Kafka
 SILENCE_S = 60.0  # nothing was read; more than a transaction can stay open
 POLL_S = 0.1
-COORDINATOR_MOVES = {
-    KafkaError.NOT_COORDINATOR,
-    KafkaError.COORDINATOR_NOT_AVAILABLE,
-    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-}
 
 
 class Span(NamedTuple):
@@ -136,22 +131,15 @@ def standing(consumer: Consumer, places: Collection[Place]) -> dict[Place, int]:
 
 
 def positions(consumer: Consumer, wanted: list[TopicPartition]) -> list[TopicPartition]:
-    """Where a consumer's group stands. A group's first question makes Kafka look for a coordinator: it is repeated.
+    """Where a consumer's group stands. Raises KafkaException."""
 
-    Raises KafkaException.
-    """
-    deadline = monotonic() + ANSWER_S
-    while True:
-        try:
-            found = consumer.committed(wanted, max(0.1, deadline - monotonic()))
-            error = next((p.error for p in found if p.error), None)
-        except KafkaException as refused:
-            error = refused.args[0]
-        if error is None:
-            return found
-        if error.code() not in COORDINATOR_MOVES or monotonic() > deadline:
+    def ask(within_s: float) -> list[TopicPartition]:
+        found = consumer.committed(wanted, within_s)
+        if error := next((p.error for p in found if p.error), None):
             raise KafkaException(error)
-        sleep(0.1)
+        return found
+
+    return settled(ask, ANSWER_S)
 
 
 def read(
@@ -251,13 +239,14 @@ def _silence(left: Iterable[Span], silence_s: float, troubles: list[str]) -> str
 def _offsets(admin: AdminClient, places: Collection[Place], spec: OffsetSpec) -> dict[Place, int]:
     if not places:
         return {}
+    wanted = {TopicPartition(*place): spec for place in places}
+
+    def ask(within_s: float) -> dict[Place, int]:
+        futures = admin.list_offsets(wanted, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=within_s)
+        return {(p.topic, p.partition): future.result(2 * within_s).offset for p, future in futures.items()}
+
     with answering():
-        futures = admin.list_offsets(
-            {TopicPartition(*place): spec for place in places},
-            isolation_level=IsolationLevel.READ_UNCOMMITTED,
-            request_timeout=ANSWER_S,
-        )
-        found = {(p.topic, p.partition): future.result(2 * ANSWER_S).offset for p, future in futures.items()}
+        found = settled(ask, ANSWER_S, lambda: admin.list_topics(timeout=ANSWER_S))  # so it hears who leads now
     if OFFSET_INVALID in found.values():  # librdkafka's answer where Kafka gave none in time, without an error
         raise StartupError("Kafka does not answer (its offsets did not come in time); look whether it is well")
     return found

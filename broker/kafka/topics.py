@@ -10,7 +10,8 @@ from confluent_kafka.cimpl import NewPartitions, NewTopic
 
 from broker.config import Settings
 from broker.errors import StartupError
-from broker.kafka.spans import ANSWER_S, answering, trouble_of
+from broker.kafka.moves import ANSWER_S
+from broker.kafka.spans import answering, trouble_of
 
 CREATE_S = 30.0
 HEARD_S = 5.0

@@ -4,7 +4,7 @@ from itertools import islice
 
 import pytest
 from confluent_kafka import Consumer, Producer
-from confluent_kafka.admin import AdminClient, ConfigResource
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
 from typer.testing import CliRunner
 
 from broker.commands.demo import HELDOUT
@@ -12,6 +12,7 @@ from broker.commands.main import app
 from broker.commands.replay import read_alerts, send
 from broker.config import Settings
 from broker.errors import StartupError
+from broker.kafka import spans
 from broker.kafka.batch import Batch
 from broker.kafka.message import Message
 from broker.kafka.topics import LARGEST_LETTER, Made, create_topics, missing_topics
@@ -45,6 +46,15 @@ def test_topics_are_made_once_and_what_exists_is_left_alone(settings, admin):
     letters = ConfigResource(ConfigResource.Type.TOPIC, settings.outputs.dead_letters)
     (config,) = [f.result(10) for f in admin.describe_configs([letters]).values()]
     assert config["max.message.bytes"].value == str(LARGEST_LETTER)
+
+
+def test_partitions_are_asked_for_until_the_servers_know_who_leads_them(settings, admin, topic_prefix):
+    """A server hears of a topic before it leads its partitions; a client that asks meanwhile is refused."""
+    for number in range(10):
+        name = f"{topic_prefix}just-made-{number}"
+        admin.create_topics([NewTopic(name, num_partitions=12)])[name].result(30)
+        places = [(name, partition) for partition in range(12)]
+        assert spans.at_time(AdminClient(settings.kafka.client()), places, 0) == dict.fromkeys(places, 0)
 
 
 def test_the_command_says_what_it_made_what_was_there_and_what_differs(settings, admin):

@@ -34,16 +34,35 @@ def test_a_question_that_nobody_answers_is_an_error_never_a_number(question, mon
         question(AdminClient({"bootstrap.servers": "127.0.0.1:1", "log_level": 2}))
 
 
+class Answer:
+    """What an admin client gives: an offset, or a refusal."""
+
+    def __init__(self, told):
+        self.told = told
+
+    def result(self, _):
+        if isinstance(self.told, KafkaException):
+            raise self.told
+        return self.told
+
+
 class Moving:
-    """A consumer whose group's coordinator is not found at first."""
+    """A consumer, and an admin client, that Kafka refuses to answer at first."""
 
     def __init__(self, *errors):
-        self.errors = list(errors)
+        self.errors = [KafkaException(KafkaError(code)) for code in errors]
+        self.heard_who_leads = 0
 
     def committed(self, wanted, _):
         if self.errors:
-            raise KafkaException(KafkaError(self.errors.pop(0)))
+            raise self.errors.pop(0)
         return wanted
+
+    def list_offsets(self, wanted, **_):
+        return {place: Answer(self.errors.pop(0) if self.errors else TopicPartition("", 0, 7)) for place in wanted}
+
+    def list_topics(self, timeout):
+        self.heard_who_leads += 1
 
 
 def test_a_coordinator_that_moves_is_asked_again_and_what_is_refused_is_not():
@@ -52,6 +71,15 @@ def test_a_coordinator_that_moves_is_asked_again_and_what_is_refused_is_not():
     assert spans.positions(moving, wanted) == wanted
     with pytest.raises(KafkaException):
         spans.positions(Moving(KafkaError.GROUP_AUTHORIZATION_FAILED), wanted)
+
+
+def test_a_leader_that_moves_is_asked_again_once_the_client_has_heard_who_leads():
+    """A partition that was just made is on a server that does not know yet that it leads it."""
+    moving = Moving(KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
+    assert spans.newest(moving, [("alerts", 0)]) == {("alerts", 0): 7}
+    assert moving.heard_who_leads == 2
+    with pytest.raises(StartupError, match="Kafka does not answer"):
+        spans.newest(Moving(KafkaError.TOPIC_AUTHORIZATION_FAILED), [("alerts", 0)])
 
 
 def test_an_empty_span_asks_nobody():
