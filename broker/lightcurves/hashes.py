@@ -15,6 +15,8 @@ U64 = NDArray[np.uint64]
 
 FIRST, SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)  # splitmix64's (Steele et al. 2014)
 TOKEN = np.uint64(1 << 20)  # tells "something was detected here" from a row
+LANES = (np.uint64(1), np.uint64(2), np.uint64(3))  # begin the other values of a row of blocks
+BLOCK = 16  # words; the rows of an entry of a light curve have fewer, those of a state many more
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
@@ -55,13 +57,22 @@ def row_hashes(mjd: U64, flux: U32, error: U32, kind: NDArray[np.uint8], salt: U
 def checksums(words: U64, tails: U32, tail_ends: NDArray[np.int64], seeds: U64) -> U64:
     """A checksum [b] over each row of words [b, w] and its share of the tails, begun with its seed [b].
 
-    The tails go two and two into words, and these in turn into two values, so that neither waits for the other.
+    Whole blocks of words go in turn into four values, and the tails, two and two in a word, into two, so that none
+    waits for the others.
     """
     found = np.empty(len(seeds), np.uint64)
-    start = 0
+    blocks, start = words.shape[1] - words.shape[1] % BLOCK, 0
     for i in range(len(seeds)):
         value = mix(seeds[i])
-        for j in range(words.shape[1]):
+        if blocks:
+            second, third, fourth = mix(value ^ LANES[0]), mix(value ^ LANES[1]), mix(value ^ LANES[2])
+            for j in range(0, blocks, 4):
+                value = mix(value ^ words[i, j])
+                second = mix(second ^ words[i, j + 1])
+                third = mix(third ^ words[i, j + 2])
+                fourth = mix(fourth ^ words[i, j + 3])
+            value = mix(mix(mix(value ^ second) ^ third) ^ fourth)
+        for j in range(blocks, words.shape[1]):
             value = mix(value ^ words[i, j])
         size = tail_ends[i] - start
         if size:

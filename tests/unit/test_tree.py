@@ -97,6 +97,7 @@ HELD_BY = {
     "training/comparison/comparing.py": "unit/training/test_cli.py",
     "training/console.py": "unit/training/test_cli.py",
     "training/evaluate.py": "unit/training/test_fit.py",
+    "training/evaluation.py": "unit/training/test_cli.py",
     "training/lines.py": "unit/training/test_files.py",
     "training/live.py": "unit/training/test_flags.py",
     "training/options.py": "unit/training/test_cli.py",

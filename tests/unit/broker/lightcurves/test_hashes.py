@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from broker.lightcurves.hashes import checksums, row_hashes, salts
+from broker.lightcurves.hashes import BLOCK, checksums, row_hashes, salts
 
 LARGEST = 2**32 - 1
 
@@ -30,6 +30,7 @@ def test_checksums_are_the_same_numbers_on_every_machine():
     assert sums([[1, 2, 3]], seeds=[6]) == [0xFC1A0A035DFDF12D]
     assert sums([[1, 2, 3]], [4, 5], seeds=[6]) == [0xFAE59CFED0627C9B]
     assert sums([[1, 2, 3]], [4, 5, 6, 7, 8], seeds=[6]) == [0x36AD4AA3295FEB5B]
+    assert sums([list(range(35))], seeds=[6]) == [0xF0C4F3A68F8390AF]
 
 
 def test_one_changed_bit_changes_a_checksum():
@@ -41,6 +42,20 @@ def test_one_changed_bit_changes_a_checksum():
     for bit in range(64):
         found |= set(sums([words], seeds=[1 << bit]))
     assert len(found) == 1 + 3 * 64 + 64
+
+
+def test_one_changed_bit_of_a_wide_row_and_the_order_and_number_of_its_words_change_a_checksum():
+    words = [((i + 1) * 0x9E3779B97F4A7C15) % 2**64 for i in range(BLOCK * 2 + 3)]
+    flipped = [w.copy() for w in [words] * len(words) * 64]
+    for number, changed in enumerate(flipped):
+        changed[number // 64] ^= 1 << number % 64
+    swapped = [words.copy() for _ in words[1:]]
+    for at, changed in enumerate(swapped):
+        changed[at], changed[at + 1] = words[at + 1], words[at]
+    found = {*sums([words, *flipped, *swapped], ends=[0] * (1 + len(flipped) + len(swapped)))}
+    found |= {sums([words[:size]])[0] for size in range(len(words))} | {sums([[0] * size])[0] for size in range(40)}
+    found |= {sums([words], seeds=[1 << bit])[0] for bit in range(64)}
+    assert len(found) == 1 + len(flipped) + len(swapped) + len(words) + 39 + 64
 
 
 def test_the_order_and_the_number_of_words_count():
