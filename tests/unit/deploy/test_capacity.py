@@ -14,7 +14,7 @@ ROWS = [[cell.strip() for cell in line.split("|")[1:-1]] for line in PAGE.splitl
 MEASURED = {row[0]: row[1] for row in ROWS if ", " in row[0] and "part" not in row[0]}
 NIGHTS = [row for row in ROWS if row[0].startswith("10^")]
 NIGHT_S, PEAK, NIGHTS_KEPT = 36_000, 4, 330
-BYTES = {"native": 200, "ztf": 69_000, "rubin": 258_000}
+BYTES = {"native": 200, "ztf": 70_000, "rubin": 258_000}
 
 
 def number(text: str) -> float:
