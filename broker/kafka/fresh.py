@@ -55,7 +55,7 @@ def commit_first(config: Mapping[str, Any], offsets: Mapping[Place, int]) -> Non
     consumer = Consumer({"log_level": 0, **config, "enable.auto.commit": False})
     wanted = [TopicPartition(*place, offset) for place, offset in offsets.items()]
 
-    def ask(_: float) -> None:
+    def ask() -> None:
         answers = consumer.commit(offsets=wanted, asynchronous=False)
         if error := next((one.error for one in answers or () if one.error), None):
             raise KafkaException(error)

@@ -69,8 +69,8 @@ def commit_nothing(consumer: Consumer) -> None:
     """
     nowhere = TopicPartition(f"misweeper-no-such-topic-{secrets.token_hex(8)}", 0, 0)
 
-    def ask(within_s: float) -> None:
-        consumer.committed([nowhere], within_s)  # once the group has a coordinator
+    def ask() -> None:
+        consumer.committed([nowhere], ANSWER_S)  # once the group has a coordinator
         consumer.commit(offsets=[nowhere], asynchronous=False)
 
     try:

@@ -22,7 +22,7 @@ from broker.errors import NotYetError, StartupError
 from broker.kafka.batch import Place
 from broker.kafka.fetching import FETCH_AGAIN
 from broker.kafka.message import Message, received
-from broker.kafka.moves import ANSWER_S, settled
+from broker.kafka.moves import ANSWER_S, LEADER_S, settled
 from broker.patterns import matching
 
 if TYPE_CHECKING:
@@ -133,8 +133,8 @@ def standing(consumer: Consumer, places: Collection[Place]) -> dict[Place, int]:
 def positions(consumer: Consumer, wanted: list[TopicPartition]) -> list[TopicPartition]:
     """Where a consumer's group stands. Raises KafkaException."""
 
-    def ask(within_s: float) -> list[TopicPartition]:
-        found = consumer.committed(wanted, within_s)
+    def ask() -> list[TopicPartition]:
+        found = consumer.committed(wanted, ANSWER_S)
         if error := next((p.error for p in found if p.error), None):
             raise KafkaException(error)
         return found
@@ -241,12 +241,12 @@ def _offsets(admin: AdminClient, places: Collection[Place], spec: OffsetSpec) ->
         return {}
     wanted = {TopicPartition(*place): spec for place in places}
 
-    def ask(within_s: float) -> dict[Place, int]:
-        futures = admin.list_offsets(wanted, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=within_s)
-        return {(p.topic, p.partition): future.result(2 * within_s).offset for p, future in futures.items()}
+    def ask() -> dict[Place, int]:
+        futures = admin.list_offsets(wanted, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=ANSWER_S)
+        return {(p.topic, p.partition): future.result(2 * ANSWER_S).offset for p, future in futures.items()}
 
     with answering():
-        found = settled(ask, ANSWER_S, lambda: admin.list_topics(timeout=ANSWER_S))  # so it hears who leads now
+        found = settled(ask, LEADER_S, lambda: admin.list_topics(timeout=LEADER_S))  # so it hears who leads now
     if OFFSET_INVALID in found.values():  # librdkafka's answer where Kafka gave none in time, without an error
         raise StartupError("Kafka does not answer (its offsets did not come in time); look whether it is well")
     return found

@@ -1,7 +1,7 @@
 """Checksums and fingerprints of rows, made by arithmetic that is the same on every machine.
 
-Each step is a bijection of what it is given, so one changed word always changes the result. They protect from damage
-and mix-ups, not from an adversary who can write to Redis.
+Each step is a bijection of each word that it is given, so one changed word always changes the result. They
+protect from damage and mix-ups, not from an adversary who can write to Redis.
 """
 
 from zlib import crc32

@@ -7,38 +7,58 @@ from broker.kafka import moves
 from broker.kafka.moves import settled
 
 
-def refusing(code, times):
-    """A question that Kafka refuses so often, and the seconds that it was given each time."""
-    given = []
+def refusal(code):
+    return KafkaException(KafkaError(code))
 
-    def ask(within_s):
-        given.append(within_s)
-        if len(given) <= times:
-            raise KafkaException(KafkaError(code))
+
+def refusing(code, times):
+    """A question that Kafka refuses so often, and a list that grows with each time it is asked."""
+    asked = []
+
+    def ask():
+        asked.append(code)
+        if len(asked) <= times:
+            raise refusal(code)
         return "answer"
 
-    return ask, given
+    return ask, asked
 
 
-def test_what_moves_is_asked_again_within_the_time_that_is_left(monkeypatch):
-    monkeypatch.setattr(moves, "PAUSE_S", 0.01)
-    ask, given = refusing(KafkaError.NOT_LEADER_FOR_PARTITION, 2)
+@pytest.fixture
+def pauses(monkeypatch):
+    """How long it waited each time; no time goes by."""
+    waited = []
+    monkeypatch.setattr(moves, "sleep", waited.append)
+    return waited
+
+
+def test_what_moves_is_asked_again_ever_more_slowly(pauses):
+    ask, asked = refusing(KafkaError.NOT_LEADER_FOR_PARTITION, 6)
     heard = []
-    assert settled(ask, 5.0, lambda: heard.append(len(given))) == "answer"
-    assert heard == [1, 2]
-    assert 5.0 > given[1] > given[2] > 4.0
+    assert settled(ask, 5.0, lambda: heard.append(len(asked))) == "answer"
+    assert heard == [1, 2, 3, 4, 5, 6]
+    assert pauses == [0.1, 0.2, 0.4, 0.8, 1.0, 1.0]
 
 
-def test_what_does_not_settle_is_refused_in_the_end(monkeypatch):
+def test_a_refusal_meanwhile_does_not_end_it(pauses):
+    def refused():
+        raise refusal(KafkaError._TRANSPORT)
+
+    assert settled(refusing(KafkaError._NOENT, 2)[0], 5.0, refused) == "answer"
+    assert len(pauses) == 2
+
+
+def test_what_does_not_settle_is_refused_in_the_end_with_its_own_reason(monkeypatch):
     monkeypatch.setattr(moves, "PAUSE_S", 0.01)
-    ask, given = refusing(KafkaError.COORDINATOR_NOT_AVAILABLE, 1_000)
-    with pytest.raises(KafkaException):
+    ask, asked = refusing(KafkaError.COORDINATOR_NOT_AVAILABLE, 1_000)
+    with pytest.raises(KafkaException) as caught:
         settled(ask, 0.1)
-    assert len(given) > 2
+    assert caught.value.args[0].code() == KafkaError.COORDINATOR_NOT_AVAILABLE
+    assert len(asked) > 2
 
 
-def test_what_is_refused_for_good_is_asked_once():
-    ask, given = refusing(KafkaError.GROUP_AUTHORIZATION_FAILED, 1)
+def test_what_is_refused_for_good_is_asked_once(pauses):
+    ask, asked = refusing(KafkaError.GROUP_AUTHORIZATION_FAILED, 1)
     with pytest.raises(KafkaException):
         settled(ask, 5.0)
-    assert len(given) == 1
+    assert (len(asked), pauses) == (1, [])
