@@ -65,10 +65,7 @@ def evaluate(
         sys.stdout.write(tables.markdown(tables.comparison(artefact)) + "\n")
         return
     loaded = load(artefact)
-    if keep:
-        tried(artefact / MANIFEST)
-    if json_file is not None and str(json_file) != "-":
-        tried(json_file, artefact / MANIFEST, artefact / WEIGHTS)
+    require_room(artefact, json_file, keep=keep)
     if folds == 1:
         found = held_out(loaded, data)
         if keep:
@@ -88,8 +85,7 @@ def seen_by(view: str, artefact: Path, json_file: Path | None, data: Path | None
     """The figures of an artefact on its test part as a survey's packets would show it, and its flags by age."""
     known_view(view)
     loaded = load(artefact)
-    if json_file is not None and str(json_file) != "-":
-        tried(json_file, artefact / MANIFEST, artefact / WEIGHTS)
+    require_room(artefact, json_file)
     split = loaded.record["split"]
     objects = viewed(test_part(loaded, data), view, VIEW_SEED)
     found = measure(loaded, objects, f"{split_name(split['fold'])}, view {view}")
@@ -104,10 +100,7 @@ def seen_by(view: str, artefact: Path, json_file: Path | None, data: Path | None
 def judged_by(sky: Path, artefact: Path, json_file: Path | None, *, markdown: bool, keep: bool) -> None:
     """The figures of an artefact on labelled skies; the rows over all of them may be kept in it."""
     loaded = load(artefact)
-    if keep:
-        tried(artefact / MANIFEST)
-    if json_file is not None and str(json_file) != "-":
-        tried(json_file, artefact / MANIFEST, artefact / WEIGHTS)
+    require_room(artefact, json_file, keep=keep)
     judged = judge(loaded, read_skies(sky))
     if keep:
         loaded = save(artefact, replace(loaded, record={**loaded.record, "skies": rounded(judged["rows"])}))
@@ -119,6 +112,14 @@ def judged_by(sky: Path, artefact: Path, json_file: Path | None, *, markdown: bo
                             (sky_tables.by_class, "By class")):  # fmt: skip
             print_table(make(found), title)
     write_json(found, json_file)
+
+
+def require_room(artefact: Path, json_file: Path | None, *, keep: bool = False) -> None:
+    """Raise DataError where what is measured could not be written in the end."""
+    if keep:
+        tried(artefact / MANIFEST)
+    if json_file is not None and str(json_file) != "-":
+        tried(json_file, artefact / MANIFEST, artefact / WEIGHTS)
 
 
 def write_json(found: dict[str, Any], json_file: Path | None) -> None:

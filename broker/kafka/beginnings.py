@@ -10,10 +10,11 @@ from collections import defaultdict
 from collections.abc import Callable, Collection
 
 import structlog
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, TopicPartition
 
 from broker.errors import StartupError
 from broker.kafka.batch import Place
+from broker.kafka.moves import accepted
 
 log = structlog.get_logger(__name__)
 
@@ -129,7 +130,5 @@ def committed(consumer: Consumer, places: Collection[Place]) -> dict[Place, int]
     """The group's offsets, once no transaction holds them; negative where it has none. Raises KafkaException."""
     if not places:
         return {}
-    found = consumer.committed([TopicPartition(*place) for place in places], ANSWER_S)
-    if refused := [p.error for p in found if p.error]:
-        raise KafkaException(refused[0])
+    found = accepted(consumer.committed([TopicPartition(*place) for place in places], ANSWER_S))
     return {(p.topic, p.partition): p.offset for p in found}

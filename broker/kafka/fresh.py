@@ -14,7 +14,7 @@ from confluent_kafka.admin import AdminClient
 from broker.errors import StartupError
 from broker.kafka import spans
 from broker.kafka.batch import Place
-from broker.kafka.moves import ANSWER_S, settled
+from broker.kafka.moves import ANSWER_S, accepted, settled
 from broker.text import calendar, printable
 
 # What Kafka says to one who is no member of a group that has members.
@@ -54,14 +54,8 @@ def commit_first(config: Mapping[str, Any], offsets: Mapping[Place, int]) -> Non
     group = printable(config["group.id"])
     consumer = Consumer({"log_level": 0, **config, "enable.auto.commit": False})
     wanted = [TopicPartition(*place, offset) for place, offset in offsets.items()]
-
-    def ask() -> None:
-        answers = consumer.commit(offsets=wanted, asynchronous=False)
-        if error := next((one.error for one in answers or () if one.error), None):
-            raise KafkaException(error)
-
     try:
-        settled(ask, ANSWER_S)
+        settled(lambda: accepted(consumer.commit(offsets=wanted, asynchronous=False)), ANSWER_S)
     except KafkaException as refused:
         error = refused.args[0]
         if error.code() in ALIVE:

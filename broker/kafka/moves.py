@@ -4,12 +4,12 @@ So it refuses them for a moment after a topic or a group was made, too, and afte
 again by itself where it reads and writes, not for such questions.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from time import monotonic, sleep
 from typing import TypeVar
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 ANSWER_S = 15.0  # one question to Kafka
 LEADER_S = 8.0  # a new partition has its leader within one; who is without one for longer is told
@@ -52,3 +52,11 @@ def settled(ask: Callable[[], T], within_s: float, meanwhile: Callable[[], objec
         pause_s = min(2 * pause_s, MOST_PAUSE_S)
         with suppress(KafkaException):
             meanwhile()
+
+
+def accepted(found: Iterable[TopicPartition] | None) -> list[TopicPartition]:
+    """The partitions of an answer, none of them refused. Raises KafkaException."""
+    partitions = list(found or ())
+    if error := next((p.error for p in partitions if p.error), None):
+        raise KafkaException(error)
+    return partitions

@@ -22,7 +22,7 @@ from broker.errors import NotYetError, StartupError
 from broker.kafka.batch import Place
 from broker.kafka.fetching import FETCH_AGAIN
 from broker.kafka.message import Message, received
-from broker.kafka.moves import ANSWER_S, LEADER_S, settled
+from broker.kafka.moves import ANSWER_S, LEADER_S, accepted, settled
 from broker.patterns import matching
 
 if TYPE_CHECKING:
@@ -132,14 +132,7 @@ def standing(consumer: Consumer, places: Collection[Place]) -> dict[Place, int]:
 
 def positions(consumer: Consumer, wanted: list[TopicPartition]) -> list[TopicPartition]:
     """Where a consumer's group stands. Raises KafkaException."""
-
-    def ask() -> list[TopicPartition]:
-        found = consumer.committed(wanted, ANSWER_S)
-        if error := next((p.error for p in found if p.error), None):
-            raise KafkaException(error)
-        return found
-
-    return settled(ask, ANSWER_S)
+    return settled(lambda: accepted(consumer.committed(wanted, ANSWER_S)), ANSWER_S)
 
 
 def read(

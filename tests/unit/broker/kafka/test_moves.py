@@ -1,10 +1,12 @@
 """What is asked again of Kafka, and for how long."""
 
+from types import SimpleNamespace
+
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
 from broker.kafka import moves
-from broker.kafka.moves import settled
+from broker.kafka.moves import accepted, settled
 
 
 def refusal(code):
@@ -62,3 +64,11 @@ def test_what_is_refused_for_good_is_asked_once(pauses):
     with pytest.raises(KafkaException):
         settled(ask, 5.0)
     assert (len(asked), pauses) == (1, [])
+
+
+def test_an_answer_is_refused_where_one_partition_of_it_is():
+    whole = [SimpleNamespace(error=None), SimpleNamespace(error=None)]
+    assert (accepted(whole), accepted(None)) == (whole, [])
+    with pytest.raises(KafkaException) as caught:
+        accepted([*whole, SimpleNamespace(error=KafkaError(KafkaError.NOT_COORDINATOR))])
+    assert caught.value.args[0].code() == KafkaError.NOT_COORDINATOR
